@@ -1,0 +1,1 @@
+"""What the controller builds: children, their data, their training and their rewards."""

@@ -1,0 +1,20 @@
+"""How a child may fail. A failure is part of the experiment; anything else is an error."""
+
+from typing import Literal, get_args
+
+FailureReason = Literal["diverged", "out_of_memory", "timed_out", "crashed"]
+FAILURE_REASONS: tuple[str, ...] = get_args(FailureReason)
+
+
+class ChildFailure(Exception):
+    """A child that has no measurement, for a reason from the closed list.
+
+    Attributes:
+      reason: one of `FAILURE_REASONS`.
+    """
+
+    def __init__(self, reason: FailureReason, message: str = ""):
+        if reason not in FAILURE_REASONS:
+            raise ValueError(f"reason is {reason!r}, not one of {', '.join(FAILURE_REASONS)}")
+        super().__init__(message or reason)
+        self.reason = reason

@@ -1,0 +1,1 @@
+"""Who writes architectures: the policy, and the searchers around it."""

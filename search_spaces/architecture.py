@@ -1,0 +1,205 @@
+"""Architectures, and the one line of text that stands for each.
+
+The text is the chosen options in the controller's order, "|" between layers or nodes, a skip
+decision as the layers it takes ("1,3", or "-" for none):
+
+    3 3 - 36 | 3 3 1 48 | 5 7 1,2 36
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numpy as np
+
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.space import Choice, Option, SearchSpace, Skips, Step, Token
+
+Answer = Option | tuple[int, ...] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A complete token sequence of a space.
+
+    Attributes:
+      space: at the architecture's depth.
+      tokens: one per step of the space; see `space.Token`.
+    """
+
+    space: SearchSpace
+    tokens: tuple[Token, ...]
+
+    def __post_init__(self) -> None:
+        steps = self.space.steps
+        if len(self.tokens) != len(steps):
+            raise InputError(
+                f"an architecture of {self.space.name!r} has {len(steps)} tokens, "
+                f"not {len(self.tokens)}"
+            )
+        for step, token in zip(steps, self.tokens, strict=True):
+            if not self.space.exists(step, self.tokens):
+                fits = token is None
+            elif isinstance(step.decision, Skips):
+                fits = isinstance(token, tuple) and all(0 < j < step.layer for j in token)
+                fits = fits and list(token or ()) == sorted(set(token or ()))  # type: ignore[arg-type]
+            else:
+                fits = isinstance(token, int) and 0 <= token < len(step.decision.options)
+            if not fits:
+                raise InputError(f"{step.title}: no such token: {token!r}")
+
+    def __getitem__(self, name: str) -> Answer | tuple[Answer, ...]:
+        """What was chosen: one value, or one per layer for a layer's decision.
+
+        A decision that does not exist in this architecture is None.
+        """
+        self.space.decision(name)
+        answers = tuple(
+            _answer(step, token)
+            for step, token in zip(self.space.steps, self.tokens, strict=True)
+            if step.decision.name == name
+        )
+        in_layers = any(decision.name == name for decision in self.space.layer_decisions)
+        return answers if in_layers else answers[0]
+
+    def __str__(self) -> str:
+        words: list[str] = []
+        group = None
+        for step, token in zip(self.space.steps, self.tokens, strict=True):
+            if group is not None and step.group != group:
+                words.append("|")
+            group = step.group
+            if token is not None:
+                words.append(_word(step, token))
+        return " ".join(words)
+
+
+def _answer(step: Step, token: Token) -> Answer:
+    if isinstance(token, int):
+        assert isinstance(step.decision, Choice)
+        return step.decision.options[token]
+    return token
+
+
+def _word(step: Step, token: Token) -> str:
+    if isinstance(token, int):
+        assert isinstance(step.decision, Choice)
+        return step.decision.texts[token]
+    return ",".join(map(str, token or ())) or "-"
+
+
+def parse_architecture(text: str, space: SearchSpace, *, any_depth: bool = False) -> Architecture:
+    """Read an architecture from its text.
+
+    The "|" may be left out, all of them or none.
+
+    Args:
+      text: as `str(architecture)` writes it.
+      space: where it belongs.
+      any_depth: take the depth from the text instead of the space.
+
+    Raises:
+      InputError: an unknown, missing or surplus token, by name and position.
+    """
+    if not any_depth or not space.depth:
+        reader = _Reader(text, space)
+        return reader.finish(space)
+    for depth in range(1, len(text.split()) + 2):  # one layer more as long as words are left
+        deeper = space.at_depth(depth)
+        reader = _Reader(text, deeper)
+        if not reader.words_left():
+            break
+    return reader.finish(deeper)
+
+
+class _Reader:
+    """Reads the words of a text as the tokens of a space's steps, in order."""
+
+    def __init__(self, text: str, space: SearchSpace):
+        self._words = text.split()
+        self._bars = "|" in self._words
+        self._position = 0
+        self._tokens: list[Token] = []
+        group = None
+        for step in space.steps:
+            if group is not None and step.group != group and self._bars:
+                self._read_bar(group)
+            group = step.group
+            self._tokens.append(self._read(step) if space.exists(step, self._tokens) else None)
+
+    def words_left(self) -> bool:
+        return self._position < len(self._words)
+
+    def finish(self, space: SearchSpace) -> Architecture:
+        if self.words_left():
+            surplus = " ".join(self._words[self._position :])
+            raise InputError(
+                f"architecture: surplus token {self._here()}: {_shortened(surplus)!r} after the "
+                f"last decision, {space.steps[-1].title}"
+            )
+        return Architecture(space, tuple(self._tokens))
+
+    def _here(self) -> str:
+        return f"at word {self._position + 1} of {len(self._words)}"
+
+    def _read_bar(self, group: str) -> None:
+        if self.words_left() and self._words[self._position] != "|":
+            raise InputError(
+                f"architecture: surplus token {self._here()}: "
+                f"{_shortened(self._words[self._position])!r} where {group} ends and '|' is due"
+            )
+        if self.words_left():
+            self._position += 1
+
+    def _read(self, step: Step) -> Token:
+        word = self._words[self._position] if self.words_left() else "|"
+        if word == "|":
+            raise InputError(
+                f"architecture: missing token for {step.title}, one of {_expected(step)} "
+                f"({'before word' if self.words_left() else 'after word'} "
+                f"{self._position + self.words_left()} of {len(self._words)})"
+            )
+        token = _token(step, word)
+        if token is None:
+            raise InputError(
+                f"architecture: unknown token {self._here()}: {step.title} is "
+                f"{_shortened(word)!r}, not one of {_expected(step)}"
+            )
+        self._position += 1
+        return token
+
+
+def _token(step: Step, word: str) -> Token:
+    """The token that a word stands for, None if it stands for nothing."""
+    if isinstance(step.decision, Choice):
+        return step.decision.texts.index(word) if word in step.decision.texts else None
+    parts = [] if word == "-" else word.split(",")
+    known = [str(layer) for layer in range(1, step.layer)]
+    if any(part not in known for part in parts) or len(set(parts)) < len(parts):
+        return None
+    return tuple(sorted(int(part) for part in parts))
+
+
+def _expected(step: Step) -> str:
+    if isinstance(step.decision, Choice):
+        return ", ".join(step.decision.texts)
+    if not step.num_candidates:
+        return "'-' (the first layer has no earlier ones)"
+    return f"'-' or layers from 1 to {step.num_candidates}, as in '1' or '1,2'"
+
+
+def _shortened(text: str, limit: int = 40) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def random_architecture(space: SearchSpace, generator: np.random.Generator) -> Architecture:
+    """Draw every decision uniformly: each option alike, each skip connection with 1/2."""
+    tokens: list[Token] = []
+    for step in space.steps:
+        if not space.exists(step, tokens):
+            tokens.append(None)
+        elif isinstance(step.decision, Choice):
+            tokens.append(int(generator.integers(len(step.decision.options))))
+        else:
+            drawn = generator.random(step.num_candidates) < 0.5
+            tokens.append(tuple(int(j) + 1 for j in np.flatnonzero(drawn)))
+    return Architecture(space, tuple(tokens))

@@ -1,0 +1,20 @@
+"""NAS-Bench-201 (Dong & Yang, 2020): 15,625 cells, each trained on three image data sets.
+
+A cell has four nodes; each of its six edges takes one of five operations. Only the decisions are
+here; the table of results is an evaluator's.
+"""
+
+from __future__ import annotations
+
+from nas_with_rl.search_spaces.space import Choice, SearchSpace
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+EDGES = tuple(f"edge_{source}_{target}" for target in (1, 2, 3) for source in range(target))
+DATASETS = ("cifar10", "cifar100", "imagenet16-120")
+
+
+def search_space() -> SearchSpace:
+    """Return the six decisions, edges in the order of the benchmark's own strings."""
+    return SearchSpace(
+        decisions=tuple(Choice(edge, OPERATIONS) for edge in EDGES), name="nas_bench_201"
+    )

@@ -1,0 +1,121 @@
+"""Recurrent cells as trees (Zoph & Le, 2016, sections 3.4 and 4.2).
+
+A cell of base n is a balanced binary tree with n leaves and n - 1 inner nodes. Each node combines
+its two inputs and applies an activation; two further decisions say how the cell state enters
+(cell inject), two more where (cell indices). Nodes are numbered from the leaves up, left to
+right, as in Figure 5: with n = 4, node 4 joins 0 and 1, node 5 joins 2 and 3, node 6 the root.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.space import Choice, SearchSpace
+
+COMBINATIONS = ("add", "elem_mult")
+ACTIVATIONS = ("identity", "tanh", "sigmoid", "relu")
+BASES = (2, 4, 8)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrentCellSpace:
+    """The choices of a recurrent cell; the defaults are the paper's.
+
+    Attributes:
+      base: number of leaves; 2, 4 or 8.
+      combinations, activations: what a node and the cell inject choose from.
+    """
+
+    base: int = 8
+    combinations: tuple[str, ...] = COMBINATIONS
+    activations: tuple[str, ...] = ACTIVATIONS
+
+    def __post_init__(self) -> None:
+        if self.base not in BASES:
+            raise InputError(f"base is {self.base}, not one of {', '.join(map(str, BASES))}")
+
+    def search_space(self) -> SearchSpace:
+        """Return the decisions in the controller's order (Figure 5).
+
+        Base 8 counts 8^16 · 15 · 15 = 6.33e16, the paper's "approximately 6 × 10^16": fifteen
+        nodes and the cell inject with 2 · 4 each, and two cell indices that may name any of the
+        fifteen nodes, the root included.
+        """
+        nodes = tuple(range(2 * self.base - 1))
+        tree = [choice for node in nodes for choice in self._pair(f"node_{node}")]
+        return SearchSpace(
+            decisions=(
+                *tree,
+                *self._pair("cell_inject"),
+                Choice("cell_indices/output", nodes),
+                Choice("cell_indices/inject", nodes),
+            ),
+            name=f"recurrent_cell_base_{self.base}",
+        )
+
+    def _pair(self, group: str) -> tuple[Choice, Choice]:
+        return (
+            Choice(f"{group}/combination", self.combinations),
+            Choice(f"{group}/activation", self.activations),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """How two inputs become one value: activation(combination(left, right))."""
+
+    combination: str
+    activation: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrentCell:
+    """A decoded cell.
+
+    Attributes:
+      nodes: 2 · base - 1, leaves first, the root last.
+      inject: how the earlier cell state enters.
+      output_node: c_t is this node's value before its activation (first cell index).
+      inject_node: the node whose value is combined with c_(t-1) (second cell index).
+    """
+
+    nodes: tuple[Node, ...]
+    inject: Node
+    output_node: int
+    inject_node: int
+
+    @property
+    def base(self) -> int:
+        """The number of leaves."""
+        return (len(self.nodes) + 1) // 2
+
+    def inputs_of(self, node: int) -> tuple[int, int]:
+        """The two nodes that an inner node joins."""
+        return 2 * (node - self.base), 2 * (node - self.base) + 1
+
+
+def cell_of(architecture: Architecture) -> RecurrentCell:
+    """Read an architecture of a `RecurrentCellSpace`."""
+    names = [decision.name for decision in architecture.space.decisions]
+    if "cell_indices/output" not in names:
+        raise InputError(f"an architecture of {architecture.space.name!r} is no recurrent cell")
+    num_nodes = sum(name.startswith("node_") for name in names) // 2
+
+    def node(group: str) -> Node:
+        return Node(
+            str(architecture[f"{group}/combination"]), str(architecture[f"{group}/activation"])
+        )
+
+    output_node, inject_node = (
+        architecture["cell_indices/output"],
+        architecture["cell_indices/inject"],
+    )
+    assert isinstance(output_node, int) and isinstance(inject_node, int)
+    return RecurrentCell(
+        nodes=tuple(node(f"node_{index}") for index in range(num_nodes)),
+        inject=node("cell_inject"),
+        output_node=output_node,
+        inject_node=inject_node,
+    )

