@@ -1,4 +1,4 @@
 """What can be said: decisions, their choices, and the architectures that they span.
 
-Standard library only: a space never builds a model.
+Standard library and NumPy only: a space never builds a model.
 """

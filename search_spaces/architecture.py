@@ -9,6 +9,7 @@ decision as the layers it takes ("1,3", or "-" for none):
 from __future__ import annotations
 
 import dataclasses
+
 import numpy as np
 
 from nas_with_rl.search_spaces.errors import InputError
@@ -30,6 +31,7 @@ class Architecture:
     tokens: tuple[Token, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", tuple(self.tokens))
         steps = self.space.steps
         if len(self.tokens) != len(steps):
             raise InputError(

@@ -38,6 +38,8 @@ class Choice:
     only_if: tuple[str, tuple[Option, ...]] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.options, str):
+            raise InputError(f"options of {self.name!r} are one text, {self.options!r}, no tuple")
         object.__setattr__(self, "options", tuple(self.options))
         _check_name(self.name)
         if not self.options:
@@ -50,6 +52,8 @@ class Choice:
                 )
         if len(set(self.texts)) < len(self.texts):
             raise InputError(f"choice {self.name!r} has two options with the same text")
+        if len(set(self.options)) < len(self.options):  # 1, 1.0 and True: conditions mix them up
+            raise InputError(f"choice {self.name!r} has two equal options: {self.options}")
         if self.only_if is not None:
             parent, values = self.only_if
             object.__setattr__(self, "only_if", (parent, tuple(values)))
@@ -142,7 +146,7 @@ class SearchSpace:
             raise InputError(f"space {self.name!r}: a skip decision belongs to layer_decisions")
         if sum(isinstance(decision, Skips) for decision in self.layer_decisions) > 1:
             raise InputError(f"space {self.name!r}: one skip decision a layer at most")
-        if bool(self.layer_decisions) != (self.depth > 0):
+        if self.depth < 0 or bool(self.layer_decisions) != (self.depth > 0):
             raise InputError(
                 f"space {self.name!r}: depth is {self.depth} with "
                 f"{len(self.layer_decisions)} layer decisions; both or neither"
@@ -209,6 +213,7 @@ class SearchSpace:
         for index, step in enumerate(self.steps):
             children.setdefault(step.parent, []).append(index)
 
+        @functools.cache
         def count(index: int) -> int:
             step = self.steps[index]
             if isinstance(step.decision, Skips):

@@ -1,0 +1,132 @@
+"""A search space as arrays, so that one compiled program walks through every space and depth.
+
+Legend: T steps (padded), V choices (padded), K kinds of choices, L layers (padded), m architectures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.space import Choice, SearchSpace, Token
+
+ABSENT = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedSpace:
+    """The steps of a space at one depth, padded to the greatest depth.
+
+    Attributes:
+      num_steps: steps that are walked, the rest is padding.
+      kinds: `[T]` which softmax and embedding a step uses. A layer's decision has one kind for
+        all layers, so that the controller's weights do not depend on the depth.
+      layers: `[T]` 0 outside the layers, else from 1.
+      is_anchor: `[T]` whether the step is an anchor point.
+      valid: `[T, V]` which choices the step has.
+      parents: `[T]` the step that the condition reads; the step itself without a condition.
+      exists_if: `[T, V + 1]` tokens of the parent under which the step exists; the last column,
+        where ABSENT is found by its index -1, is true only without a condition.
+    """
+
+    num_steps: np.ndarray
+    kinds: np.ndarray
+    layers: np.ndarray
+    is_anchor: np.ndarray
+    valid: np.ndarray
+    parents: np.ndarray
+    exists_if: np.ndarray
+
+    def tensors(self) -> tuple[np.ndarray, ...]:
+        """The arrays in the order of the attributes, as a compiled function takes them."""
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
+
+def choice_kinds(space: SearchSpace) -> tuple[Choice, ...]:
+    """Return the kinds of choices, in order; a kind's index is its place here."""
+    decisions = space.decisions + space.layer_decisions
+    return tuple(decision for decision in decisions if isinstance(decision, Choice))
+
+
+def max_choices(space: SearchSpace) -> int:
+    """Return V, the greatest number of options of a choice."""
+    return max((len(kind.options) for kind in choice_kinds(space)), default=1)
+
+
+def encode_space(space: SearchSpace, max_depth: int) -> EncodedSpace:
+    """Return a space as arrays, padded to the steps that it has at `max_depth`."""
+    padded = space.at_depth(max_depth) if space.depth else space
+    num_steps, num_choices = len(padded.steps), max_choices(space)
+    kind_of = {kind.name: index for index, kind in enumerate(choice_kinds(space))}
+    kinds = np.zeros(num_steps, np.int32)
+    layers = np.zeros(num_steps, np.int32)
+    is_anchor = np.zeros(num_steps, bool)
+    valid = np.zeros((num_steps, num_choices), bool)
+    valid[:, 0] = True  # a softmax over nothing would not be finite
+    parents = np.arange(num_steps, dtype=np.int32)
+    exists_if = np.ones((num_steps, num_choices + 1), bool)
+    for index, step in enumerate(padded.steps):
+        layers[index] = step.layer
+        if not isinstance(step.decision, Choice):
+            is_anchor[index] = True
+            continue
+        kinds[index] = kind_of[step.decision.name]
+        valid[index, : len(step.decision.options)] = True
+        if step.parent is not None:
+            parents[index] = step.parent
+            exists_if[index] = [token in step.parent_tokens for token in range(num_choices + 1)]
+    return EncodedSpace(
+        np.int32(len(space.steps)), kinds, layers, is_anchor, valid, parents, exists_if
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedArchitectures:
+    """m architectures as arrays.
+
+    Attributes:
+      choices: `[T, m]` int32 tokens; ABSENT at anchor points, absent decisions and padding.
+      skips: `[L, L, m]` float32; `skips[i, j]` is 1 where layer i + 1 takes layer j + 1.
+    """
+
+    choices: np.ndarray
+    skips: np.ndarray
+
+
+def encode_architectures(
+    architectures: Sequence[Architecture], max_depth: int
+) -> EncodedArchitectures:
+    """Return architectures of one space and depth as arrays."""
+    space = architectures[0].space
+    padded = space.at_depth(max_depth) if space.depth else space
+    choices = np.full((len(padded.steps), len(architectures)), ABSENT, np.int32)
+    skips = np.zeros((max(max_depth, 1),) * 2 + (len(architectures),), np.float32)
+    for column, architecture in enumerate(architectures):
+        for row, (step, token) in enumerate(zip(space.steps, architecture.tokens, strict=True)):
+            if isinstance(token, int):
+                choices[row, column] = token
+            else:
+                for layer in token or ():
+                    skips[step.layer - 1, layer - 1, column] = 1.0
+    return EncodedArchitectures(choices, skips)
+
+
+def decode_architectures(encoded: EncodedArchitectures, space: SearchSpace) -> list[Architecture]:
+    """Return arrays as architectures of the space."""
+    choices, skips = encoded.choices.T.tolist(), np.moveaxis(encoded.skips, -1, 0) > 0.5
+
+    def token(column: int, row: int) -> Token:
+        step = space.steps[row]
+        if isinstance(step.decision, Choice):
+            value = choices[column][row]
+            return None if value == ABSENT else value
+        inputs = np.flatnonzero(skips[column, step.layer - 1, : step.layer - 1]) + 1
+        return tuple(inputs.tolist())
+
+    return [
+        Architecture(space, tuple(token(column, row) for row in range(len(space.steps))))
+        for column in range(len(choices))
+    ]

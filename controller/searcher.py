@@ -1,0 +1,65 @@
+"""What proposes architectures and learns from their rewards: the ask/tell interface."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.space import SearchSpace
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """An architecture for a trial.
+
+    Attributes:
+      trial: its number, from 0.
+      architecture: what is to be evaluated.
+      log_prob: of the architecture under the searcher that proposed it, in nats.
+      version: updates that the searcher had made when it proposed it.
+    """
+
+    trial: int
+    architecture: Architecture
+    log_prob: float
+    version: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """What one `tell` did.
+
+    Attributes:
+      version: updates made so far, this one included.
+      baseline: subtracted from this update's rewards.
+      entropies: nats, averaged over the batch and a decision's places, by decision.
+      gradient_norm: global norm of the gradient; 0 where nothing is learned.
+    """
+
+    version: int
+    baseline: float
+    entropies: Mapping[str, float]
+    gradient_norm: float
+
+
+class Searcher(Protocol):
+    """Proposes architectures and learns from rewards. Equal calls give equal answers."""
+
+    @property
+    def version(self) -> int:
+        """Updates made so far."""
+
+    def ask(self, space: SearchSpace, trials: Sequence[int]) -> list[Proposal]:
+        """Propose one architecture of the space for each trial number."""
+
+    def tell(self, proposals: Sequence[Proposal], rewards: Sequence[float]) -> Update:
+        """Learn from the rewards of proposals of one depth, in the order of their trials."""
+
+    def save(self, directory: Path) -> None:
+        """Write the whole state into an existing empty directory."""
+
+    def restore(self, directory: Path) -> None:
+        """Read what `save` wrote. Raises ValueError where it cannot be read."""
