@@ -1,6 +1,6 @@
 """A search space as arrays, so that one compiled program walks through every space and depth.
 
-Legend: T steps (padded), V choices (padded), K kinds of choices, L layers (padded), m architectures.
+Legend: m architectures, T steps, V choices, K kinds of choices, L layers (T, V, L: padded).
 """
 
 from __future__ import annotations

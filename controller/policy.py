@@ -204,7 +204,7 @@ class Policy(keras.layers.Layer):
 
 
 class _Answer(NamedTuple):
-    """What a step answers: its log-probability `[m]`, entropy `[m]` and the next inputs `[m, H]`."""
+    """What a step answers: log-probability `[m]`, entropy `[m]`, the next inputs `[m, H]`."""
 
     log_prob: tf.Tensor
     entropy: tf.Tensor
@@ -289,9 +289,7 @@ class _Program:
             next_inputs=one_hot @ self._embeddings[t],
         )
 
-    def _connect(
-        self, t: tf.Tensor, hidden: tf.Tensor, carry: _Carry
-    ) -> tuple[tf.Tensor, _Answer]:
+    def _connect(self, t: tf.Tensor, hidden: tf.Tensor, carry: _Carry) -> tuple[tf.Tensor, _Answer]:
         """Answer an anchor point: one Bernoulli draw per earlier layer (section 3.3)."""
         layer, policy = self._layers[t], self._policy
         num_layers = carry.anchors.shape[0]
@@ -303,9 +301,10 @@ class _Program:
             selected = tf.cast(self._skip_noise[layer - 1] < probs, tf.float32) * earlier
         else:
             selected = self._skips[layer - 1] * earlier
-        mean = tf.reduce_sum(selected[:, :, None] * carry.anchors, 0) / tf.maximum(
-            tf.reduce_sum(selected, 0), 1.0
-        )[:, None]
+        mean = (
+            tf.reduce_sum(selected[:, :, None] * carry.anchors, 0)
+            / tf.maximum(tf.reduce_sum(selected, 0), 1.0)[:, None]
+        )
         cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits
         return selected, _Answer(
             log_prob=-tf.reduce_sum(earlier * cross_entropy(selected, logits), 0),

@@ -1,0 +1,105 @@
+"""Configurations: frozen dataclasses, changed by `--override=child.epochs=5`, kept as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+from nas_with_rl.search_spaces.errors import InputError
+
+Config = TypeVar("Config")
+
+
+def with_overrides(config: Config, assignments: Sequence[str]) -> Config:
+    """Return the configuration with "path.to.field=value" assignments applied.
+
+    Raises:
+      InputError: no such field, or a value that is not of the field's type.
+    """
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise InputError(f"--override={assignment}: expected FIELD=VALUE, as in child.epochs=5")
+        config = _assigned(config, path.strip().split("."), text.strip(), assignment)
+    return config
+
+
+def as_json(config: object) -> Any:
+    """Return a configuration as JSON-ready values, each group with its class's name."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        values = {f.name: as_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        return {"kind": type(config).__name__, **values}
+    if isinstance(config, tuple):
+        return [as_json(item) for item in config]
+    return config
+
+
+def difference(one: Any, other: Any, path: str = "") -> str | None:
+    """Return the first field in which two `as_json` values differ, as "path: one / other"."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in dict.fromkeys([*one, *other]):
+            inner = f"{path}.{name}" if path else name
+            if found := difference(one.get(name), other.get(name), inner):
+                return found
+        return None
+    return None if one == other else f"{path}: {one!r} / {other!r}"
+
+
+def _assigned(config: Any, path: Sequence[str], text: str, assignment: str) -> Any:
+    name, *rest = path
+    fields = _overridable(config)
+    if name not in fields:
+        raise InputError(
+            f"--override={assignment}: {type(config).__name__} has no field {name!r}; "
+            f"it has {', '.join(fields)}"
+        )
+    value = getattr(config, name)
+    if dataclasses.is_dataclass(value):
+        if not rest:
+            raise InputError(
+                f"--override={assignment}: {name} is a group; name one of its fields: "
+                + ", ".join(f"{name}.{field}" for field in _overridable(value))
+            )
+        changed = _assigned(value, rest, text, assignment)
+    elif rest:
+        raise InputError(f"--override={assignment}: {name} has no fields of its own")
+    else:
+        changed = _parsed(fields[name], text, assignment)
+    return dataclasses.replace(config, **{name: changed})
+
+
+def _overridable(config: Any) -> dict[str, Any]:
+    """The fields that an override may name, with their types."""
+    hints = typing.get_type_hints(type(config))
+    return {
+        field.name: hints[field.name]
+        for field in dataclasses.fields(config)
+        if field.metadata.get("override", True) and getattr(config, field.name) is not None
+    }
+
+
+def _parsed(kind: Any, text: str, assignment: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if text not in arguments:
+            raise InputError(
+                f"--override={assignment}: {text!r} is not one of {', '.join(map(str, arguments))}"
+            )
+        return text
+    if origin is tuple:
+        items = [item.strip() for item in text.split(",")] if text else []
+        return tuple(_parsed(arguments[0], item, assignment) for item in items)
+    if origin in (types.UnionType, typing.Union):
+        kind = next(argument for argument in arguments if argument is not type(None))
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise InputError(f"--override={assignment}: {text!r} is not true or false")
+        return text.lower() == "true"
+    try:
+        return kind(text)
+    except ValueError:
+        article = {"int": "an integer", "float": "a number"}.get(kind.__name__, kind.__name__)
+        raise InputError(f"--override={assignment}: {text!r} is not {article}") from None

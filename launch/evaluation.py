@@ -1,0 +1,129 @@
+"""What turns an architecture into a measurement or a named failure: the evaluator's interface."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from nas_with_rl.child_models.failures import ChildFailure, FailureReason
+from nas_with_rl.launch.trials import Metrics
+from nas_with_rl.search_spaces.architecture import Architecture
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What is to be evaluated: an architecture for a trial, with its child's seed."""
+
+    trial: int
+    architecture: Architecture
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What a child measured.
+
+    Attributes:
+      reward: finite; what the controller maximises.
+      metrics: named measurements, a sequence where there is one per epoch.
+      num_parameters: trainable weights, where there are any.
+    """
+
+    reward: float
+    metrics: Metrics = dataclasses.field(default_factory=dict)
+    num_parameters: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why a child has no measurement; the reason comes from a closed list."""
+
+    reason: FailureReason
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of an evaluation, where and when (seconds since the epoch)."""
+
+    evaluation: Evaluation
+    result: Measurement | Failure
+    worker: str
+    started: float
+    ended: float
+
+
+class Evaluator(Protocol):
+    """Evaluates architectures; the search loop never knows where."""
+
+    def evaluate(self, evaluations: Sequence[Evaluation]) -> Iterator[Outcome]:
+        """Yield the outcome of each, as they come, in any order. A failed child is an outcome;
+        an error of the program is raised."""
+
+
+EvaluateFunction = Callable[..., "float | Measurement | tuple[float, Mapping[str, float]]"]
+
+
+class InProcess:
+    """Evaluates one architecture after the other by calling a function in this process.
+
+    The function takes `(architecture)` or `(architecture, seed)` and returns the reward, a pair of
+    the reward and named measurements, or a `Measurement`. It raises `ChildFailure` where the child
+    has failed; a reward that is not finite is the failure "diverged". Any other exception stops
+    the search.
+    """
+
+    def __init__(self, function: EvaluateFunction):
+        self._function = function
+        self._takes_seed = _takes_seed(function)
+        self._worker = socket.gethostname()
+
+    def evaluate(self, evaluations: Sequence[Evaluation]) -> Iterator[Outcome]:
+        """Yield the outcomes in the given order."""
+        for evaluation in evaluations:
+            started = time.time()
+            result = self._result(evaluation)
+            yield Outcome(evaluation, result, self._worker, started, time.time())
+
+    def _result(self, evaluation: Evaluation) -> Measurement | Failure:
+        arguments = (evaluation.architecture, evaluation.seed)[: 1 + self._takes_seed]
+        try:
+            measurement = _measurement(self._function(*arguments))
+        except ChildFailure as failure:
+            return Failure(failure.reason, str(failure))
+        except MemoryError as error:
+            return Failure("out_of_memory", str(error) or "out of memory")
+        if not math.isfinite(measurement.reward):
+            return Failure("diverged", f"the reward is {measurement.reward}")
+        return measurement
+
+
+def _takes_seed(function: EvaluateFunction) -> bool:
+    """Whether a second positional argument is expected."""
+    positional = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and (parameter.default is parameter.empty or parameter.name == "seed")
+    ]
+    return len(positional) > 1
+
+
+def _measurement(returned: object) -> Measurement:
+    if isinstance(returned, Measurement):
+        return returned
+    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping):
+        reward, metrics = returned
+        return Measurement(float(reward), {name: float(value) for name, value in metrics.items()})
+    try:
+        return Measurement(float(returned))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(
+            "evaluate must return the reward, (reward, {name: measurement}) or a Measurement, "
+            f"not {returned!r}"
+        ) from None

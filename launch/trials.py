@@ -1,0 +1,224 @@
+"""The trial store: one row of `trials.sqlite` per trial, written before the controller learns."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from nas_with_rl.search_spaces.errors import InputError
+
+Status = Literal["running", "completed", "failed"]
+Metrics = Mapping[str, float | Sequence[float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One evaluated architecture, whatever came of it.
+
+    Attributes:
+      number: from 0, in the order of sampling.
+      architecture: its one line of text.
+      depth: of its space; 0 where the space has no layers.
+      status: "running" from sampling until the outcome is recorded, once.
+      log_prob: under the searcher that proposed it, in nats.
+      sampled_version: updates the searcher had made when it proposed the trial.
+      updated_version: the update that learned from it; None until then.
+      seed: of the child.
+      reward: what the controller learns from; a failed trial has the failure's stated reward.
+      metrics: named measurements, per epoch where a sequence.
+      num_parameters: trainable weights of the child.
+      failure: the reason, for a failed trial.
+      message: what the failure said.
+      reused_from: the earlier trial of the same architecture whose outcome this one took over.
+      worker: where it was evaluated.
+      started, ended: seconds since the epoch.
+    """
+
+    number: int
+    architecture: str
+    depth: int
+    status: Status
+    log_prob: float
+    sampled_version: int
+    updated_version: int | None
+    seed: int
+    reward: float | None = None
+    metrics: Metrics = dataclasses.field(default_factory=dict)
+    num_parameters: int | None = None
+    failure: str | None = None
+    message: str | None = None
+    reused_from: int | None = None
+    worker: str | None = None
+    started: float | None = None
+    ended: float | None = None
+
+
+_COLUMNS = {
+    "number": "INTEGER PRIMARY KEY",
+    "architecture": "TEXT NOT NULL",
+    "depth": "INTEGER NOT NULL",
+    "status": "TEXT NOT NULL",
+    "log_prob": "REAL NOT NULL",
+    "sampled_version": "INTEGER NOT NULL",
+    "updated_version": "INTEGER",
+    "seed": "INTEGER NOT NULL",
+    "reward": "REAL",
+    "metrics": "TEXT NOT NULL",
+    "num_parameters": "INTEGER",
+    "failure": "TEXT",
+    "message": "TEXT",
+    "reused_from": "INTEGER",
+    "worker": "TEXT",
+    "started": "REAL",
+    "ended": "REAL",
+}
+_INDICES = {
+    "by_architecture": "architecture, number",
+    "by_version": "sampled_version, number",
+    "by_reward": "status, reward",
+}
+
+
+class TrialStore:
+    """The trials of one search, in SQLite. Every method is one transaction.
+
+    Raises:
+      InputError: where the file is no store of trials or is damaged.
+    """
+
+    def __init__(self, path: Path | None):
+        self._path = path
+        with self._readable():
+            self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
+            # A killed process loses nothing that was committed; only a power cut could.
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._check()
+            columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+            with self._connection:
+                self._connection.execute(f"CREATE TABLE IF NOT EXISTS trials ({columns})")
+                for name, over in _INDICES.items():
+                    self._connection.execute(
+                        f"CREATE INDEX IF NOT EXISTS {name} ON trials ({over})"
+                    )
+
+    def _check(self) -> None:
+        problem = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise sqlite3.DatabaseError(problem)
+        present = [row[1] for row in self._connection.execute("PRAGMA table_info(trials)")]
+        if present and present != list(_COLUMNS):
+            raise sqlite3.DatabaseError(f"its columns are {', '.join(present)}")
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                f"{self._path} cannot be read as a store of trials ({' '.join(str(error).split())})"
+                "; restore it from a copy, or start again with another --workdir"
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __len__(self) -> int:
+        return self._value("SELECT COUNT(*) FROM trials")
+
+    def add(self, trials: Sequence[Trial]) -> None:
+        """Record sampled trials, all or none."""
+        names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
+        with self._connection:
+            self._connection.executemany(
+                f"INSERT INTO trials ({names}) VALUES ({marks})", [_row(trial) for trial in trials]
+            )
+
+    def finish(self, trial: Trial) -> None:
+        """Record a trial's outcome, once: a second outcome is a ValueError."""
+        assignments = ", ".join(f"{name} = ?" for name in _COLUMNS)
+        with self._connection:
+            changed = self._connection.execute(
+                f"UPDATE trials SET {assignments} WHERE number = ? AND status = 'running'",
+                [*_row(trial), trial.number],
+            ).rowcount
+        if changed != 1:
+            raise ValueError(f"trial {trial.number} is not running: its outcome is recorded once")
+
+    def mark_learned(self, numbers: Sequence[int], version: int) -> None:
+        """Record which update learned from the trials."""
+        with self._connection:
+            self._connection.executemany(
+                "UPDATE trials SET updated_version = ? WHERE number = ?",
+                [(version, number) for number in numbers],
+            )
+
+    def all(self) -> list[Trial]:
+        """Every trial, by number."""
+        return self._select("ORDER BY number")
+
+    def batch(self, sampled_version: int) -> list[Trial]:
+        """The trials that were proposed at a version, by number."""
+        return self._select("WHERE sampled_version = ? ORDER BY number", sampled_version)
+
+    def best(self, count: int = 1) -> list[Trial]:
+        """The completed trials of the highest rewards, one per architecture, best first."""
+        return self._select(
+            "WHERE status = 'completed' AND number IN (SELECT MIN(number) FROM trials "
+            "WHERE status = 'completed' GROUP BY architecture) "
+            "ORDER BY reward DESC, number LIMIT ?",
+            count,
+        )
+
+    def evaluated_before(self, trial: Trial) -> Trial | None:
+        """The first earlier trial of the same architecture whose outcome holds again.
+
+        A measurement does, and so does having diverged; running out of memory or of time and
+        crashing may be the machine's and are tried again.
+        """
+        found = self._select(
+            "WHERE architecture = ? AND number < ? AND (status = 'completed' OR "
+            "failure = 'diverged') ORDER BY number LIMIT 1",
+            trial.architecture,
+            trial.number,
+        )
+        return found[0] if found else None
+
+    def num_finished(self) -> int:
+        """How many trials have their outcome."""
+        return self._value("SELECT COUNT(*) FROM trials WHERE status != 'running'")
+
+    def num_unique(self) -> int:
+        """How many different architectures were sampled."""
+        return self._value("SELECT COUNT(DISTINCT architecture) FROM trials")
+
+    def num_failed(self) -> int:
+        """How many trials failed."""
+        return self._value("SELECT COUNT(*) FROM trials WHERE status = 'failed'")
+
+    def _value(self, query: str) -> int:
+        with self._readable():
+            return int(self._connection.execute(query).fetchone()[0])
+
+    def _select(self, where: str, *values: object) -> list[Trial]:
+        with self._readable():
+            query = f"SELECT {', '.join(_COLUMNS)} FROM trials {where}"
+            return [_trial(row) for row in self._connection.execute(query, values)]
+
+
+def _row(trial: Trial) -> list[object]:
+    values = {field: getattr(trial, field) for field in _COLUMNS}
+    values["metrics"] = json.dumps(dict(trial.metrics), sort_keys=True)
+    return list(values.values())
+
+
+def _trial(row: Sequence[object]) -> Trial:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["metrics"] = json.loads(str(values["metrics"]))
+    return Trial(**values)  # type: ignore[arg-type]
