@@ -5,12 +5,13 @@ from pathlib import Path
 from setuptools import setup
 
 FOLDERS = ("child_models", "controller", "explorer", "launch", "search_spaces")
+DATA = ["*.css", "*.html", "*.js", "*.json", "*.mjs"]  # the explorer's page, published figures
 
 TEST = [
     "hypothesis>=6.100",
+    "ipykernel>=6.29",
     "mypy>=1.11",
     "nbclient>=0.10",
-    "ipykernel>=6.29",
     "nbformat>=5.10",
     "pytest>=8.2",
     "ruff>=0.6",
@@ -25,19 +26,23 @@ setup(
     description="Neural Architecture Search with Reinforcement Learning (Zoph & Le, 2016)",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    license_expression="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=["nas_with_rl", *(f"nas_with_rl.{folder}" for folder in FOLDERS)],
     package_dir={f"nas_with_rl.{folder}": folder for folder in FOLDERS},
-    package_data={"nas_with_rl": ["py.typed"]},
+    package_data={
+        "nas_with_rl": ["py.typed"],
+        **{f"nas_with_rl.{folder}": DATA for folder in FOLDERS},
+    },
+    # Every lower bound was installed together with the others, on Python 3.11.
     install_requires=[
         "absl-py>=2.1",
         "importlib_resources>=6.4",  # tensorflow-datasets needs it for cifar10, undeclared
-        "keras>=3.10",
+        "keras>=3.10",  # the models are Keras 3; TensorFlow 2.20's own bound
         "numpy>=1.26",
         "tensorboard>=2.20",  # TensorFlow 2.21 no longer brings it
         "tensorflow>=2.20",
-        "tensorflow-datasets>=4.9.8",
+        "tensorflow-datasets>=4.9.10",  # 4.9.9 fails with the protobuf 7 that TensorFlow takes
         "tqdm>=4.66",
     ],
     extras_require={

@@ -6,15 +6,20 @@ here; the table of results is an evaluator's.
 
 from __future__ import annotations
 
+import dataclasses
+
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = tuple(f"edge_{source}_{target}" for target in (1, 2, 3) for source in range(target))
-DATASETS = ("cifar10", "cifar100", "imagenet16-120")
 
 
-def search_space() -> SearchSpace:
-    """Return the six decisions, edges in the order of the benchmark's own strings."""
-    return SearchSpace(
-        decisions=tuple(Choice(edge, OPERATIONS) for edge in EDGES), name="nas_bench_201"
-    )
+@dataclasses.dataclass(frozen=True)
+class NasBench201Space:
+    """The benchmark's cell; there is nothing to set."""
+
+    def search_space(self) -> SearchSpace:
+        """Return the six decisions, edges in the order of the benchmark's own strings."""
+        return SearchSpace(
+            decisions=tuple(Choice(edge, OPERATIONS) for edge in EDGES), name="nas_bench_201"
+        )

@@ -1,0 +1,55 @@
+# What people run here; `make` alone lists it.
+
+PYTHON ?= python3
+VENV ?= .venv
+EXPERIMENT ?= quickstart
+WORKDIR ?= runs/$(EXPERIMENT)-$(shell date +%Y%m%d-%H%M%S)
+PYTEST_FLAGS ?=
+BAZEL_TARGETS ?= //tests:search_spaces
+
+BIN = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint wheel-check bazel-test
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: $(VENV)/.runtime-installed ## search on this machine for some minutes, in a fresh folder under runs/
+	$(BIN)/python -m nas_with_rl.launch.search --experiment=$(EXPERIMENT) --workdir=$(WORKDIR)
+
+test: $(VENV)/.test-installed ## run the tests; PYTEST_FLAGS='-k policy' runs some
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.test-installed ## check style and types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy -p nas_with_rl
+
+wheel-check: $(VENV)/.test-installed ## build the wheel, install it in a clean environment, import all of it
+	$(BIN)/python tools/check_wheel.py
+
+bazel-test: $(VENV)/.test-installed ## run BAZEL_TARGETS under the pinned Bazel
+	tools/bazel_test $(BIN) $(BAZEL_TARGETS)
+
+# The stamps make set-up happen once, and again when setup.py changes.
+$(VENV)/.runtime-installed: setup.py pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[digits,nas_bench,plots]'
+	@touch $@
+
+$(VENV)/.test-installed: setup.py pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[test]'
+	@touch $(VENV)/.runtime-installed $@
+
+# An environment whose python is gone (upgraded, removed) is made anew.
+$(VENV)/bin/python:
+	@command -v '$(PYTHON)' >/dev/null || \
+	  { echo '$(PYTHON): no such program; name a Python 3.11 to 3.13, as in: make PYTHON=python3.13' >&2; exit 2; }
+	@'$(PYTHON)' -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	  "$(PYTHON) is Python %d.%d, not 3.11 to 3.13; name one, as in: make PYTHON=python3.13" % v)'
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo '$(PYTHON) has no venv with pip; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 2; }
+	@if test -f '$(VENV)/pyvenv.cfg'; then rm -rf '$(VENV)'; fi
+	'$(PYTHON)' -m venv '$(VENV)'

@@ -1,0 +1,26 @@
+"""Tests that pytest runs."""
+
+def pytest_tests(name, deps, size = "medium"):
+    """Declares NAME_TEST for every *_test.py of a folder, and the suite NAME of them all.
+
+    Args:
+      name: the folder under tests/.
+      deps: what the tests import.
+      size: Bazel's test size.
+    """
+    tests = []
+    for path in native.glob([name + "/*_test.py"]):
+        test = path[:-len(".py")].replace("/", "_")
+        tests.append(test)
+        native.py_test(
+            name = test,
+            size = size,
+            srcs = ["bazel_main.py", path],
+            args = ["$(location %s)" % path],
+            data = native.glob(["conftest.py", name + "/*.json", name + "/*.txt"]),
+            main = "bazel_main.py",
+            python_version = "PY3",
+            deps = deps + ["//:import_name"],
+        )
+    if tests:  # a suite of no tests would be one of all tests
+        native.test_suite(name = name, tests = tests)

@@ -1,0 +1,224 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
+from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
+
+OPTIMISER = SearchSpace(
+    decisions=(
+        Choice("optimiser", ("sgd", "adam", "none")),
+        Choice("momentum", (0.0, 0.9), only_if=("optimiser", ("sgd",))),
+        Choice("nesterov", (True, False), only_if=("momentum", (0.9,))),
+        Choice("rate", (1, 2, 3), only_if=("optimiser", ("sgd", "adam"))),
+    )
+)
+
+
+def every_architecture(space: SearchSpace) -> list[tuple]:
+    """Enumerate the token sequences from the decisions alone, without the space's own steps."""
+    places = [(decision, 0) for decision in space.decisions]
+    for layer in range(1, space.depth + 1):
+        places += [(decision, layer) for decision in space.layer_decisions]
+
+    def extended(index: int, chosen: dict[str, object]) -> list[tuple]:
+        if index == len(places):
+            return [()]
+        decision, layer = places[index]
+        if isinstance(decision, Skips):
+            earlier = range(1, layer)
+            answers = [
+                (subset, subset)
+                for size in range(layer)
+                for subset in itertools.combinations(earlier, size)
+            ]
+        elif decision.only_if and chosen[decision.only_if[0]] not in decision.only_if[1]:
+            answers = [(None, None)]
+        else:
+            answers = list(enumerate(decision.options))
+        return [
+            (token, *rest)
+            for token, answer in answers
+            for rest in extended(index + 1, {**chosen, decision.name: answer})
+        ]
+
+    return extended(0, {})
+
+
+@st.composite
+def small_spaces(draw: st.DrawFn) -> SearchSpace:
+    """Spaces of at most some thousand architectures, with conditions and layers."""
+    num_decisions = draw(st.integers(0, 4))
+    num_layer_decisions = draw(st.integers(0 if num_decisions else 1, 2))
+    choices: list[Choice] = []
+    for index in range(num_decisions + num_layer_decisions):
+        options = tuple(f"o{n}" for n in range(draw(st.integers(1, 3))))
+        only_if = None
+        if choices and draw(st.booleans()):
+            parent = draw(st.sampled_from(choices))
+            values = draw(st.lists(st.sampled_from(parent.options), min_size=1, unique=True))
+            only_if = (parent.name, tuple(values))
+        group = draw(st.sampled_from(("", "left/", "right/")))
+        choices.append(Choice(f"{group}decision_{index}", options, only_if))
+    layer_decisions: list[Choice | Skips] = list(choices[num_decisions:])
+    if draw(st.booleans()):
+        layer_decisions.insert(draw(st.integers(0, len(layer_decisions))), Skips())
+    depth = draw(st.integers(1, 2)) if layer_decisions else 0
+    return SearchSpace(tuple(choices[:num_decisions]), tuple(layer_decisions), depth)
+
+
+@given(small_spaces())
+def test_size_is_the_number_of_architectures(space):
+    tokens = every_architecture(space)
+    assert space.size == len(tokens) == len(set(tokens))
+    assert len({str(Architecture(space, one)) for one in tokens}) == len(tokens)
+
+
+def test_conditions_are_counted_by_hand():
+    # sgd: (momentum 0.0 or 0.9 with 2 nesterovs) x 3 rates; adam: 3 rates; none: 1.
+    assert OPTIMISER.size == (1 + 2) * 3 + 3 + 1 == len(every_architecture(OPTIMISER))
+
+
+def test_a_long_chain_of_conditions_is_counted_at_once():
+    chain = [Choice("c0", ("a", "b"))]
+    for index in range(1, 60):
+        chain.append(Choice(f"c{index}", ("a", "b"), only_if=(f"c{index - 1}", ("a", "b"))))
+    assert SearchSpace(tuple(chain)).size == 2**60
+
+
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        (RecurrentCellSpace(base=2).search_space(), 36_864),
+        (RecurrentCellSpace(base=4).search_space(), 8**8 * 7 * 7),
+        (RecurrentCellSpace(base=8).search_space(), 8**16 * 225),
+        (ConvolutionalSpace().search_space(depth=15), 2**195),
+        (ConvolutionalSpace(skips=False).search_space(depth=15), 64**15),
+        (NasBench201Space().search_space(), 15_625),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_published_sizes(space, size):
+    assert space.size == size
+
+
+def test_the_paper_counts_about_6e16_cells_of_base_8():
+    assert RecurrentCellSpace(base=8).search_space().size == pytest.approx(6e16, rel=0.06)
+
+
+def test_a_layers_condition_refers_to_its_own_layer():
+    space = SearchSpace(
+        layer_decisions=(
+            Choice("kind", ("conv", "pool")),
+            Choice("filters", (8, 16), only_if=("kind", ("conv",))),
+        ),
+        depth=2,
+    )
+    assert [step.parent for step in space.steps] == [None, 0, None, 2]
+    assert space.size == 3**2
+    assert space.at_depth(4).size == 3**4
+
+
+def test_a_layers_condition_may_refer_to_a_decision_before_the_layers():
+    space = SearchSpace(
+        decisions=(Choice("kind", ("plain", "gated")),),
+        layer_decisions=(Choice("gate", ("relu", "tanh"), only_if=("kind", ("gated",))),),
+        depth=3,
+    )
+    assert [step.parent for step in space.steps] == [None, 0, 0, 0]
+    assert space.size == 1 + 2**3
+
+
+def test_steps_follow_the_controllers_order():
+    steps = ConvolutionalSpace().search_space(depth=2).steps
+    assert [step.title for step in steps] == [
+        f"layer {layer}, {name}"
+        for layer in (1, 2)
+        for name in ("filter_height", "filter_width", "inputs", "filters")
+    ]
+    assert [step.num_candidates for step in steps if step.decision.name == "inputs"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Choice("a", ()), "choice 'a' has no options"),
+        (lambda: Choice("a", ("x", "x")), "two options with the same text"),
+        (lambda: Choice("a", (1, "1")), "two options with the same text"),
+        (lambda: Choice("a", (1, True)), "two equal options"),
+        (lambda: Choice("a", "relu"), "options of 'a' are one text, 'relu'"),
+        (lambda: Choice("a", ("x y",)), "option 'x y' cannot be written as one word"),
+        (lambda: Choice("a", ("x|y",)), "cannot be written as one word"),
+        (lambda: Choice("a", ("1,2",)), "cannot be written as one word"),
+        (lambda: Choice("a", ("",)), "cannot be written as one word"),
+        (lambda: Choice("a", ("-",)), "cannot be written as one word"),
+        (lambda: Choice("a b", ("x",)), "not 'a b'"),
+        (lambda: Choice("", ("x",)), "not ''"),
+        (lambda: Skips("a|b"), "not 'a|b'"),
+        (lambda: SearchSpace(name="mine"), "space 'mine' has no decisions"),
+        (
+            lambda: SearchSpace((Choice("a", (1,)), Choice("a", (2,)))),
+            "two decisions named 'a'",
+        ),
+        (
+            lambda: SearchSpace((Choice("a", (1,)),), (Choice("a", (2,)),), depth=1),
+            "two decisions named 'a'",
+        ),
+        (lambda: SearchSpace((Skips(),)), "a skip decision belongs to layer_decisions"),
+        (
+            lambda: SearchSpace(layer_decisions=(Skips("a"), Skips("b")), depth=1),
+            "one skip decision a layer at most",
+        ),
+        (lambda: SearchSpace((Choice("a", (1,)),), depth=2), "depth is 2 with 0 layer decisions"),
+        (lambda: SearchSpace((Choice("a", (1,)),), depth=-1), "depth is -1"),
+        (lambda: SearchSpace(layer_decisions=(Skips(),)), "depth is 0 with 1 layer decisions"),
+        (lambda: SearchSpace(layer_decisions=(Skips(),), depth=-1), "depth is -1"),
+        (
+            lambda: SearchSpace((Choice("a", (1,), only_if=("b", (1,))), Choice("b", (1,)))),
+            "choice 'a' depends on 'b', which is no earlier choice",
+        ),
+        (
+            lambda: SearchSpace((Choice("a", (1,), only_if=("a", (1,))),)),
+            "choice 'a' depends on 'a', which is no earlier choice",
+        ),
+        (
+            lambda: SearchSpace(
+                layer_decisions=(Skips("b"), Choice("a", (1,), only_if=("b", ((),)))), depth=2
+            ),
+            "choice 'a' depends on 'b', which is no earlier choice",
+        ),
+        (
+            # In layer 2 "b" has been decided once, in layer 1; the order still is wrong.
+            lambda: SearchSpace(
+                layer_decisions=(Choice("a", (1,), only_if=("b", (1,))), Choice("b", (1,))),
+                depth=2,
+            ),
+            "choice 'a' depends on 'b', which is no earlier choice",
+        ),
+        (
+            lambda: SearchSpace((Choice("b", (1, 2)), Choice("a", (1,), only_if=("b", (3,))))),
+            "choice 'a' depends on 'b' being one of (3,), of which it has 1, 2",
+        ),
+        (
+            lambda: SearchSpace((Choice("b", (1, 2)), Choice("a", (1,), only_if=("b", ())))),
+            "choice 'a' depends on 'b'",
+        ),
+        (lambda: RecurrentCellSpace(base=3), "base is 3, not one of 2, 4, 8"),
+    ],
+)
+def test_a_wrong_space_is_refused_in_one_line(make, message):
+    with pytest.raises(InputError) as error:
+        make()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_decision_is_a_key_error():
+    with pytest.raises(KeyError, match="no decision named 'depth'"):
+        OPTIMISER.decision("depth")
