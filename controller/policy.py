@@ -149,6 +149,10 @@ class Policy(keras.layers.Layer):
             self.encoded(architectures[0].space), None, None, encoded.choices, encoded.skips
         ).log_prob.numpy()
 
+    def traces(self) -> int:
+        """Return how often sampling was traced: once, whatever the depths."""
+        return self._compiled_walk.experimental_get_tracing_count()
+
     def encoded(self, space: SearchSpace) -> tuple:
         """Return the space as arrays for `walk`; kept, as a search asks for few depths."""
         if space.depth not in self._encoded:

@@ -1,0 +1,141 @@
+"""REINFORCE: its gradient by finite differences of the NumPy twin, its baseline, its memory."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nas_with_rl.controller.encoding import encode_architectures
+from nas_with_rl.controller.policy import Policy, PolicyConfig
+from nas_with_rl.controller.random_search import RandomSearch, uniform_log_prob
+from nas_with_rl.controller.reinforce import (
+    Reinforce,
+    ReinforceConfig,
+    moving_average,
+    policy_gradient,
+)
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
+from nas_with_rl.search_spaces.space import SearchSpace, Skips
+from tests.controller import numpy_policy
+
+SMALL = PolicyConfig(num_units=5, init_scale=0.5)
+
+
+def test_gradient_equals_finite_differences_of_the_numpy_twin():
+    space = ConvolutionalSpace(filters=(8, 16, 32)).search_space(3)
+    policy = Policy(space, SMALL, max_depth=3, seed=0)
+    architectures = policy.sample(space, seed=0, trials=range(4)).architectures
+    advantages = np.array([0.5, -1.0, 2.0, 0.25], np.float32)
+    encoded = encode_architectures(architectures, 3)
+    gradient, _ = policy_gradient(
+        policy, (policy.encoded(space), encoded.choices, encoded.skips), advantages
+    )
+    weights = numpy_policy.weights_of(policy)
+
+    def objective() -> float:
+        log_probs = [numpy_policy.log_prob(policy, weights, a) for a in architectures]
+        return -float(np.mean(log_probs * advantages))
+
+    generator = np.random.default_rng(0)
+    for (name, weight), computed in zip(weights.items(), gradient, strict=True):
+        computed = tf.convert_to_tensor(computed).numpy()
+        for index in {tuple(generator.integers(size) for size in weight.shape) for _ in range(12)}:
+            kept, sides = weight[index], []
+            for sign in (1, -1):
+                weight[index] = kept + sign * 1e-5
+                sides.append(objective())
+            weight[index] = kept
+            difference = (sides[0] - sides[1]) / 2e-5
+            assert computed[index] == pytest.approx(difference, abs=2e-5), (name, index)
+
+
+def test_every_weight_gets_a_gradient():
+    space = ConvolutionalSpace().search_space(4)
+    policy = Policy(space, SMALL, max_depth=4, seed=0)
+    encoded = encode_architectures(policy.sample(space, seed=0, trials=range(8)).architectures, 4)
+    batch = (policy.encoded(space), encoded.choices, encoded.skips)
+    gradient, _ = policy_gradient(policy, batch, np.ones(8, np.float32))
+    assert all(np.any(tf.convert_to_tensor(g).numpy()) for g in gradient)
+
+
+def test_updates_take_adam_steps_and_move_the_baseline():
+    space = NasBench201Space().search_space()
+    searcher = Reinforce(space, ReinforceConfig(0.01, policy=SMALL), max_depth=0, seed=0)
+    proposals = searcher.ask(space, range(4))
+    rewards = [1.0, 0.0, 0.5, 0.1]
+    encoded = encode_architectures([p.architecture for p in proposals], 0)
+    advantages = np.array(rewards, np.float32) - np.mean(rewards).astype(np.float32)
+    batch = (searcher.policy.encoded(space), encoded.choices, encoded.skips)
+    gradient, _ = policy_gradient(searcher.policy, batch, advantages)
+    before = [v.numpy() for v in searcher.policy.trainable_variables]
+    baselines = [searcher.tell(proposals, rewards).baseline]
+    for old, variable, g in zip(before, searcher.policy.trainable_variables, gradient, strict=True):
+        g = tf.convert_to_tensor(g).numpy()
+        # Adam's first step, with its ε beside sqrt((1 - β2) g²): rate · g / (|g| + ε').
+        step = 0.01 * g / (np.abs(g) + 1e-7 / np.sqrt(1 - 0.999))
+        np.testing.assert_allclose(variable.numpy(), old - step, atol=1e-5)
+    baselines.append(searcher.tell(proposals, [4.0, 6.0, 4.0, 6.0]).baseline)
+    baselines.append(searcher.tell(proposals, rewards).baseline)
+    assert baselines[:2] == [0.4, 0.4]  # the first batch is its own baseline
+    assert baselines[2] == pytest.approx(moving_average(0.4, [4.0, 6.0, 4.0, 6.0], 0.95))
+    assert searcher.version == 3
+
+
+def test_moving_average_takes_rewards_one_by_one():
+    assert moving_average(None, [1.0, 2.0], 0.9) == 1.5
+    assert moving_average(1.5, [3.0, 0.0], 0.9) == pytest.approx((1.5 * 0.9 + 3.0 * 0.1) * 0.9)
+
+
+def test_save_and_restore_continue_exactly(tmp_path):
+    space = ConvolutionalSpace().search_space(2)
+    config = ReinforceConfig(learning_rate=0.01, policy=SMALL)
+
+    def advance(searcher, batches):
+        texts = []
+        for batch in batches:
+            proposals = searcher.ask(space, range(4 * batch, 4 * batch + 4))
+            rewards = [len(str(p.architecture)) / 10 for p in proposals]
+            texts += [(str(p.architecture), p.log_prob, p.version) for p in proposals]
+            searcher.tell(proposals, rewards)
+        return texts
+
+    first = Reinforce(space, config, max_depth=3, seed=0)
+    advance(first, range(3))
+    first.save(tmp_path)
+    second = Reinforce(space, config, max_depth=3, seed=99)
+    second.restore(tmp_path)
+    assert second.version == 3
+    second._seed = 0
+    assert advance(second, range(3, 6)) == advance(first, range(3, 6))
+
+
+def test_learns_skip_connections_with_a_known_best():
+    """Reward: the share of skip bits that agree with a hidden pattern; anchors must learn it."""
+    space = SearchSpace(layer_decisions=(Skips(),), depth=5)
+    wanted = {2: (1,), 3: (1,), 4: (2, 3), 5: (1, 4)}
+
+    def agreement(architecture) -> float:
+        rows = architecture["inputs"]
+        bits = [(j in rows[i - 1]) == (j in wanted[i]) for i in wanted for j in range(1, i)]
+        return float(np.mean(bits))
+
+    searcher = Reinforce(space, ReinforceConfig(0.02, entropy_weight=0.02), max_depth=5, seed=0)
+    means = []
+    for batch in range(100):
+        proposals = searcher.ask(space, range(8 * batch, 8 * batch + 8))
+        rewards = [agreement(p.architecture) for p in proposals]
+        searcher.tell(proposals, rewards)
+        means.append(np.mean(rewards))
+    assert np.mean(means[:5]) < 0.62  # random: 0.5
+    assert np.mean(means[-5:]) > 0.8  # all skips off, the easy answer: 0.6
+
+
+def test_random_search_is_uniform_and_keyed():
+    space = ConvolutionalSpace().search_space(3)
+    searcher = RandomSearch(seed=0)
+    proposals = searcher.ask(space, range(50))
+    assert [p.architecture for p in proposals[10:12]] == [
+        p.architecture for p in RandomSearch(seed=0).ask(space, [10, 11])
+    ]
+    assert proposals[0].log_prob == pytest.approx(-np.log(float(space.size)))
+    assert proposals[0].log_prob == uniform_log_prob(proposals[0].architecture)
