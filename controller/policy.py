@@ -38,11 +38,14 @@ class PolicyConfig:
     Attributes:
       num_layers, num_units: of the LSTM.
       init_scale: weights start uniform in ±init_scale.
+      jit_compile: XLA. Sampling and updating are then three to five times as fast, after some
+        seconds of compiling that a search of few samples does not earn back.
     """
 
     num_layers: int = 2
     num_units: int = 35
     init_scale: float = 0.08
+    jit_compile: bool = True
 
 
 class Rollout(NamedTuple):
@@ -120,7 +123,9 @@ class Policy(keras.layers.Layer):
         self.w_curr = self._weight("w_curr", (units, units))
         self.v = self._weight("v", (units,))
         self.built = True
-        self._compiled_walk = tf.function(self.walk, jit_compile=True, reduce_retracing=False)
+        self._compiled_walk = tf.function(
+            self.walk, autograph=False, jit_compile=config.jit_compile
+        )
 
     def _uniform(self) -> keras.initializers.Initializer:
         scale, seed = self.config.init_scale, int(self._seeds.integers(2**31))
@@ -272,7 +277,7 @@ class _Program:
     def _exists(self, t: tf.Tensor, choices: tf.Tensor) -> tf.Tensor:
         """Return `[m]` 1.0 where the step's condition holds. ABSENT, -1, reads the last column."""
         allowed = self._exists_if[t]
-        return tf.cast(tf.gather(allowed, choices[self._parents[t]] % len(allowed)), tf.float32)
+        return tf.cast(tf.gather(allowed, choices[self._parents[t]] % allowed.shape[0]), tf.float32)
 
     def _choose(self, t: tf.Tensor, hidden: tf.Tensor) -> tuple[tf.Tensor, _Answer]:
         """Answer a choice among options: softmax, inverse distribution function."""

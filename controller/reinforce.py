@@ -89,7 +89,9 @@ class Reinforce:
         self._checkpoint = tf.train.Checkpoint(policy=self.policy, optimizer=self._optimizer)
         self._baseline: float | None = None
         self._version = 0
-        self._compiled_update = tf.function(self._update, jit_compile=True)
+        self._compiled_update = tf.function(
+            self._update, autograph=False, jit_compile=config.policy.jit_compile
+        )
 
     @property
     def version(self) -> int:

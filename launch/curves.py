@@ -22,7 +22,10 @@ class Curves:
     def __init__(self, directory: Path):
         self._writer = tf.summary.create_file_writer(str(directory))
 
-    def write(self, update: Update, trials: Sequence[Trial], store: TrialStore) -> None:
+    def finished(self, trial: Trial) -> None:
+        """Nothing: curves are drawn per update."""
+
+    def learned(self, update: Update, trials: Sequence[Trial], store: TrialStore) -> None:
         """Write what one update and its batch of trials say."""
         best = store.best()
         points = {

@@ -3,6 +3,57 @@
 The public names below resolve on first use, so that `import nas_with_rl` stays light:
 
     import nas_with_rl as nas
+
     space = nas.SearchSpace([nas.Choice("activation", ("relu", "tanh"))])
     result = nas.search(space, evaluate=lambda a: score(a["activation"]), num_samples=1000)
+    print(result.best.architecture, result.best.reward)
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas_with_rl.child_models.failures import ChildFailure as ChildFailure
+    from nas_with_rl.controller.policy import PolicyConfig as PolicyConfig
+    from nas_with_rl.controller.reinforce import ReinforceConfig as ReinforceConfig
+    from nas_with_rl.launch.api import SearchOptions as SearchOptions
+    from nas_with_rl.launch.api import search as search
+    from nas_with_rl.launch.evaluation import Measurement as Measurement
+    from nas_with_rl.launch.runs import SearchResult as SearchResult
+    from nas_with_rl.launch.search_loop import DepthSchedule as DepthSchedule
+    from nas_with_rl.launch.search_loop import SearchConfig as SearchConfig
+    from nas_with_rl.search_spaces.architecture import Architecture as Architecture
+    from nas_with_rl.search_spaces.architecture import parse_architecture as parse_architecture
+    from nas_with_rl.search_spaces.errors import InputError as InputError
+    from nas_with_rl.search_spaces.space import Choice as Choice
+    from nas_with_rl.search_spaces.space import SearchSpace as SearchSpace
+    from nas_with_rl.search_spaces.space import Skips as Skips
+
+_MODULES = {
+    "Architecture": "search_spaces.architecture",
+    "ChildFailure": "child_models.failures",
+    "Choice": "search_spaces.space",
+    "DepthSchedule": "launch.search_loop",
+    "InputError": "search_spaces.errors",
+    "Measurement": "launch.evaluation",
+    "PolicyConfig": "controller.policy",
+    "ReinforceConfig": "controller.reinforce",
+    "SearchConfig": "launch.search_loop",
+    "SearchOptions": "launch.api",
+    "SearchResult": "launch.runs",
+    "SearchSpace": "search_spaces.space",
+    "Skips": "search_spaces.space",
+    "parse_architecture": "search_spaces.architecture",
+    "search": "launch.api",
+}
+__all__ = list(_MODULES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'nas_with_rl' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"nas_with_rl.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])

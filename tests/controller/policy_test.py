@@ -34,9 +34,9 @@ SPACES = {
 }
 
 
-def make_policy(space: SearchSpace, seed: int = 0, scale: float = 0.5) -> Policy:
+def make_policy(space: SearchSpace, seed: int = 0, *, scale: float = 0.5, jit=False) -> Policy:
     # A wide start: at ±0.08 every policy is nearly uniform and hides mistakes.
-    config = PolicyConfig(num_units=7, init_scale=scale)
+    config = PolicyConfig(num_units=7, init_scale=scale, jit_compile=jit)
     return Policy(space, config, max_depth=space.depth + 2 if space.depth else 0, seed=seed)
 
 
@@ -45,8 +45,9 @@ def space(request) -> SearchSpace:
     return SPACES[request.param]
 
 
-def test_log_prob_equals_numpy_twin_and_sampling_equals_scoring(space):
-    policy = make_policy(space)
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+def test_log_prob_equals_numpy_twin_and_sampling_equals_scoring(space, jit):
+    policy = make_policy(space, jit=jit)
     sample = policy.sample(space, seed=1, trials=range(8))
     weights = numpy_policy.weights_of(policy)
     twin = [numpy_policy.log_prob(policy, weights, a) for a in sample.architectures]
@@ -109,7 +110,7 @@ def test_draws_are_keyed_by_seed_and_trial():
 
 def test_one_trace_serves_every_depth():
     space = ConvolutionalSpace().search_space(2)
-    policy = Policy(space, PolicyConfig(num_units=7), max_depth=5, seed=0)
+    policy = Policy(space, PolicyConfig(num_units=7, jit_compile=False), max_depth=5, seed=0)
     for depth in range(2, 6):
         sample = policy.sample(space.at_depth(depth), seed=0, trials=range(4))
         assert {a.space.depth for a in sample.architectures} == {depth}

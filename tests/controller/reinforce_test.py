@@ -18,7 +18,7 @@ from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.space import SearchSpace, Skips
 from tests.controller import numpy_policy
 
-SMALL = PolicyConfig(num_units=5, init_scale=0.5)
+SMALL = PolicyConfig(num_units=5, init_scale=0.5, jit_compile=False)
 
 
 def test_gradient_equals_finite_differences_of_the_numpy_twin():

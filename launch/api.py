@@ -1,0 +1,82 @@
+"""The Python API: a search over one's own space with one's own evaluation."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from nas_with_rl.controller.reinforce import ReinforceConfig
+from nas_with_rl.launch.evaluation import EvaluateFunction
+from nas_with_rl.launch.runs import Run, SearchResult, execute
+from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.search_spaces.space import SearchSpace
+
+
+def _own_depth(space: SearchSpace) -> SearchConfig:
+    config = SearchConfig()
+    depth = dataclasses.replace(
+        config.depth, initial=max(space.depth, 1), every=0, maximum=max(space.depth, 1)
+    )
+    return dataclasses.replace(config, depth=depth)
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """What most searches leave alone.
+
+    Attributes:
+      search: batch size, searcher, duplicates, failures, depth; None takes the defaults at the
+        space's own depth. (`num_samples` is the argument of `search`.)
+      controller: the learning rate and the policy. Ten times the paper's rate, so that 1,000
+        samples are enough to learn from.
+      resume: continue the run in the workdir.
+      progress: draw a progress bar.
+    """
+
+    search: SearchConfig | None = None
+    controller: ReinforceConfig = dataclasses.field(
+        default_factory=lambda: ReinforceConfig(learning_rate=0.006)
+    )
+    resume: bool = False
+    progress: bool = True
+
+
+def search(
+    space: SearchSpace,
+    evaluate: EvaluateFunction,
+    *,
+    num_samples: int = 1000,
+    seed: int = 0,
+    workdir: str | Path | None = None,
+    options: SearchOptions = SearchOptions(),
+) -> SearchResult:
+    """Search a space for the architecture of the highest reward.
+
+    Args:
+      space: what to choose from.
+      evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, or a
+        pair of the reward and named measurements. `architecture["name"]` is what was chosen.
+        Raise `ChildFailure` for a child that failed; any other exception stops the search.
+      num_samples: architectures to sample.
+      seed: equal seeds give equal searches.
+      workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
+      options: everything else.
+
+    Returns:
+      the result: `result.best.architecture`, `result.best.reward`, `result.trials`. Ctrl-C ends
+      the search early, with what there is.
+
+    Raises:
+      InputError: a workdir of another search, or one that cannot be used.
+    """
+    config = options.search or _own_depth(space)
+    run = Run(
+        name="own",
+        space=space,
+        config=dataclasses.replace(config, num_samples=num_samples),
+        controller=options.controller,
+        seed=seed,
+        evaluate=evaluate,
+        description={"space": [repr(d) for d in space.decisions + space.layer_decisions]},
+    )
+    return execute(run, workdir, resume=options.resume, progress=options.progress)

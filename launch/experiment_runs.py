@@ -1,0 +1,133 @@
+"""A named experiment from request to end result: what the `search` binary does."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import shlex
+from pathlib import Path
+
+from nas_with_rl.launch import comparison, summary
+from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trainer
+from nas_with_rl.launch.configuration import as_json, with_overrides
+from nas_with_rl.launch.experiments import Experiment, find_experiment
+from nas_with_rl.launch.report import write_report
+from nas_with_rl.launch.runs import Run, SearchResult, execute
+from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.search_spaces.errors import InputError
+
+_METRICS = {
+    "ImageTraining": "validation_accuracy",
+    "LanguageModelTraining": "validation_perplexity",
+    "TableLookup": "validation_accuracy",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the flags say; None where a flag was not given."""
+
+    experiment: str | None = None
+    workdir: str | None = None
+    data_dir: str | None = None
+    num_samples: int | None = None
+    seed: int | None = None
+    overrides: tuple[str, ...] = ()
+    resume: bool = False
+
+
+def run_experiment(request: Request) -> bool:
+    """Run a search to its end result, printed; return whether Ctrl-C ended it early."""
+    request = _completed(request)
+    experiment = configured(request)
+    seed = request.seed or 0
+    trainer = make_trainer(experiment, data_dir=request.data_dir, seed=seed)
+    run = Run(
+        name=experiment.name,
+        space=experiment.search_space(),
+        config=experiment.search,
+        controller=experiment.controller,
+        seed=seed,
+        evaluate=trainer,
+        description={
+            "overrides": [o for o in request.overrides if not o.startswith("search.num_samples")],
+            "space": as_json(experiment.space),
+            "child": as_json(experiment.child),
+            "data": as_json(experiment.data),
+            "data_found": trainer.data,
+        },
+        location={"data_dir": request.data_dir},
+    )
+    assert request.workdir is not None
+    print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}", flush=True)
+    result = execute(run, request.workdir, resume=request.resume, progress=True)
+    write_report(result, experiment, Workdir(request.workdir).report)
+    if result.interrupted:
+        print(f"stopped after {_num_done(result)} of {experiment.search.num_samples} trials;")
+        print(f"continue with: {resume_command(request)}")
+        return True
+    _print_result(result, experiment, trainer, seed)
+    return False
+
+
+def configured(request: Request) -> Experiment:
+    """Return the experiment with overrides and the number of samples applied."""
+    if request.experiment is None:
+        raise InputError("--experiment is missing; --experiment=help lists what there is")
+    experiment = with_overrides(find_experiment(request.experiment), request.overrides)
+    if request.num_samples is None:
+        return experiment
+    search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
+    return dataclasses.replace(experiment, search=search)
+
+
+def _completed(request: Request) -> Request:
+    """Fill in what a resumed run's own `experiment.json` says, or the default workdir."""
+    if not request.resume:
+        if request.workdir is None and request.experiment is not None:
+            now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+            return dataclasses.replace(request, workdir=f"runs/{request.experiment}-{now}")
+        return request
+    if request.workdir is None:
+        raise InputError("--resume needs --workdir, the run to continue")
+    stored = Workdir(request.workdir).read()
+    try:
+        return dataclasses.replace(
+            request,
+            experiment=request.experiment or stored["experiment"],
+            data_dir=request.data_dir or stored["location"]["data_dir"],
+            num_samples=request.num_samples or stored["search"]["num_samples"],
+            seed=stored["seed"] if request.seed is None else request.seed,
+            overrides=request.overrides or tuple(stored["overrides"]),
+        )
+    except (KeyError, TypeError):
+        raise InputError(
+            f"--workdir={request.workdir} is not a run of a named experiment"
+        ) from None
+
+
+def resume_command(request: Request) -> str:
+    """Return the command that continues a run."""
+    workdir = shlex.quote(str(request.workdir))
+    return f"python -m nas_with_rl.launch.search --resume --workdir={workdir}"
+
+
+def _num_done(result: SearchResult) -> int:
+    return sum(trial.status != "running" for trial in result.trials)
+
+
+def _print_result(
+    result: SearchResult, experiment: Experiment, trainer: Trainer, seed: int
+) -> None:
+    print()
+    print(summary.describe(result, metric=_METRICS[type(experiment.child).__name__]))
+    completed = any(trial.status == "completed" for trial in result.trials)
+    if experiment.search.num_compared and isinstance(trainer, LanguageModelTrainer) and completed:
+        print(f"\ntraining each with {experiment.search.num_compared} fresh seeds ...", flush=True)
+        compared = comparison.compare(
+            result, trainer, num_seeds=experiment.search.num_compared, seed=seed
+        )
+        print(comparison.describe(compared))
+    print(f"\neverything lies in {Path(str(result.workdir)).resolve()}:")
+    print("  trials.sqlite  checkpoints/  experiment.json  report.html")
+    print(f"  curves: tensorboard --logdir={result.workdir}/tensorboard")

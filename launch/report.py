@@ -1,0 +1,116 @@
+"""`report.html`: one file that shows how a search went, without a server or a network."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas_with_rl.launch.experiments import Experiment
+from nas_with_rl.launch.runs import SearchResult, finding
+from nas_with_rl.launch.trials import Trial
+from nas_with_rl.search_spaces.drawing import draw
+
+WIDTH, HEIGHT, MARGIN = 860, 300, 48
+NUM_LISTED = 20
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: light-dark(#222, #ddd); --faint: light-dark(#bbb, #555);
+  --dot: light-dark(#7aa6d8, #4f78a8); --best: light-dark(#b3261e, #ff8a80); }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 900px;
+  margin: 2em auto; padding: 0 1em; background: light-dark(#fff, #16181c); }
+table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .2em .6em;
+  border-bottom: 1px solid var(--faint); vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+code, pre { font: 13px/1.4 ui-monospace, monospace; } pre { overflow-x: auto; }
+svg text { fill: var(--ink); font-size: 12px; } .axis { stroke: var(--faint); }
+.trial { fill: var(--dot); } .best { stroke: var(--best); fill: none; stroke-width: 2; }
+"""
+
+
+def write_report(result: SearchResult, experiment: Experiment, path: Path) -> None:
+    """Write the page: rewards by trial, the best architectures, the failures."""
+    completed = [trial for trial in result.trials if trial.status == "completed"]
+    failed = [trial for trial in result.trials if trial.status == "failed"]
+    best = sorted(_first_of_each(completed), key=lambda t: (-(t.reward or 0.0), t.number))
+    sections = [
+        f"<h1>{html.escape(experiment.name)}</h1><p>{html.escape(experiment.source)}</p>",
+        f"<p>{len(result.trials)} trials, {len(_first_of_each(result.trials))} different "
+        f"architectures, {len(failed)} failed.</p>",
+    ]
+    if best:
+        drawing = html.escape(draw(finding(best[0], result.space).architecture))
+        sections += [
+            "<h2>Reward by trial</h2>",
+            _chart(completed),
+            f"<h2>Best architecture</h2><pre>{drawing}</pre>",
+            f"<h2>The best {min(NUM_LISTED, len(best))}</h2>",
+            _table(best[:NUM_LISTED]),
+        ]
+    if failed:
+        sections += ["<h2>Failures</h2>", _failures(failed)]
+    path.write_text(
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        f"<title>{html.escape(experiment.name)}</title><style>{_STYLE}</style>"
+        f"<body>{''.join(sections)}</body></html>\n",
+        encoding="utf-8",
+    )
+
+
+def _first_of_each(trials: Sequence[Trial]) -> list[Trial]:
+    return list({trial.architecture: trial for trial in reversed(trials)}.values())
+
+
+def _chart(trials: Sequence[Trial]) -> str:
+    """A dot per trial, a line for the best so far."""
+    rewards = [trial.reward or 0.0 for trial in trials]
+    low, high, last = min(rewards), max(rewards), max(trials[-1].number, 1)
+    span = (high - low) or 1.0
+
+    def point(trial: Trial, reward: float) -> tuple[float, float]:
+        x = MARGIN + (WIDTH - 2 * MARGIN) * trial.number / last
+        return round(x, 1), round(
+            HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (reward - low) / span, 1
+        )
+
+    dots, steps, best = [], [], low
+    for trial, reward in zip(trials, rewards, strict=True):
+        x, y = point(trial, reward)
+        dots.append(
+            f"<circle class='trial' cx='{x}' cy='{y}' r='2.5'>"
+            f"<title>trial {trial.number}: {reward:.4f}</title></circle>"
+        )
+        best = max(best, reward)
+        steps.append(f"{x},{point(trial, best)[1]}")
+    floor = HEIGHT - MARGIN
+    return (
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='reward by trial'>"
+        f"<line class='axis' x1='{MARGIN}' y1='{floor}' x2='{WIDTH - MARGIN}' y2='{floor}'/>"
+        f"<text x='4' y='{MARGIN}'>{high:.4g}</text><text x='4' y='{floor}'>{low:.4g}</text>"
+        f"<text x='{MARGIN}' y='{HEIGHT - 24}'>trial 0</text>"
+        f"<text x='{WIDTH - MARGIN}' y='{HEIGHT - 24}' text-anchor='end'>{last}</text>"
+        f"{''.join(dots)}<polyline class='best' points='{' '.join(steps)}'/></svg>"
+        "<p>Dots: trials. Line: the best so far.</p>"
+    )
+
+
+def _table(trials: Sequence[Trial]) -> str:
+    rows = "".join(
+        f"<tr><td class='number'>{trial.number}</td><td class='number'>{trial.reward:.4f}</td>"
+        f"<td class='number'>{'' if trial.num_parameters is None else f'{trial.num_parameters:,}'}"
+        f"</td><td><code>{html.escape(trial.architecture)}</code></td></tr>"
+        for trial in trials
+    )
+    return (
+        "<table><tr><th class='number'>trial</th><th class='number'>reward</th>"
+        f"<th class='number'>parameters</th><th>architecture</th></tr>{rows}</table>"
+    )
+
+
+def _failures(trials: Sequence[Trial]) -> str:
+    rows = "".join(
+        f"<tr><td class='number'>{trial.number}</td><td>{html.escape(str(trial.failure))}</td>"
+        f"<td>{html.escape(str(trial.message))}</td></tr>"
+        for trial in trials
+    )
+    return f"<table><tr><th class='number'>trial</th><th>reason</th><th></th></tr>{rows}</table>"

@@ -1,0 +1,191 @@
+"""Runs: a search with everything around it, in a workdir or in memory.
+
+The named experiments of the binaries and the searches of the Python API both come through here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nas_with_rl.controller.random_search import RandomSearch
+from nas_with_rl.controller.reinforce import Reinforce, ReinforceConfig
+from nas_with_rl.controller.searcher import Searcher
+from nas_with_rl.launch.checkpoints import Checkpoints
+from nas_with_rl.launch.configuration import as_json, difference
+from nas_with_rl.launch.curves import Curves
+from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
+from nas_with_rl.launch.progress import Progress
+from nas_with_rl.launch.search_loop import Observer, Search, SearchConfig, run_search
+from nas_with_rl.launch.trials import Trial, TrialStore
+from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.space import SearchSpace
+
+# What `--resume` may change.
+EXTENDABLE = ("search", "num_samples")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """An architecture with the trial that measured it."""
+
+    architecture: Architecture
+    reward: float
+    trial: Trial
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+      space: in which.
+      trials: every one, by number.
+      workdir: where the run lies; None if in memory.
+      interrupted: Ctrl-C ended it early.
+    """
+
+    space: SearchSpace
+    trials: tuple[Trial, ...]
+    workdir: Path | None
+    interrupted: bool = False
+
+    @property
+    def best(self) -> Finding:
+        """The completed trial of the highest reward, the earliest of equals.
+
+        Raises:
+          ValueError: no trial was completed.
+        """
+        completed = [trial for trial in self.trials if trial.status == "completed"]
+        if not completed:
+            raise ValueError(f"none of {len(self.trials)} trials was completed")
+        return finding(max(completed, key=lambda trial: trial.reward or 0.0), self.space)
+
+
+def finding(trial: Trial, space: SearchSpace) -> Finding:
+    """Return a completed trial with its architecture read from its text."""
+    space = space.at_depth(trial.depth) if trial.depth else space
+    return Finding(parse_architecture(trial.architecture, space), trial.reward or 0.0, trial)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A search that can be started or continued.
+
+    Attributes:
+      name: of the experiment.
+      space, config, controller, seed: what is searched and how.
+      evaluate: what measures an architecture.
+      description: further JSON-ready facts for `experiment.json` that a resumed run must share.
+      location: where the data lies and the like, which a resumed run may change.
+    """
+
+    name: str
+    space: SearchSpace
+    config: SearchConfig
+    controller: ReinforceConfig
+    seed: int
+    evaluate: EvaluateFunction
+    description: dict[str, Any] = dataclasses.field(default_factory=dict)
+    location: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        """Return what `experiment.json` says of the run."""
+        return {
+            "experiment": self.name,
+            "seed": self.seed,
+            "search": as_json(self.config),
+            "controller": as_json(self.controller),
+            **self.description,
+            "location": self.location,
+        }
+
+
+def execute(run: Run, workdir: str | Path | None, *, resume: bool, progress: bool) -> SearchResult:
+    """Start a run in a new workdir, continue the one in an old one, or run in memory.
+
+    Ctrl-C ends the search after a last checkpoint; the result then says `interrupted`.
+
+    Raises:
+      InputError: a workdir that is another run's, in use, damaged, or not there to be resumed.
+    """
+    if workdir is None:
+        if resume:
+            raise InputError("resume needs a workdir to continue")
+        return _search(run, None, progress)
+    place = Workdir(workdir)
+    with contextlib.closing(place):
+        if resume:
+            _resume(run, place)
+        else:
+            place.start(run.described())
+        return _search(run, place, progress)
+
+
+def _resume(run: Run, place: Workdir) -> None:
+    """Check that the workdir's run is this one, apart from its length."""
+    stored = place.resume()
+    wanted = run.described()
+    group, name = EXTENDABLE
+    compared = {key: value for key, value in stored.items() if key in wanted and key != "location"}
+    compared[group] = dict(compared.get(group, {}), **{name: wanted[group][name]})
+    if found := difference(compared, {key: wanted[key] for key in wanted if key != "location"}):
+        raise InputError(
+            f"--workdir={place.path} holds another run, it cannot be resumed as this one; "
+            f"there / here: {found}"
+        )
+    if stored.get(group) != wanted[group] or stored.get("location") != wanted["location"]:
+        place.write(stored | wanted)
+
+
+def _search(run: Run, place: Workdir | None, progress: bool) -> SearchResult:
+    searcher = _searcher(run)
+    store = TrialStore(place.trials if place else None)
+    with contextlib.closing(store), _observers(run, store, place, progress) as observers:
+        search = Search(
+            space=run.space,
+            config=run.config,
+            seed=run.seed,
+            searcher=searcher,
+            evaluator=InProcess(run.evaluate),
+            store=store,
+            checkpoints=Checkpoints(place.checkpoints) if place else None,
+            observers=tuple(observers),
+        )
+        interrupted = False
+        try:
+            run_search(search)
+        except KeyboardInterrupt:
+            interrupted = True
+            if search.checkpoints and searcher.version:
+                search.checkpoints.save(searcher)
+        return SearchResult(
+            run.space, tuple(store.all()), place.path if place else None, interrupted
+        )
+
+
+def _searcher(run: Run) -> Searcher:
+    if run.config.searcher == "random":
+        return RandomSearch(seed=run.seed)
+    max_depth = run.config.depth.maximum if run.space.depth else 0
+    return Reinforce(run.space, run.controller, max_depth=max_depth, seed=run.seed)
+
+
+@contextlib.contextmanager
+def _observers(
+    run: Run, store: TrialStore, place: Workdir | None, progress: bool
+) -> Iterator[Sequence[Observer]]:
+    with contextlib.ExitStack() as stack:
+        observers: list[Observer] = []
+        if place:
+            observers.append(stack.enter_context(contextlib.closing(Curves(place.tensorboard))))
+        if progress:
+            bar = Progress(run.config.num_samples, store)
+            observers.append(stack.enter_context(contextlib.closing(bar)))
+        yield observers

@@ -1,0 +1,46 @@
+"""What a finished search prints."""
+
+from __future__ import annotations
+
+from nas_with_rl.launch.runs import SearchResult
+from nas_with_rl.search_spaces.drawing import draw
+
+
+def describe(result: SearchResult, *, metric: str | None = None) -> str:
+    """Return the end result as text: the best architecture, its measurement, the children.
+
+    Args:
+      result: of the search.
+      metric: name of the measurement to print beside the reward; its last value where it is one
+        per epoch.
+    """
+    trials = result.trials
+    failed = [trial for trial in trials if trial.status == "failed"]
+    reused = sum(trial.reused_from is not None for trial in trials)
+    trained = len(trials) - reused - sum(trial.status == "running" for trial in trials)
+    seconds = sum(
+        trial.ended - trial.started
+        for trial in trials
+        if trial.ended and trial.started and trial.reused_from is None
+    )
+    lines = []
+    if len(failed) < len(trials):
+        best = result.best
+        measured = best.trial.metrics.get(metric) if metric else None
+        value = measured[-1] if isinstance(measured, list | tuple) else measured
+        lines += [
+            f"best architecture (trial {best.trial.number}, reward {best.reward:.4f}"
+            + (f", {metric.replace('_', ' ')} {value:.4g}" if metric and value is not None else "")
+            + (f", {best.trial.num_parameters:,} parameters" if best.trial.num_parameters else "")
+            + "):",
+            f"  --architecture='{best.architecture}'",
+            *("  " + line for line in draw(best.architecture).splitlines()),
+        ]
+    else:
+        lines.append("no child was completed")
+    reasons = sorted({str(trial.failure) for trial in failed})
+    lines.append(
+        f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
+        f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
+    )
+    return "\n".join(lines)

@@ -1,0 +1,118 @@
+"""The directory of one run: `experiment.json`, and a lock while a process works in it."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import IO, Any
+
+from nas_with_rl.search_spaces.errors import InputError
+
+EXPERIMENT_FILE = "experiment.json"
+TRIALS_FILE = "trials.sqlite"
+CHECKPOINTS = "checkpoints"
+TENSORBOARD = "tensorboard"
+REPORT_FILE = "report.html"
+
+
+class Workdir:
+    """A run's directory, locked until `close` or the process's end.
+
+    Attributes:
+      path: the directory.
+      trials, checkpoints, tensorboard, report: where they lie.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path).expanduser()
+        self.trials = self.path / TRIALS_FILE
+        self.checkpoints = self.path / CHECKPOINTS
+        self.tensorboard = self.path / TENSORBOARD
+        self.report = self.path / REPORT_FILE
+        self._lock: IO[str] | None = None
+
+    def start(self, description: dict[str, Any]) -> None:
+        """Begin a run here; refused where one has begun."""
+        if (self.path / EXPERIMENT_FILE).exists():
+            name = self.read().get("experiment")
+            raise InputError(
+                f"--workdir={self.path} holds a run of {name!r}: continue it with --resume, "
+                "or name another directory"
+            )
+        if self.trials.exists():
+            raise InputError(
+                f"--workdir={self.path} holds {TRIALS_FILE} but no {EXPERIMENT_FILE}; "
+                "name another directory"
+            )
+        self._open()
+        self.write(description | {"versions": versions(), "commit": commit()})
+
+    def resume(self) -> dict[str, Any]:
+        """Continue the run that is here; return its description."""
+        description = self.read()
+        self._open()
+        return description
+
+    def read(self) -> dict[str, Any]:
+        """Return the description of the run that is here."""
+        path = self.path / EXPERIMENT_FILE
+        try:
+            description = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(description, dict):
+                raise ValueError("it is not an object")
+            return description
+        except FileNotFoundError:
+            raise InputError(f"--workdir={self.path} holds no run: no {EXPERIMENT_FILE}") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read: {error}") from None
+
+    def write(self, description: dict[str, Any]) -> None:
+        """Write the description, whole or not at all."""
+        temporary = self.path / f"{EXPERIMENT_FILE}.writing"
+        temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+        temporary.rename(self.path / EXPERIMENT_FILE)
+
+    def _open(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise InputError(
+                f"--workdir={self.path} cannot be written to: {error.strerror}"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"--workdir={self.path} is in use by another process") from None
+
+    def close(self) -> None:
+        """Give the directory free."""
+        if self._lock:
+            self._lock.close()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the results depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("nas_with_rl", "tensorflow", "keras", "numpy"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def commit() -> str | None:
+    """Return the commit of the checkout that this code lies in, None outside one."""
+    folder = os.path.dirname(os.path.realpath(__file__))
+    command = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

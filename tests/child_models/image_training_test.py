@@ -1,0 +1,178 @@
+"""Tests of a ConvNet child's training."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas_with_rl.child_models.convolutional import build_convnet
+from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.image_training import (
+    ImageTraining,
+    evaluate_convnet,
+    measure_accuracy,
+    train_convnet,
+)
+from nas_with_rl.child_models.images import (
+    ImageDataConfig,
+    Images,
+    LabelledImages,
+    load_images,
+    whiten,
+)
+from nas_with_rl.search_spaces.architecture import random_architecture
+from nas_with_rl.search_spaces.convolutional import (
+    ConvolutionalLayer,
+    ConvolutionalSpace,
+    layers_of,
+)
+from nas_with_rl.search_spaces.errors import InputError
+
+LAYERS = (ConvolutionalLayer(3, 3, 8), ConvolutionalLayer(3, 3, 12, (1,)))
+QUICK = ImageTraining(epochs=2, batch_size=16, upsampled_size=9, flip=True)
+
+
+def _noise(num_train: int = 40, num_validation: int = 10) -> Images:
+    generator = np.random.default_rng(0)
+
+    def part(size: int) -> LabelledImages:
+        images = generator.integers(0, 256, (size, 8, 8, 1), dtype=np.uint8)
+        return LabelledImages(images, generator.integers(0, 10, size, dtype=np.int32))
+
+    return Images(part(num_train), part(num_validation), num_classes=10)
+
+
+def test_the_paper_and_huang_et_al_in_the_defaults():
+    config = ImageTraining()
+    rates = [config.learning_rate_at(epoch) for epoch in range(1, 51)]
+    np.testing.assert_allclose(rates, [0.1] * 25 + [0.01] * 12 + [0.001] * 13)  # 37.5 epochs
+
+
+def test_digits_are_learned():
+    images = load_images(ImageDataConfig("digits", 1200, 300), data_dir=None, seed=0)
+    config = ImageTraining(epochs=3, batch_size=32, upsampled_size=0, flip=False)
+    seen: list[tuple[int, float, float]] = []
+    result = evaluate_convnet(LAYERS, images, config, seed=0, report=lambda *x: seen.append(x))
+    assert result.validation_accuracy[-1] > 0.3  # chance is 0.1
+    assert result.train_loss[-1] < result.train_loss[0]
+    assert seen == [(i + 1, result.train_loss[i], result.validation_accuracy[i]) for i in range(3)]
+    assert result.num_parameters == 9 * 8 + 16 + 9 * 8 * 12 + 24 + 130
+    assert result.seconds > 0
+
+
+def test_the_same_seed_gives_the_same_child_and_another_seed_another():
+    images = _noise()
+    first, again, other = (evaluate_convnet(LAYERS, images, QUICK, seed=s) for s in (5, 5, 6))
+    assert first.train_loss == again.train_loss  # to the last bit
+    assert first.validation_accuracy == again.validation_accuracy
+    assert first.train_loss != other.train_loss
+
+
+def test_the_accuracy_is_that_of_the_trained_weights_on_every_image():
+    images = _noise(num_validation=37)  # two batches of 16 and one of 5
+    model = build_convnet(LAYERS, image_shape=(8, 8, 1), num_classes=10)
+    config = dataclasses.replace(QUICK, upsampled_size=0)
+    result = train_convnet(model, images, config, seed=0)
+    logits = model(whiten(tf.constant(images.validation.images)), training=False)
+    accuracy = np.mean(np.argmax(logits, axis=-1) == images.validation.labels)
+    assert result.validation_accuracy[-1] == pytest.approx(accuracy)
+    assert measure_accuracy(model, images.validation, config) == pytest.approx(accuracy)
+
+
+def test_nesterov_momentum_and_weight_decay_against_numpy():
+    images = _noise(num_train=16)  # one batch: whatever the order, the same gradient
+    config = ImageTraining(
+        epochs=4,
+        batch_size=16,
+        weight_decay=0.05,
+        decay_epochs=(0.5,),
+        upsampled_size=0,
+        flip=False,
+    )
+    trained = build_convnet(LAYERS, image_shape=(8, 8, 1), num_classes=10, seed=1)
+    train_convnet(trained, images, config, seed=0)
+
+    twin = build_convnet(LAYERS, image_shape=(8, 8, 1), num_classes=10, seed=1)
+    inputs = whiten(tf.constant(images.train.images))
+    velocities = [np.zeros(w.shape, np.float32) for w in twin.trainable_variables]
+    for rate in (0.1, 0.1, 0.01, 0.01):
+        with tf.GradientTape() as tape:
+            nll = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                images.train.labels, twin(inputs, training=True)
+            )
+            loss = tf.reduce_mean(nll)
+        for i, gradient in enumerate(tape.gradient(loss, twin.trainable_variables)):
+            weight = twin.trainable_variables[i]
+            gradient = gradient.numpy() + 0.05 * weight.numpy()
+            velocities[i] = 0.9 * velocities[i] - rate * gradient
+            weight.assign(weight.numpy() + 0.9 * velocities[i] - rate * gradient)
+    for a, b in zip(trained.trainable_variables, twin.trainable_variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-4, err_msg=a.path)
+
+
+@settings(max_examples=4, deadline=None)
+@given(key=st.integers(0, 2**32), depth=st.integers(1, 4))
+def test_any_architecture_trains_a_step(key, depth):
+    space = ConvolutionalSpace(filters=(4, 6)).search_space(depth)
+    layers = layers_of(random_architecture(space, np.random.default_rng(key)))
+    config = dataclasses.replace(QUICK, epochs=1)
+    result = evaluate_convnet(layers, _noise(num_train=16), config, seed=key)
+    assert np.isfinite(result.train_loss[0]) and 0 <= result.validation_accuracy[0] <= 1
+
+
+def test_a_child_leaves_no_graph_behind():
+    from tensorflow.python.eager import context
+
+    config = dataclasses.replace(QUICK, epochs=1)
+    counts = []
+    for seed in range(3):
+        evaluate_convnet(LAYERS, _noise(num_train=16), config, seed=seed)
+        counts.append(len(context.context().list_function_names()))
+    assert counts[2] == counts[1]
+
+
+def test_a_loss_that_is_not_finite_is_a_named_failure():
+    config = dataclasses.replace(QUICK, learning_rate=1e6, epochs=30)
+    with pytest.raises(ChildFailure, match="the loss of epoch") as failure:
+        evaluate_convnet(LAYERS, _noise(), config, seed=0)
+    assert failure.value.reason == "diverged"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("8 GiB"), tf.errors.ResourceExhaustedError(None, None, "8 GiB")]
+)
+def test_too_little_memory_is_a_named_failure(error):
+    def report(*_) -> None:  # a real failure of the allocator takes 10 s of retries
+        raise error
+
+    with pytest.raises(ChildFailure, match="8 GiB") as failure:
+        evaluate_convnet(LAYERS, _noise(), QUICK, seed=0, report=report)
+    assert failure.value.reason == "out_of_memory"
+
+
+def test_images_that_do_not_fit_the_config():
+    with pytest.raises(InputError, match="batch_size is 16, above the 15 images"):
+        evaluate_convnet(LAYERS, _noise(num_train=15), QUICK, seed=0)
+    with pytest.raises(
+        InputError, match="upsampled_size is 36, not between once and twice the 8x8"
+    ):
+        evaluate_convnet(LAYERS, _noise(), ImageTraining(batch_size=16), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0, below 1"),
+        ({"batch_size": 0}, "batch_size is 0, below 1"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan, not above 0"),
+        ({"momentum": 1.0}, "momentum is 1.0, not at least 0 and below 1"),
+        ({"weight_decay": -1e-4}, "weight_decay is -0.0001, below 0"),
+        ({"decay_epochs": (25,)}, "decay_epochs has 25, not above 0 and at most 1"),
+    ],
+)
+def test_values_that_cannot_be_used(values, message):
+    with pytest.raises(InputError, match=message):
+        ImageTraining(**values)

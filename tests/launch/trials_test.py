@@ -1,0 +1,89 @@
+"""The trial store: what is written comes back, once, and damage is one clear line."""
+
+import sqlite3
+
+import pytest
+
+from nas_with_rl.launch.trials import Trial, TrialStore
+from nas_with_rl.search_spaces.errors import InputError
+
+
+def running(number, architecture="a b", version=0):
+    return Trial(number, architecture, 0, "running", -1.5, version, None, seed=7)
+
+
+def completed(number, reward, architecture="a b"):
+    trial = running(number, architecture)
+    metrics = {"accuracy": [0.25, 0.5], "size": 3.0}
+    values = {**vars(trial), "status": "completed", "reward": reward, "metrics": metrics}
+    return Trial(**values)
+
+
+def test_trials_come_back_as_they_were_written(tmp_path):
+    store = TrialStore(tmp_path / "trials.sqlite")
+    store.add([running(0), running(1, "c d")])
+    store.finish(completed(0, 0.5))
+    store.mark_learned([0], 1)
+    store.close()
+    again = TrialStore(tmp_path / "trials.sqlite")
+    first, second = again.all()
+    assert first == Trial(**{**vars(completed(0, 0.5)), "updated_version": 1})
+    assert second == running(1, "c d")
+    assert (len(again), again.num_finished(), again.num_unique()) == (2, 1, 2)
+
+
+def test_an_outcome_is_recorded_once():
+    store = TrialStore(None)
+    store.add([running(0)])
+    store.finish(completed(0, 0.5))
+    with pytest.raises(ValueError, match="recorded once"):
+        store.finish(completed(0, 0.6))
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add([running(0)])
+    assert store.all()[0].reward == 0.5
+
+
+def test_sampled_batches_are_added_whole_or_not_at_all():
+    store = TrialStore(None)
+    store.add([running(3)])
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add([running(2), running(3)])
+    assert [trial.number for trial in store.all()] == [3]
+
+
+def test_best_has_one_trial_per_architecture():
+    store = TrialStore(None)
+    for number, (architecture, reward) in enumerate([("x", 0.5), ("y", 0.9), ("y", 0.9)]):
+        store.add([running(number, architecture)])
+        store.finish(completed(number, reward, architecture))
+    assert [(t.number, t.architecture) for t in store.best(5)] == [(1, "y"), (0, "x")]
+
+
+@pytest.mark.parametrize("content", [b"no database at all, but long enough to be read as one" * 20])
+def test_a_damaged_file_is_one_clear_line(tmp_path, content):
+    path = tmp_path / "trials.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"trials\.sqlite cannot be read") as caught:
+        TrialStore(path)
+    assert "\n" not in str(caught.value) and path.read_bytes() == content
+
+
+def test_a_file_damaged_in_the_middle_is_found(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    store = TrialStore(path)
+    for number in range(300):
+        store.add([running(number, f"architecture {number}")])
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[8192:20000] = b"\xff" * (20000 - 8192)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read"):
+        TrialStore(path).all()
+
+
+def test_another_database_is_refused(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE trials (name TEXT)")
+    with pytest.raises(InputError, match="its columns are name"):
+        TrialStore(path)
