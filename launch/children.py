@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from nas_with_rl.child_models.image_training import ImageTraining, check_images, evaluate_convnet
-from nas_with_rl.child_models.images import ImageDataConfig, load_images
-from nas_with_rl.child_models.language_model import tree_cells
+from nas_with_rl.child_models.images import ImageDataConfig, Images, load_images
 from nas_with_rl.child_models.language_model_training import (
     LanguageModelTraining,
     check_corpus,
     train_language_model,
 )
 from nas_with_rl.child_models.rewards import accuracy_reward, perplexity_reward
-from nas_with_rl.child_models.text import TextDataConfig, load_corpus
+from nas_with_rl.child_models.text import Corpus, TextDataConfig, load_corpus
 from nas_with_rl.launch.evaluation import Measurement
 from nas_with_rl.launch.experiments import Child, Data, Experiment
 from nas_with_rl.launch.nas_bench_201 import TableLookup, accuracies, look_up
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convolutional import layers_of
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
+
+# Called after each epoch with (epoch from 1, training, validation): of ConvNets the loss and the
+# accuracy, of language models the perplexities.
+Report = Callable[[int, float, float], None]
 
 
 class Trainer(Protocol):
@@ -32,8 +36,16 @@ class Trainer(Protocol):
         """Train and measure one child. Raises ChildFailure where it fails."""
 
 
-def make_trainer(experiment: Experiment, *, data_dir: str | None, seed: int) -> Trainer:
+def make_trainer(
+    experiment: Experiment, *, data_dir: str | None, seed: int, report: Report | None = None
+) -> Trainer:
     """Load an experiment's data and return what trains its children.
+
+    Args:
+      experiment: its `child` and `data`.
+      data_dir: where the data lies.
+      seed: of the split of images.
+      report: called after each epoch of a child.
 
     Raises:
       InputError: data that is missing, damaged, or too small for one batch.
@@ -42,27 +54,26 @@ def make_trainer(experiment: Experiment, *, data_dir: str | None, seed: int) -> 
     data: Data = experiment.data
     if isinstance(child, ImageTraining):
         assert isinstance(data, ImageDataConfig)
-        return ConvNetTrainer(child, data, data_dir=data_dir, seed=seed)
+        return ConvNetTrainer(child, load_images(data, data_dir=data_dir, seed=seed), report)
     if isinstance(child, LanguageModelTraining):
         assert isinstance(data, TextDataConfig)
-        return LanguageModelTrainer(child, data, data_dir=data_dir)
+        return LanguageModelTrainer(child, load_corpus(data, data_dir=data_dir), report)
     return TableTrainer(child)
 
 
 class ConvNetTrainer:
     """Trains ConvNets; the reward is the cubed validation accuracy."""
 
-    def __init__(
-        self, training: ImageTraining, data: ImageDataConfig, *, data_dir: str | None, seed: int
-    ):
-        self._training = training
-        self._images = load_images(data, data_dir=data_dir, seed=seed)
-        check_images(self._images, training)
-        self.data = {"dataset": data.dataset, "split_seed": seed}
+    def __init__(self, training: ImageTraining, images: Images, report: Report | None = None):
+        check_images(images, training)
+        self._training, self._images, self._report = training, images, report
+        self.data = {"train": len(images.train), "validation": len(images.validation)}
 
     def __call__(self, architecture: Architecture, seed: int) -> Measurement:
         """Train and measure one ConvNet."""
-        result = evaluate_convnet(layers_of(architecture), self._images, self._training, seed=seed)
+        result = evaluate_convnet(
+            layers_of(architecture), self._images, self._training, seed=seed, report=self._report
+        )
         metrics = {
             "validation_accuracy": result.validation_accuracy,
             "train_loss": result.train_loss,
@@ -80,17 +91,17 @@ class LanguageModelTrainer:
     """
 
     def __init__(
-        self, training: LanguageModelTraining, data: TextDataConfig, *, data_dir: str | None
+        self, training: LanguageModelTraining, corpus: Corpus, report: Report | None = None
     ):
-        self.training = training
-        self.corpus = load_corpus(data, data_dir=data_dir)
-        check_corpus(self.corpus, training)
+        check_corpus(corpus, training)
+        self.training, self.corpus, self._report = training, corpus, report
         self.data = [dataclasses.asdict(source) for source in self.corpus.provenance]
 
     def __call__(self, architecture: Architecture, seed: int) -> Measurement:
         """Train and measure one language model."""
-        make_cell = tree_cells(cell_of(architecture))
-        result = train_language_model(make_cell, self.corpus, self.training, seed=seed)
+        result = train_language_model(
+            cell_of(architecture), self.corpus, self.training, seed=seed, report=self._report
+        )
         metrics = {
             "validation_perplexity": result.validation_perplexity,
             "train_perplexity": result.train_perplexity,

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -28,6 +28,7 @@ def run(main: Callable[[], int | None]) -> None:
 
 
 def _status(main: Callable[[], int | None]) -> int:
+    logging.set_verbosity(logging.WARNING)  # TensorFlow's notes on saving are nobody's concern
     try:
         return main() or 0
     except InputError as error:
@@ -60,17 +61,20 @@ def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow without its greeting, which no log level turns off.
+def prepare_tensorflow() -> None:
+    """Import TensorFlow without its greeting, which no log level turns off, and set its threads.
 
     Whatever it prints is shown if the import fails. TF_CPP_MIN_LOG_LEVEL is respected.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with _held_back_stderr():
+    quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+    if quiet:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _held_back_stderr() if quiet else contextlib.nullcontext():
         import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
+    # A child's operations follow one another. Each further thread would keep a cache of oneDNN's
+    # compiled primitives of its own, which grows with the children of a search.
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 @contextlib.contextmanager

@@ -15,13 +15,14 @@ from nas_with_rl.child_models.language_model import (
     CellFactory,
     lstm_cells,
     lstm_units_for,
-    tree_cells,
 )
 from nas_with_rl.child_models.language_model_training import train_language_model
 from nas_with_rl.launch.children import LanguageModelTrainer
 from nas_with_rl.launch.runs import SearchResult, finding
 from nas_with_rl.search_spaces.randomness import child_seed
-from nas_with_rl.search_spaces.recurrent_cell import cell_of
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, cell_of
+
+_Contestant = tuple[str, RecurrentCell | CellFactory, int]  # title, cell, units
 
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
 
@@ -61,8 +62,8 @@ def compare(
     """
     best = result.best
     first = [t for t in result.trials[:FIRST_SAMPLES] if t.status == "completed"]
-    contestants: list[tuple[str, CellFactory, int]] = [
-        ("best cell of the search", tree_cells(cell_of(best.architecture)), trainer.training.units)
+    contestants: list[_Contestant] = [
+        ("best cell of the search", cell_of(best.architecture), trainer.training.units)
     ]
     size = trainer.training.size(len(trainer.corpus.vocabulary))
     lstm_units = lstm_units_for(best.trial.num_parameters or 0, size)
@@ -70,8 +71,8 @@ def compare(
     if first:
         random_best = finding(max(first, key=lambda t: t.reward or 0.0), result.space)
         title = f"best of the first {min(FIRST_SAMPLES, len(result.trials))} samples"
-        cells = tree_cells(cell_of(random_best.architecture))
-        contestants.append((title, cells, trainer.training.units))
+        cell = cell_of(random_best.architecture)
+        contestants.append((title, cell, trainer.training.units))
     # Fresh seeds: none that a trial of the search had.
     seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
     candidates = [_candidate(trainer, contestant, seeds) for contestant in contestants]
@@ -79,14 +80,14 @@ def compare(
 
 
 def _candidate(
-    trainer: LanguageModelTrainer, contestant: tuple[str, CellFactory, int], seeds: Sequence[int]
+    trainer: LanguageModelTrainer, contestant: _Contestant, seeds: Sequence[int]
 ) -> Candidate:
-    title, cells, units = contestant
+    title, cell, units = contestant
     training = dataclasses.replace(trainer.training, units=units)
     perplexities, num_parameters = [], 0
     for seed in seeds:
         try:
-            trained = train_language_model(cells, trainer.corpus, training, seed=seed)
+            trained = train_language_model(cell, trainer.corpus, training, seed=seed)
         except ChildFailure:
             continue
         perplexities.append(trained.validation_perplexity[-1])

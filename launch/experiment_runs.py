@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nas_with_rl.launch import comparison, summary
 from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trainer
-from nas_with_rl.launch.configuration import as_json, with_overrides
-from nas_with_rl.launch.experiments import Experiment, find_experiment
+from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.experiments import Experiment, configured
 from nas_with_rl.launch.report import write_report
 from nas_with_rl.launch.runs import Run, SearchResult, execute
 from nas_with_rl.launch.workdir import Workdir
@@ -39,7 +39,10 @@ class Request:
 def run_experiment(request: Request) -> bool:
     """Run a search to its end result, printed; return whether Ctrl-C ended it early."""
     request = _completed(request)
-    experiment = configured(request)
+    experiment = configured(request.experiment, request.overrides)
+    if request.num_samples is not None:
+        search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
+        experiment = dataclasses.replace(experiment, search=search)
     seed = request.seed or 0
     trainer = make_trainer(experiment, data_dir=request.data_dir, seed=seed)
     run = Run(
@@ -68,17 +71,6 @@ def run_experiment(request: Request) -> bool:
         return True
     _print_result(result, experiment, trainer, seed)
     return False
-
-
-def configured(request: Request) -> Experiment:
-    """Return the experiment with overrides and the number of samples applied."""
-    if request.experiment is None:
-        raise InputError("--experiment is missing; --experiment=help lists what there is")
-    experiment = with_overrides(find_experiment(request.experiment), request.overrides)
-    if request.num_samples is None:
-        return experiment
-    search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
-    return dataclasses.replace(experiment, search=search)
 
 
 def _completed(request: Request) -> Request:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import ImageDataConfig
 from nas_with_rl.child_models.language_model_training import Dropout, LanguageModelTraining
 from nas_with_rl.child_models.text import TextDataConfig
 from nas_with_rl.controller.reinforce import ReinforceConfig
+from nas_with_rl.launch.configuration import with_overrides
 from nas_with_rl.launch.nas_bench_201 import TableLookup
 from nas_with_rl.launch.search_loop import DepthSchedule, SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -180,6 +182,13 @@ def find_experiment(name: str) -> Experiment:
             return experiment
     known = ", ".join(experiment.name for experiment in EXPERIMENTS)
     raise InputError(f"--experiment={name}: no such experiment; there are {known}, and help")
+
+
+def configured(name: str | None, overrides: Sequence[str]) -> Experiment:
+    """Return the experiment of that name with overrides applied."""
+    if name is None:
+        raise InputError("--experiment is missing; --experiment=help lists what there is")
+    return with_overrides(find_experiment(name), overrides)
 
 
 def describe_experiments() -> str:

@@ -39,7 +39,7 @@ _OVERRIDE = flags.DEFINE_multi_string(
 
 def main() -> int:
     """Run the search that the flags ask for; return the exit status."""
-    command_line.import_tensorflow()
+    command_line.prepare_tensorflow()
     from nas_with_rl.launch import experiment_runs, experiments
 
     if _EXPERIMENT.value == "help":

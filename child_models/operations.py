@@ -1,0 +1,58 @@
+"""The operations of a recurrent cell, one table row each (Zoph & Le, 2016, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import keras
+
+from nas_with_rl.search_spaces.errors import InputError
+
+Tensor = Any  # a tensor of whichever backend Keras runs on
+Combination = Callable[[Tensor, Tensor], Tensor]
+Activation = Callable[[Tensor], Tensor]
+
+
+def _identity(value: Tensor) -> Tensor:
+    return value
+
+
+COMBINATIONS: Mapping[str, Combination] = MappingProxyType(
+    {
+        "add": keras.ops.add,
+        "elem_mult": keras.ops.multiply,
+    }
+)
+
+ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
+    {
+        "identity": _identity,
+        "tanh": keras.ops.tanh,
+        "sigmoid": keras.ops.sigmoid,
+        "relu": keras.ops.relu,
+    }
+)
+
+
+def combination(name: str) -> Combination:
+    """Return the element-wise function of two tensors of one shape.
+
+    Raises:
+      InputError: no row of the table has this name.
+    """
+    if name not in COMBINATIONS:
+        raise InputError(f"combination is {name!r}, not one of {', '.join(COMBINATIONS)}")
+    return COMBINATIONS[name]
+
+
+def activation(name: str) -> Activation:
+    """Return the element-wise function of one tensor.
+
+    Raises:
+      InputError: no row of the table has this name.
+    """
+    if name not in ACTIVATIONS:
+        raise InputError(f"activation is {name!r}, not one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
