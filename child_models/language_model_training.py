@@ -4,8 +4,8 @@ The stream is cut into B parallel sequences and these into segments of T steps; 
 carried from segment to segment and starts from zero with every epoch (Zaremba et al., 2014).
 
 An epoch is one call of one compiled graph, by default without XLA: on one core a base-2 cell of
-32 units needs 1 s to build and trace and 4 to 7 ms a step; with XLA 5 s and 2 to 3 ms, so that
-XLA pays beyond some 1,000 steps (`jit_compile`); it also keeps 10 MB of every child it compiled.
+32 units needs 1 s to build and trace and 4 to 7 ms a step; with XLA 3 to 5 s and 2 to 3 ms, so
+that XLA pays beyond some 1,000 steps (`jit_compile`). It also keeps 10 MB of every child.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def train_language_model(
         splits["test"] = test_tokens
     segments = {name: _segments(tokens, name, config) for name, tokens in splits.items()}
     try:
-        return _train(cell, len(corpus.vocabulary), segments, config, seed=seed)
+        return _train(cell, len(corpus.vocabulary), segments, config, seed=seed, report=report)
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise ChildFailure("out_of_memory", str(error).split("\n")[0]) from error
     finally:
@@ -210,6 +210,7 @@ def _train(
     config: LanguageModelTraining,
     *,
     seed: int,
+    report: Report | None,
 ) -> LanguageModelResult:
     start = time.monotonic()
     child = _Child(cell, vocabulary_size, config, seed=seed)
@@ -217,6 +218,8 @@ def _train(
     for epoch in range(1, config.epochs + 1):
         train_nll.append(child.train_epoch(segments["training"], epoch))
         validation_nll.append(child.evaluate(segments["validation"]))
+        if report is not None:
+            report(epoch, perplexity(train_nll[-1]), perplexity(validation_nll[-1]))
     test_nll = child.evaluate(segments["test"]) if "test" in segments else None
     return LanguageModelResult(
         validation_perplexity=tuple(map(perplexity, validation_nll)),

@@ -1,0 +1,153 @@
+"""Texts: splits, vocabularies, digests, and one clear line for every bad input."""
+
+import hashlib
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+from nas_with_rl.child_models import text
+from nas_with_rl.child_models.text import TextDataConfig, load_corpus, load_test_tokens
+from nas_with_rl.search_spaces.errors import InputError
+
+DATA_DIR = os.environ.get("NAS_WITH_RL_DATA_DIR")
+
+
+def words_of(tokens, vocabulary):
+    return [vocabulary[token] for token in tokens]
+
+
+def write_ptb(directory):
+    directory.mkdir(exist_ok=True)
+    (directory / "ptb.train.txt").write_text(" the cat <unk> \n the dog \n")
+    (directory / "ptb.valid.txt").write_text(" the bird \n")
+    (directory / "ptb.test.txt").write_text(" a dog \n")
+
+
+def test_stdlib_is_small_named_and_split_at_its_end():
+    corpus = load_corpus(TextDataConfig())
+    total = corpus.train.size + corpus.validation.size
+    assert 60 < len(corpus.vocabulary) <= text.STDLIB_VOCABULARY
+    assert total > 500_000 and corpus.validation.size == round(total / 10)
+    assert [source.name for source in corpus.provenance] == list(text.STDLIB_MODULES)
+    assert all(len(source.sha256) == 64 for source in corpus.provenance)
+    assert corpus.train.dtype == np.int32
+    assert corpus.train.min() >= 0 and corpus.train.max() < len(corpus.vocabulary)
+    assert "".join(words_of(corpus.train[:60], corpus.vocabulary)).startswith("# Author: Steven")
+
+
+def test_cuts_take_the_first_tokens_of_each_split():
+    whole = load_corpus(TextDataConfig())
+    cut = load_corpus(TextDataConfig(max_training_tokens=50, max_validation_tokens=20))
+    np.testing.assert_array_equal(cut.train, whole.train[:50])
+    np.testing.assert_array_equal(cut.validation, whole.validation[:20])
+    assert cut.vocabulary == whole.vocabulary
+
+
+def test_rare_characters_become_one_unknown_symbol():
+    assert text._vocabulary("aaabbc", limit=3) == ("a", "b", text.UNKNOWN)
+    np.testing.assert_array_equal(
+        text._numbers("abcd", ("a", "b", text.UNKNOWN)), np.array([0, 1, 2, 2])
+    )
+
+
+def test_files_by_pattern_are_joined_in_sorted_order(tmp_path):
+    (tmp_path / "b.txt").write_text("56789é")
+    (tmp_path / "a.txt").write_text("01234")
+    corpus = load_corpus(TextDataConfig(str(tmp_path / "*.txt")))
+    assert "".join(words_of(corpus.train, corpus.vocabulary)) == "0123456789"
+    assert words_of(corpus.validation, corpus.vocabulary) == [text.UNKNOWN]
+    digest = hashlib.sha256(b"01234").hexdigest()
+    assert corpus.provenance[0] == text.SourceFile("a.txt", digest)
+
+
+def test_words_end_every_line_with_eos(tmp_path):
+    (tmp_path / "a.txt").write_text("one two\n" * 10)
+    corpus = load_corpus(TextDataConfig(str(tmp_path / "a.txt"), unit="word"))
+    assert words_of(corpus.train[:4], corpus.vocabulary) == ["one", "two", "<eos>", "one"]
+    assert corpus.validation.size == 3
+
+
+@pytest.mark.parametrize("below", ["", "ptb"])
+def test_ptb_is_found_in_the_directory_or_below_it_and_other_files_warn(tmp_path, below):
+    write_ptb(tmp_path / below)
+    config = TextDataConfig("ptb", unit="word")
+    with pytest.warns(UserWarning, match="ptb.train.txt is not the published file"):
+        corpus = load_corpus(config, data_dir=str(tmp_path))
+    assert words_of(corpus.train, corpus.vocabulary) == [
+        *("the", "cat", "<unk>", "<eos>"),
+        *("the", "dog", "<eos>"),
+    ]
+    assert words_of(corpus.validation, corpus.vocabulary) == ["the", "<unk>", "<eos>"]
+    with pytest.warns(UserWarning, match="ptb.test.txt is not the published file"):
+        test = load_test_tokens(config, corpus.vocabulary, data_dir=str(tmp_path))
+    assert words_of(test, corpus.vocabulary) == ["<unk>", "dog", "<eos>"]
+
+
+def test_ptb_characters_have_no_blanks_at_the_ends_of_lines(tmp_path):
+    write_ptb(tmp_path)
+    with pytest.warns(UserWarning):
+        corpus = load_corpus(TextDataConfig("ptb"), data_dir=str(tmp_path))
+    assert "".join(words_of(corpus.train, corpus.vocabulary)) == "the cat <unk>\nthe dog\n"
+
+
+@pytest.mark.skipif(not DATA_DIR, reason="NAS_WITH_RL_DATA_DIR is not set: no Penn Treebank")
+def test_real_ptb():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        config = TextDataConfig("ptb", unit="word")
+        corpus = load_corpus(config, data_dir=DATA_DIR)
+        test = load_test_tokens(config, corpus.vocabulary, data_dir=DATA_DIR)
+    assert (corpus.train.size, corpus.validation.size, test.size) == (929_589, 73_760, 82_430)
+    assert len(corpus.vocabulary) == 10_000
+    assert words_of(corpus.train[:3], corpus.vocabulary) == ["aer", "banknote", "berlitz"]
+
+
+@pytest.mark.skipif(not DATA_DIR, reason="NAS_WITH_RL_DATA_DIR is not set: no Penn Treebank")
+def test_real_ptb_by_characters():
+    # The bytes of the files, less the blanks at both ends of every line.
+    corpus = load_corpus(TextDataConfig("ptb"), data_dir=DATA_DIR)
+    assert (corpus.train.size, corpus.validation.size) == (5_017_482, 393_042)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("missing/*.txt", "missing/*.txt': no such file"),
+        ("", "source is empty"),
+        ("folder", "is a directory, not a file"),
+        ("empty.txt", "empty.txt is empty"),
+        ("latin.txt", "latin.txt is not UTF-8 text (at byte 3)"),
+    ],
+)
+def test_bad_files_are_one_clear_line(tmp_path, monkeypatch, source, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.txt").write_text(" \n")
+    (tmp_path / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
+    with pytest.raises(InputError) as error:
+        load_corpus(TextDataConfig(source))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        (lambda d: load_corpus(TextDataConfig("ptb")), "needs --data_dir"),
+        (lambda d: load_corpus(TextDataConfig("ptb"), data_dir=d), "no ptb.train.txt in it"),
+        (lambda d: load_corpus(TextDataConfig("ptb"), data_dir=d + "/no"), "/no: no ptb.train"),
+        (lambda d: load_test_tokens(TextDataConfig(), ("<unk>",)), "'stdlib', which has no test"),
+        (lambda d: TextDataConfig(unit="byte"), "unit is 'byte', not one of character, word"),
+        (lambda d: TextDataConfig(max_training_tokens=-1), "max_training_tokens is -1, below 0"),
+    ],
+)
+def test_bad_configurations_are_one_clear_line(tmp_path, load, message):
+    with pytest.raises(InputError) as error:
+        load(str(tmp_path))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_contiguous_batches_against_the_stream():
+    batches = text.contiguous_batches(np.arange(11), 3)
+    np.testing.assert_array_equal(batches, [[0, 1, 2], [3, 4, 5], [6, 7, 8]])
