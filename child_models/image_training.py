@@ -9,18 +9,14 @@ Shapes: B images in a batch, N images, S height and width, C channels.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import gc
-import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context  # `clear_kernel_cache` has no public name
 
 from nas_with_rl.child_models.convolutional import build_convnet
 from nas_with_rl.child_models.failures import ChildFailure
@@ -31,13 +27,12 @@ from nas_with_rl.child_models.images import (
     central_crop,
     whiten,
 )
+from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.convolutional import ConvolutionalLayer
 from nas_with_rl.search_spaces.errors import InputError
 
 # Called after each epoch with (epoch from 1, training loss, validation accuracy).
 Report = Callable[[int, float, float], None]
-CHILDREN_PER_CLEARING = 10  # of the eager runtime's kernels, which takes a second or two
-_released = itertools.count(1)  # touches memory only, never a result
 _Data = tuple[tf.Tensor, tf.Tensor]  # images [N, S, S, C] of type uint8, labels [N]
 
 
@@ -139,7 +134,7 @@ def evaluate_convnet(
     """
     check_images(images, config)
     try:
-        with _memory_failures():
+        with out_of_memory_is_a_failure():
             model = build_convnet(
                 layers,
                 image_shape=images.image_shape,
@@ -150,7 +145,7 @@ def evaluate_convnet(
         return train_convnet(model, images, config, seed=seed, report=report)
     finally:
         model = None
-        _release_memory()
+        release_child()
 
 
 def train_convnet(
@@ -166,7 +161,7 @@ def train_convnet(
     start = time.perf_counter()
     losses: list[float] = []
     accuracies: list[float] = []
-    with _memory_failures():
+    with out_of_memory_is_a_failure():
         training = _Training(model, images, config, seed)
         for epoch in range(1, config.epochs + 1):
             loss, accuracy = training.run_epoch(epoch)
@@ -209,29 +204,6 @@ def check_images(images: Images, config: ImageTraining) -> None:
             f"upsampled_size is {config.upsampled_size}, not between once and twice the "
             f"{height}x{width} pixels of the images (0 for no upsampling)"
         )
-
-
-def _release_memory() -> None:
-    """Free what a child that is out of scope still holds.
-
-    A Keras model and a traced function are reference cycles around memory that Python's collector
-    does not see, so by itself it would let dozens of children pile up. And the eager runtime
-    caches a kernel for each variable ever made (its name is part of the key), 0.8 MiB a child.
-    That cache is cleared only now and then, because every other function of the process, such as
-    the controller's, takes its first call's time again after it. (Keras's `clear_session` would
-    clear it too, but along with the user's settings.)
-    """
-    gc.collect()
-    if next(_released) % CHILDREN_PER_CLEARING == 0:
-        context.context().clear_kernel_cache()
-
-
-@contextlib.contextmanager
-def _memory_failures() -> Iterator[None]:
-    try:
-        yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise ChildFailure("out_of_memory", str(error).partition("\n")[0]) from None
 
 
 def _tensors(images: LabelledImages) -> _Data:

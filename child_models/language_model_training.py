@@ -11,8 +11,6 @@ that XLA pays beyond some 1,000 steps (`jit_compile`). It also keeps 10 MB of ev
 from __future__ import annotations
 
 import dataclasses
-import gc
-import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +19,6 @@ from typing import Any, Literal
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_model import (
@@ -34,6 +31,7 @@ from nas_with_rl.child_models.language_model import (
     State,
     tree_cells,
 )
+from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.child_models.text import Corpus, contiguous_batches
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
@@ -43,8 +41,6 @@ Report = Callable[[int, float, float], None]
 
 MAX_NLL = 20.0  # nats per token; a perplexity is reported as at most e^20 = 4.9e8
 OPTIMIZERS = ("sgd", "adam")
-CHILDREN_PER_CLEARING = 25  # see `_release_memory`
-_released = itertools.count(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,23 +180,10 @@ def train_language_model(
         splits["test"] = test_tokens
     segments = {name: _segments(tokens, name, config) for name, tokens in splits.items()}
     try:
-        return _train(cell, len(corpus.vocabulary), segments, config, seed=seed, report=report)
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        raise ChildFailure("out_of_memory", str(error).split("\n")[0]) from error
+        with out_of_memory_is_a_failure():
+            return _train(cell, len(corpus.vocabulary), segments, config, seed=seed, report=report)
     finally:
-        _release_memory()
-
-
-def _release_memory() -> None:
-    """Free the graphs of a child that is out of scope, and now and then TensorFlow's kernels.
-
-    Graphs lie in reference cycles. The eager runtime keeps the kernels of every function it ever
-    ran, 1 MB a child; clearing them costs all other functions of the process, such as the
-    controller's, their first call's time again.
-    """
-    gc.collect()
-    if next(_released) % CHILDREN_PER_CLEARING == 0:
-        context.context().clear_kernel_cache()
+        release_child()
 
 
 def _train(
@@ -291,7 +274,9 @@ class _Child:
 
     def _mean_nll(self, loop: Any, segments: np.ndarray, when: str) -> float:
         num_segments = (len(segments) - 1) // self.config.num_steps
-        nll = float(loop(tf.constant(segments))) / num_segments
+        # Traced by name: TensorFlow warns of functions that their calls trace again and again.
+        traced = loop.get_concrete_function(tf.TensorSpec(segments.shape, segments.dtype))
+        nll = float(traced(tf.constant(segments))) / num_segments
         if not math.isfinite(nll):
             raise ChildFailure("diverged", f"the loss became {nll} in {when}")
         return nll

@@ -79,7 +79,7 @@ def encode_space(space: SearchSpace, max_depth: int) -> EncodedSpace:
             parents[index] = step.parent
             exists_if[index] = [token in step.parent_tokens for token in range(num_choices + 1)]
     return EncodedSpace(
-        np.int32(len(space.steps)), kinds, layers, is_anchor, valid, parents, exists_if
+        np.array(len(space.steps), np.int32), kinds, layers, is_anchor, valid, parents, exists_if
     )
 
 

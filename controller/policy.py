@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -223,7 +223,7 @@ class _Answer(NamedTuple):
 class _Program:
     """One walk's step, as a function of the carry."""
 
-    def __init__(self, policy: Policy, encoded: tuple, *tokens: tf.Tensor | None):
+    def __init__(self, policy: Policy, encoded: tuple, *tokens: Any):
         self._policy = policy
         _, kinds, self._layers, self._is_anchor, self._valid, self._parents, self._exists_if = (
             encoded

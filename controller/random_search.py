@@ -19,10 +19,10 @@ def uniform_log_prob(architecture: Architecture) -> float:
     """Return Σ log 1/n over the decisions that exist, in nats."""
     total = 0.0
     for step, token in zip(architecture.space.steps, architecture.tokens, strict=True):
-        if token is not None:
-            decision = step.decision
-            is_choice = isinstance(decision, Choice)
-            total -= math.log(len(decision.options) if is_choice else 2**step.num_candidates)
+        if isinstance(step.decision, Choice):
+            total -= math.log(len(step.decision.options)) if token is not None else 0.0
+        else:
+            total -= step.num_candidates * math.log(2)
     return total
 
 

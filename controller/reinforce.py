@@ -115,8 +115,9 @@ class Reinforce:
         """
         architectures = [proposal.architecture for proposal in proposals]
         space, decay = architectures[0].space, self._config.baseline_decay
-        first = self._baseline is None
-        baseline = moving_average(None, rewards, decay) if first else self._baseline
+        baseline = self._baseline
+        if baseline is None:
+            baseline = moving_average(None, rewards, decay)
         encoded = encode_architectures(architectures, self.policy.max_depth)
         advantages = np.asarray(rewards, np.float64) - baseline
         norm, entropies = self._compiled_update(
@@ -125,10 +126,10 @@ class Reinforce:
             encoded.skips,
             advantages.astype(np.float32),
         )
-        self._baseline = baseline if first else moving_average(baseline, rewards, decay)
+        self._baseline = moving_average(self._baseline, rewards, decay)
         self._version += 1
         names = _entropies_by_decision(space, entropies.numpy())
-        return Update(self._version, float(baseline), names, float(norm))
+        return Update(self._version, baseline, names, float(norm))
 
     def _update(self, encoded, choices, skips, advantages):
         gradient, entropies = policy_gradient(

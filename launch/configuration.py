@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 from nas_with_rl.search_spaces.errors import InputError
 
 Config = TypeVar("Config")
+DESCRIPTIVE = {"descriptive": True}  # metadata of fields that decide nothing: no override
 
 
 def with_overrides(config: Config, assignments: Sequence[str]) -> Config:
@@ -77,7 +78,7 @@ def _overridable(config: Any) -> dict[str, Any]:
     return {
         field.name: hints[field.name]
         for field in dataclasses.fields(config)
-        if field.metadata.get("override", True) and getattr(config, field.name) is not None
+        if field.metadata != DESCRIPTIVE and getattr(config, field.name) is not None
     }
 
 

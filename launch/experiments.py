@@ -9,8 +9,9 @@ from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import ImageDataConfig
 from nas_with_rl.child_models.language_model_training import Dropout, LanguageModelTraining
 from nas_with_rl.child_models.text import TextDataConfig
+from nas_with_rl.controller.policy import PolicyConfig
 from nas_with_rl.controller.reinforce import ReinforceConfig
-from nas_with_rl.launch.configuration import with_overrides
+from nas_with_rl.launch.configuration import DESCRIPTIVE, with_overrides
 from nas_with_rl.launch.nas_bench_201 import TableLookup
 from nas_with_rl.launch.search_loop import DepthSchedule, SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -21,10 +22,6 @@ from nas_with_rl.search_spaces.space import SearchSpace
 
 Data = ImageDataConfig | TextDataConfig | None
 Child = ImageTraining | LanguageModelTraining | TableLookup
-
-
-def _about() -> str:
-    return dataclasses.field(metadata={"override": False})  # type: ignore[return-value]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +40,10 @@ class Experiment:
       controller: how the controller learns.
     """
 
-    name: str = _about()
-    source: str = _about()
-    expected_time: str = _about()
-    expected_result: str = _about()
+    name: str = dataclasses.field(metadata=DESCRIPTIVE)
+    source: str = dataclasses.field(metadata=DESCRIPTIVE)
+    expected_time: str = dataclasses.field(metadata=DESCRIPTIVE)
+    expected_result: str = dataclasses.field(metadata=DESCRIPTIVE)
     space: ConvolutionalSpace | RecurrentCellSpace | NasBench201Space
     child: Child
     data: Data = None
@@ -60,6 +57,9 @@ class Experiment:
         return self.space.search_space()
 
 
+# Of few updates, which XLA's compilation would outlast.
+SMALL_SEARCH = PolicyConfig(jit_compile=False)
+
 EXPERIMENTS = (
     Experiment(
         name="quickstart",
@@ -67,18 +67,18 @@ EXPERIMENTS = (
         expected_time="4 minutes on 2 cores",
         expected_result="a cell beside an LSTM of equal size",
         space=RecurrentCellSpace(base=2),
-        data=TextDataConfig(source="stdlib"),
+        data=TextDataConfig(source="stdlib", max_validation_tokens=40_000),
         child=LanguageModelTraining(
             units=32,
-            epochs=1,
             steps_per_epoch=100,
             batch_size=32,
             num_steps=35,
             optimizer="adam",
-            learning_rate=0.01,
+            learning_rate=0.02,
+            init_scale=0.3,
         ),
-        search=SearchConfig(num_samples=160, checkpoint_every=1, num_compared=3),
-        controller=ReinforceConfig(learning_rate=0.02),
+        search=SearchConfig(num_samples=120, batch_size=4, checkpoint_every=1, num_compared=3),
+        controller=ReinforceConfig(learning_rate=0.03, policy=SMALL_SEARCH),
     ),
     Experiment(
         name="quickstart_conv",
@@ -87,13 +87,13 @@ EXPERIMENTS = (
         expected_result="97 % of the validation digits",
         space=ConvolutionalSpace(filter_sizes=(1, 3, 5), filters=(4, 8, 12, 16)),
         data=ImageDataConfig(dataset="digits", num_train=1000, num_validation=500),
-        child=ImageTraining(epochs=3, batch_size=50, upsampled_size=10, flip=False),
+        child=ImageTraining(epochs=3, batch_size=50, upsampled_size=0, flip=False),
         search=SearchConfig(
             num_samples=80,
             depth=DepthSchedule(initial=3, increment=1, every=40, maximum=4),
             checkpoint_every=1,
         ),
-        controller=ReinforceConfig(learning_rate=0.01),
+        controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
     ),
     Experiment(
         name="nas_bench_201",
@@ -119,7 +119,7 @@ EXPERIMENTS = (
             depth=DepthSchedule(initial=3, increment=1, every=32, maximum=4),
             checkpoint_every=1,
         ),
-        controller=ReinforceConfig(learning_rate=0.01),
+        controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
     ),
     Experiment(
         name="ptb_small",
@@ -140,7 +140,7 @@ EXPERIMENTS = (
             tie_embeddings=True,
         ),
         search=SearchConfig(num_samples=64, checkpoint_every=1),
-        controller=ReinforceConfig(learning_rate=0.01),
+        controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
     ),
     Experiment(
         name="cifar10",

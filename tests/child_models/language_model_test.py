@@ -21,7 +21,6 @@ from nas_with_rl.child_models.language_model import (
     RecurrentLayer,
     lstm_cells,
     lstm_units_for,
-    make_unroll,
     tree_cells,
 )
 from nas_with_rl.child_models.language_model_training import (
@@ -32,6 +31,7 @@ from nas_with_rl.child_models.language_model_training import (
     train_language_model,
 )
 from nas_with_rl.child_models.text import Corpus
+from nas_with_rl.child_models.unrolling import make_unroll
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import (

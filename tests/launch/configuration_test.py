@@ -72,4 +72,4 @@ def test_difference_names_the_field():
     other = dataclasses.replace(
         QUICKSTART, search=dataclasses.replace(QUICKSTART.search, batch_size=3)
     )
-    assert difference(as_json(QUICKSTART), as_json(other)) == "search.batch_size: 8 / 3"
+    assert difference(as_json(QUICKSTART), as_json(other)) == "search.batch_size: 4 / 3"
