@@ -7,8 +7,9 @@ from pathlib import Path
 
 from nas_with_rl.controller.reinforce import ReinforceConfig
 from nas_with_rl.launch.evaluation import EvaluateFunction
-from nas_with_rl.launch.runs import Run, SearchResult, execute
+from nas_with_rl.launch.runs import Run, SearchResult, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 
@@ -79,4 +80,9 @@ def search(
         evaluate=evaluate,
         description={"space": [repr(d) for d in space.decisions + space.layer_decisions]},
     )
-    return execute(run, workdir, resume=options.resume, progress=options.progress)
+    if workdir is None:
+        if options.resume:
+            raise InputError("options.resume needs a workdir, that of the run to continue")
+        return execute(run, None, progress=options.progress)
+    with opened(run, workdir, resume=options.resume) as place:
+        return execute(run, place, progress=options.progress)

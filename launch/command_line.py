@@ -64,11 +64,9 @@ def _interrupt(signum: int, frame: object) -> None:
 def prepare_tensorflow() -> None:
     """Import TensorFlow without its greeting, which no log level turns off, and set its threads.
 
-    Whatever it prints is shown if the import fails. TF_CPP_MIN_LOG_LEVEL is respected.
+    Whatever it prints is shown if the import fails, or with TF_CPP_MIN_LOG_LEVEL=0.
     """
-    quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-    if quiet:
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
     with _held_back_stderr() if quiet else contextlib.nullcontext():
         import keras  # noqa: F401
         import tensorflow as tf

@@ -12,7 +12,7 @@ from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trai
 from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.experiments import Experiment, configured
 from nas_with_rl.launch.report import write_report
-from nas_with_rl.launch.runs import Run, SearchResult, execute
+from nas_with_rl.launch.runs import Run, SearchResult, execute, opened
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -45,15 +45,30 @@ def run_experiment(request: Request) -> bool:
         experiment = dataclasses.replace(experiment, search=search)
     seed = request.seed or 0
     trainer = make_trainer(experiment, data_dir=request.data_dir, seed=seed)
-    run = Run(
+    run = _run(experiment, request, trainer)
+    assert request.workdir is not None
+    with opened(run, request.workdir, resume=request.resume) as place:
+        print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}", flush=True)
+        result = execute(run, place, progress=True)
+        write_report(result, experiment, place.report)
+    if result.interrupted:
+        print(f"stopped after {_num_done(result)} of {experiment.search.num_samples} trials;")
+        print(f"continue with: {resume_command(request)}")
+        return True
+    _print_result(result, experiment, trainer, seed)
+    return False
+
+
+def _run(experiment: Experiment, request: Request, trainer: Trainer) -> Run:
+    return Run(
         name=experiment.name,
         space=experiment.search_space(),
         config=experiment.search,
         controller=experiment.controller,
-        seed=seed,
+        seed=request.seed or 0,
         evaluate=trainer,
         description={
-            "overrides": [o for o in request.overrides if not o.startswith("search.num_samples")],
+            "overrides": list(request.overrides),
             "space": as_json(experiment.space),
             "child": as_json(experiment.child),
             "data": as_json(experiment.data),
@@ -61,16 +76,6 @@ def run_experiment(request: Request) -> bool:
         },
         location={"data_dir": request.data_dir},
     )
-    assert request.workdir is not None
-    print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}", flush=True)
-    result = execute(run, request.workdir, resume=request.resume, progress=True)
-    write_report(result, experiment, Workdir(request.workdir).report)
-    if result.interrupted:
-        print(f"stopped after {_num_done(result)} of {experiment.search.num_samples} trials;")
-        print(f"continue with: {resume_command(request)}")
-        return True
-    _print_result(result, experiment, trainer, seed)
-    return False
 
 
 def _completed(request: Request) -> Request:

@@ -107,25 +107,20 @@ class Run:
         }
 
 
-def execute(run: Run, workdir: str | Path | None, *, resume: bool, progress: bool) -> SearchResult:
-    """Start a run in a new workdir, continue the one in an old one, or run in memory.
-
-    Ctrl-C ends the search after a last checkpoint; the result then says `interrupted`.
+@contextlib.contextmanager
+def opened(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Workdir]:
+    """Claim a workdir: a new one to start a run in, or the run's own to continue it.
 
     Raises:
       InputError: a workdir that is another run's, in use, damaged, or not there to be resumed.
     """
-    if workdir is None:
-        if resume:
-            raise InputError("resume needs a workdir to continue")
-        return _search(run, None, progress)
     place = Workdir(workdir)
     with contextlib.closing(place):
         if resume:
             _resume(run, place)
         else:
             place.start(run.described())
-        return _search(run, place, progress)
+        yield place
 
 
 def _resume(run: Run, place: Workdir) -> None:
@@ -144,7 +139,11 @@ def _resume(run: Run, place: Workdir) -> None:
         place.write(stored | wanted)
 
 
-def _search(run: Run, place: Workdir | None, progress: bool) -> SearchResult:
+def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
+    """Run a search to its end, in a claimed workdir or, without one, in memory.
+
+    Ctrl-C ends the search after a last checkpoint; the result then says `interrupted`.
+    """
     searcher = _searcher(run)
     store = TrialStore(place.trials if place else None)
     with contextlib.closing(store), _observers(run, store, place, progress) as observers:

@@ -1,0 +1,236 @@
+"""Runs of named experiments: what they leave on disk, how they continue, what they refuse."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from nas_with_rl.launch import single_training
+from nas_with_rl.launch.experiment_runs import Request, run_experiment
+from nas_with_rl.launch.experiments import configured
+from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.search_spaces.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = ("controller.policy.jit_compile=false", "search.checkpoint_every=2")
+
+
+def request(workdir, **changes):
+    settings = {"experiment": "nas_bench_201", "num_samples": 24, "overrides": FAST, **changes}
+    return Request(workdir=str(workdir), **settings)
+
+
+def resumption(workdir, **changes):
+    return Request(workdir=str(workdir), resume=True, **changes)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of 24 samples. Tests that change it copy it."""
+    workdir = tmp_path_factory.mktemp("runs") / "finished"
+    assert run_experiment(request(workdir)) is False
+    return workdir
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    subprocess.run(["cp", "-r", finished, tmp_path / "run"], check=True)
+    return tmp_path / "run"
+
+
+def digests(folder):
+    """What lies in a folder, the lock apart."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def refused(run, message):
+    """Check that a request is refused in one line that says so."""
+    with pytest.raises(InputError) as caught:
+        run_experiment(run)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_leaves_what_the_readme_says(finished):
+    stored = json.loads((finished / "experiment.json").read_text())
+    assert stored["experiment"] == "nas_bench_201" and stored["seed"] == 0
+    assert stored["search"]["num_samples"] == 24
+    assert stored["controller"]["policy"]["jit_compile"] is False
+    assert stored["versions"]["tensorflow"] and "commit" in stored
+    trials = TrialStore(finished / "trials.sqlite").all()
+    assert len(trials) == 24 and all(trial.status == "completed" for trial in trials)
+    assert "<svg" in (finished / "report.html").read_text()
+    newest = sorted((finished / "checkpoints").iterdir())[-1]
+    assert newest.name == "version-00000003"
+
+
+def test_tensorboard_has_the_curves(finished):
+    events = EventAccumulator(str(finished / "tensorboard"))
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    edges = {f"entropy/edge_{i}_{j}" for j in (1, 2, 3) for i in range(j)}
+    assert tags == edges | {
+        "reward/mean",
+        "reward/best",
+        "reward/baseline",
+        "controller/gradient_norm",
+        "trials/unique",
+        "trials/failed",
+        "child/seconds",
+        "measured/validation_accuracy",
+    }
+    trials = TrialStore(finished / "trials.sqlite").all()
+    means = events.Tensors("reward/mean")
+    assert [point.step for point in means] == [8, 16, 24]
+    expected = [sum(t.reward for t in trials[start : start + 8]) / 8 for start in (0, 8, 16)]
+    values = [float(tf.make_ndarray(point.tensor_proto)) for point in means]
+    assert values == pytest.approx(expected)
+
+
+def test_resume_extends_and_equals_a_longer_run(copied, tmp_path, capsys):
+    run_experiment(resumption(copied, num_samples=40))
+    run_experiment(request(tmp_path / "whole", num_samples=40))
+    extended, whole = (
+        [(t.number, t.architecture, t.reward, t.log_prob) for t in TrialStore(path).all()]
+        for path in (copied / "trials.sqlite", tmp_path / "whole" / "trials.sqlite")
+    )
+    assert extended == whole
+    assert json.loads((copied / "experiment.json").read_text())["search"]["num_samples"] == 40
+    printed = capsys.readouterr().out
+    assert "best architecture (trial" in printed and "40 trials:" in printed
+
+
+def test_a_finished_run_is_resumed_without_change(copied):
+    before = TrialStore(copied / "trials.sqlite").all()
+    run_experiment(resumption(copied))
+    assert TrialStore(copied / "trials.sqlite").all() == before
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (Request(), "--experiment is missing"),
+        (Request("nas_bench_2001"), "no such experiment; there are quickstart"),
+        (Request("quickstart", overrides=("child.epoch=2",)), "has no field 'epoch'"),
+        (Request("quickstart", overrides=("data.source=/no/such/*.txt",)), "/no/such/*.txt"),
+        (Request("ptb_small", data_dir="/no/such/place"), "/no/such/place"),
+        (Request("ptb_small"), "--data_dir"),
+        (Request("cifar10_small", data_dir="/no/such/place"), "/no/such/place"),
+        (Request("quickstart_conv", overrides=("child.batch_size=1001",)), "batch_size is 1001"),
+        (Request("quickstart_conv", overrides=("data.num_train=9999",)), "above the 1500"),
+        (Request("quickstart", overrides=("child.num_steps=900000",)), "num_steps 900000"),
+        (Request(resume=True), "--resume needs --workdir"),
+    ],
+    ids=str,
+)
+def test_a_bad_request_is_one_clear_line_and_leaves_nothing(run, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(run, message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_workdir_belongs_to_one_experiment(copied):
+    before = digests(copied)
+    refused(request(copied), "holds a run of 'nas_bench_201': continue it with --resume")
+    refused(request(copied, resume=True, seed=1), "seed: 0 / 1")
+    other = (*FAST, "child.dataset=cifar100")
+    refused(request(copied, resume=True, overrides=other), "overrides:")
+    refused(resumption(copied, experiment="quickstart"), "'nas_bench_201' / 'quickstart'")
+    assert digests(copied) == before
+
+
+def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
+    refused(resumption(tmp_path), "holds no run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    refused(request(tmp_path / "file" / "run"), "cannot be written to")
+    refused(request("/proc/run"), "--workdir=/proc/run cannot be written to")
+
+
+def test_every_checkpoint_damaged(copied):
+    for path in copied.glob("checkpoints/*/controller.index"):
+        path.write_bytes(b"")
+    before = digests(copied)
+    refused(resumption(copied, num_samples=40), "every checkpoint is damaged")
+    after = digests(copied)
+    assert {name: after[name] for name in before if name != "experiment.json"} == {
+        name: digest for name, digest in before.items() if name != "experiment.json"
+    }
+
+
+def test_the_newest_checkpoint_damaged_changes_nothing(copied, tmp_path):
+    (copied / "checkpoints" / "version-00000003" / "controller.index").write_bytes(b"")
+    run_experiment(resumption(copied, num_samples=40))
+    run_experiment(request(tmp_path / "whole", num_samples=40))
+    first, second = (TrialStore(p / "trials.sqlite").all() for p in (copied, tmp_path / "whole"))
+    assert [(t.architecture, t.log_prob) for t in first] == [
+        (t.architecture, t.log_prob) for t in second
+    ]
+
+
+@pytest.mark.parametrize("name", ["trials.sqlite", "experiment.json"])
+def test_damaged_files_are_named_and_kept(copied, name):
+    (copied / name).write_bytes(b"\x00damaged" * 2000)
+    for extra in copied.glob("trials.sqlite-*"):
+        extra.unlink()
+    before = digests(copied)
+    refused(resumption(copied), name)
+    assert digests(copied)[name] == before[name]
+
+
+def test_a_workdir_in_use_is_refused(copied):
+    code = (
+        "import sys, time; from nas_with_rl.launch.workdir import Workdir\n"
+        "w = Workdir(sys.argv[1]); w.resume(); print('locked', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, copied], stdout=subprocess.PIPE, cwd=ROOT, text=True
+    )
+    try:
+        assert holder.stdout.readline().strip() == "locked"
+        refused(resumption(copied), "in use by another process")
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_single_training_reads_any_depth_and_refuses_malformed_text(capsys):
+    experiment = configured("quickstart_conv", ["child.epochs=1", "data.num_train=100"])
+    trained = single_training.Request("3 3 - 8 | 5 1 1 4", None, 0)
+    assert "validation accuracy: " in single_training.train(experiment, trained)
+    printed = capsys.readouterr().out
+    assert "layer  2: 5x1 convolution, 4 filters, of layer 1" in printed and "epoch 1:" in printed
+    with pytest.raises(InputError, match="unknown token at word 2"):
+        single_training.train(experiment, single_training.Request("3 4 - 8", None, 0))
+
+
+def test_binaries_leave_with_status_2_and_one_line(tmp_path):
+    for module, arguments, message in (
+        ("search", ["--experiment=unknown"], "no such experiment"),
+        ("search", ["--experimnt=quickstart"], "experimnt"),
+        ("train_architecture", ["--experiment=quickstart"], "--architecture is missing"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", f"nas_with_rl.launch.{module}", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert done.returncode == 2
+        assert done.stdout == "" and done.stderr.count("\n") == 1
+        assert done.stderr.startswith("error: ") and message in done.stderr
+    assert list(tmp_path.iterdir()) == []
