@@ -1,0 +1,103 @@
+"""The Python API: an own space, an own evaluation."""
+
+import importlib
+import sqlite3
+
+import pytest
+
+import nas_with_rl as nas
+
+FAST = nas.ReinforceConfig(0.02, policy=nas.PolicyConfig(jit_compile=False))
+SPACE = nas.SearchSpace([nas.Choice("activation", ("relu", "tanh")), nas.Choice("units", (8, 64))])
+
+
+def options(**changes):
+    return nas.SearchOptions(**{"controller": FAST, "progress": False, **changes})
+
+
+def score(architecture):
+    return (architecture["activation"] == "tanh") + architecture["units"] / 64
+
+
+def test_the_best_of_an_own_space_is_found_and_searched_for(tmp_path):
+    result = nas.search(SPACE, score, num_samples=160, workdir=tmp_path / "run", options=options())
+    assert result.best.reward == 2.0
+    assert result.best.architecture["activation"] == "tanh"
+    assert result.best.architecture["units"] == 64
+    assert len(result.trials) == 160
+    rewards = [trial.reward for trial in result.trials]
+    assert sum(rewards[-40:]) > sum(rewards[:40])
+    assert sqlite3.connect(tmp_path / "run" / "trials.sqlite").execute(
+        "SELECT COUNT(*) FROM trials WHERE status = 'completed'"
+    ).fetchone() == (160,)
+
+
+def test_evaluate_takes_a_seed_and_returns_measurements():
+    seeds = []
+
+    def evaluate(architecture, seed):
+        seeds.append(seed)
+        return score(architecture), {"size": architecture["units"]}
+
+    settings = options(search=nas.SearchConfig(searcher="random", duplicates="evaluate"))
+    first = nas.search(SPACE, evaluate, num_samples=10, options=settings)
+    assert len(set(seeds)) == 10
+    assert all(trial.metrics["size"] in (8, 64) for trial in first.trials)
+    nas.search(SPACE, evaluate, num_samples=10, options=settings)
+    assert seeds[:10] == seeds[10:]
+    nas.search(SPACE, evaluate, num_samples=10, seed=1, options=settings)
+    assert seeds[:10] != seeds[20:]
+
+
+def test_a_search_with_no_completed_trial_has_no_best():
+    def evaluate(architecture):
+        raise nas.ChildFailure("crashed", "always")
+
+    result = nas.search(
+        SPACE, evaluate, num_samples=4, options=options(search=nas.SearchConfig(searcher="random"))
+    )
+    assert {trial.failure for trial in result.trials} == {"crashed"}
+    with pytest.raises(ValueError, match="none of 4 trials"):
+        _ = result.best
+
+
+def test_ctrl_c_ends_early_and_resume_continues(tmp_path):
+    calls = []
+
+    def evaluate(architecture):
+        calls.append(architecture)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return score(architecture)
+
+    evaluate_all = options(search=nas.SearchConfig(searcher="random", duplicates="evaluate"))
+    where = {"num_samples": 12, "workdir": tmp_path / "run"}
+    result = nas.search(SPACE, evaluate, options=evaluate_all, **where)
+    assert result.interrupted and result.best.reward > 0
+    again = options(search=evaluate_all.search, resume=True)
+    result = nas.search(SPACE, evaluate, options=again, **where)
+    assert not result.interrupted and len(calls) == 13
+    other = nas.SearchSpace([nas.Choice("activation", ("relu", "elu"))])
+    with pytest.raises(nas.InputError, match="another run"):
+        nas.search(other, evaluate, options=again, **where)
+    with pytest.raises(nas.InputError, match="resume needs a workdir"):
+        nas.search(SPACE, evaluate, options=again)
+
+
+def test_layers_and_skips_of_an_own_space():
+    space = nas.SearchSpace(layer_decisions=[nas.Choice("size", (1, 2)), nas.Skips()], depth=3)
+    result = nas.search(
+        space, lambda a: sum(a["size"]) + len(a["inputs"][2]), num_samples=40, options=options()
+    )
+    assert result.best.reward <= 8
+    text = str(result.best.architecture)
+    assert nas.parse_architecture(text, space) == result.best.architecture
+
+
+def test_public_names_resolve_to_what_their_modules_hold():
+    for name, module in nas._MODULES.items():
+        assert getattr(nas, name) is getattr(importlib.import_module(f"nas_with_rl.{module}"), name)
+    assert importlib.import_module("nas_with_rl.launch.search").__name__.endswith("search")
+    assert callable(nas.search)
+    with pytest.raises(AttributeError, match="no attribute 'serch'"):
+        _ = nas.serch
