@@ -75,7 +75,9 @@ def policy_gradient(
             loss -= entropy_weight * tf.reduce_mean(tf.reduce_sum(rollout.entropies, 0))
     variables = [variable.value for variable in policy.trainable_variables]
     gradient = tape.gradient(loss, variables, unconnected_gradients="zero")
-    return gradient, rollout.entropies
+    # Dense: of the sparse gradient of a gathered weight, Keras's Adam and the global norm square
+    # each step's row by itself, before the rows of a kind are summed.
+    return [tf.convert_to_tensor(g) for g in gradient], rollout.entropies
 
 
 class Reinforce:
@@ -137,6 +139,10 @@ class Reinforce:
         )
         self._optimizer.apply(gradient, self.policy.trainable_variables)
         return tf.linalg.global_norm(gradient), entropies
+
+    def update_traces(self) -> int:
+        """Return how often the update was traced: once, whatever the depths."""
+        return self._compiled_update.experimental_get_tracing_count()
 
     def save(self, directory: Path) -> None:
         """Write weights, Adam's moments, the baseline and the version."""

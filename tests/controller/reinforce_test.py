@@ -58,17 +58,25 @@ def test_every_weight_gets_a_gradient():
     assert all(np.any(tf.convert_to_tensor(g).numpy()) for g in gradient)
 
 
-def test_updates_take_adam_steps_and_move_the_baseline():
-    space = NasBench201Space().search_space()
-    searcher = Reinforce(space, ReinforceConfig(0.01, policy=SMALL), max_depth=0, seed=0)
+# A ConvNet's layers share their weights, whose gradients are sums over the layers.
+@pytest.mark.parametrize(
+    "space",
+    [NasBench201Space().search_space(), ConvolutionalSpace().search_space(3)],
+    ids=["every kind once", "every kind thrice"],
+)
+def test_updates_take_adam_steps_and_move_the_baseline(space):
+    searcher = Reinforce(space, ReinforceConfig(0.01, policy=SMALL), max_depth=space.depth, seed=0)
     proposals = searcher.ask(space, range(4))
     rewards = [1.0, 0.0, 0.5, 0.1]
-    encoded = encode_architectures([p.architecture for p in proposals], 0)
+    encoded = encode_architectures([p.architecture for p in proposals], space.depth)
     advantages = np.array(rewards, np.float32) - np.mean(rewards).astype(np.float32)
     batch = (searcher.policy.encoded(space), encoded.choices, encoded.skips)
     gradient, _ = policy_gradient(searcher.policy, batch, advantages)
     before = [v.numpy() for v in searcher.policy.trainable_variables]
-    baselines = [searcher.tell(proposals, rewards).baseline]
+    update = searcher.tell(proposals, rewards)
+    baselines = [update.baseline]
+    squares = [np.sum(tf.convert_to_tensor(g).numpy() ** 2) for g in gradient]
+    assert update.gradient_norm == pytest.approx(np.sqrt(sum(squares)), rel=1e-4)
     for old, variable, g in zip(before, searcher.policy.trainable_variables, gradient, strict=True):
         g = tf.convert_to_tensor(g).numpy()
         # Adam's first step, with its ε beside sqrt((1 - β2) g²): rate · g / (|g| + ε').
@@ -84,6 +92,15 @@ def test_updates_take_adam_steps_and_move_the_baseline():
 def test_moving_average_takes_rewards_one_by_one():
     assert moving_average(None, [1.0, 2.0], 0.9) == 1.5
     assert moving_average(1.5, [3.0, 0.0], 0.9) == pytest.approx((1.5 * 0.9 + 3.0 * 0.1) * 0.9)
+
+
+def test_growing_the_depth_makes_no_new_trace():
+    space = ConvolutionalSpace().search_space(2)
+    searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=5, seed=0)
+    for depth in range(2, 6):
+        proposals = searcher.ask(space.at_depth(depth), range(4))
+        searcher.tell(proposals, [0.0, 1.0, 0.5, 0.2])
+    assert (searcher.policy.traces(), searcher.update_traces()) == (1, 1)
 
 
 def test_save_and_restore_continue_exactly(tmp_path):
