@@ -49,7 +49,7 @@ setup(
         "nas_bench": NAS_BENCH,
         "digits": DIGITS,
         "plots": PLOTS,
-        "notebooks": NAS_BENCH + DIGITS,
+        "notebooks": NAS_BENCH + DIGITS + PLOTS,
         "benchmarks": NAS_BENCH + DIGITS + PLOTS,
         "test": TEST + NAS_BENCH + DIGITS + PLOTS,
     },

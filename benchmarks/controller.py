@@ -33,7 +33,6 @@ import tensorflow as tf
 from nas_with_rl.controller.encoding import (
     ABSENT,
     EncodedArchitectures,
-    choice_kinds,
     decode_architectures,
     encode_architectures,
 )
@@ -71,14 +70,16 @@ class EagerSearcher:
         self._start = tf.Variable(policy.start.value)
         self._cells = [_copied_cell(cell) for cell in policy.cells]
         self._heads, self._embeddings = {}, {}
-        for index, kind in enumerate(choice_kinds(policy.space)):
-            n = len(kind.options)
-            kernel, bias = policy.softmax_kernels[index, :, :n], policy.softmax_biases[index, :n]
-            self._heads[kind.name] = _dense(kernel, bias)
+        for t, step in enumerate(policy.space.at_depth(policy.max_depth).steps):
+            if not isinstance(step.decision, Choice):
+                continue
+            n = len(step.decision.options)
+            kernel, bias = policy.softmax_kernels[t, :, :n], policy.softmax_biases[t, :n]
+            self._heads[t] = _dense(kernel, bias)
             embedding = keras.layers.Embedding(n, config.policy.num_units)
             embedding.build()
-            embedding.set_weights([policy.embeddings[index, :n]])
-            self._embeddings[kind.name] = embedding
+            embedding.set_weights([policy.embeddings[t, :n]])
+            self._embeddings[t] = embedding
         self._w_prev, self._w_curr = _dense(policy.w_prev), _dense(policy.w_curr)
         self._v = _dense(policy.v[:, None])
         layers = [*self._cells, *self._heads.values(), *self._embeddings.values()]
@@ -111,8 +112,10 @@ class EagerSearcher:
         with tf.GradientTape() as tape:
             log_prob = self._log_prob([proposal.architecture for proposal in proposals])
             loss = -tf.reduce_mean(log_prob * advantages)
-        # Dense, since Keras's Adam squares a row's sparse gradients one by one, before their sum.
-        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, self._variables)]
+        # The heads of deeper layers have no gradient yet. Dense, since Keras's Adam squares a row's
+        # sparse gradients one by one, before their sum.
+        gradients = tape.gradient(loss, self._variables, unconnected_gradients="zero")
+        gradients = [tf.convert_to_tensor(g) for g in gradients]
         self._optimizer.apply_gradients(zip(gradients, self._variables, strict=True))
         self._baseline = moving_average(self._baseline, rewards, decay)
 
@@ -137,7 +140,7 @@ class EagerSearcher:
                 hidden, states[index] = cell(hidden, states[index])
             if isinstance(step.decision, Choice):
                 token = None if given is None else given.choices[t]
-                token, log_prob, inputs = self._choose(step.decision.name, hidden, token)
+                token, log_prob, inputs = self._choose(t, hidden, token)
                 choices[t] = token
             else:
                 earlier = step.num_candidates
@@ -148,13 +151,13 @@ class EagerSearcher:
             total += log_prob
         return EncodedArchitectures(choices, skips), total
 
-    def _choose(self, name: str, hidden: tf.Tensor, token: tf.Tensor | None) -> tuple:
+    def _choose(self, t: int, hidden: tf.Tensor, token: tf.Tensor | None) -> tuple:
         """Return tokens [m], their log-probabilities [m] and the next inputs [m, H]."""
-        logits = self._heads[name](hidden)
+        logits = self._heads[t](hidden)
         if token is None:
             token = tf.random.categorical(logits, 1, dtype=tf.int32)[:, 0]
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=token, logits=logits)
-        return token, -nll, self._embeddings[name](token)
+        return token, -nll, self._embeddings[t](token)
 
     def _connect(
         self, hidden: tf.Tensor, anchors: Sequence[tf.Tensor], selected: tf.Tensor | None

@@ -1,6 +1,6 @@
 """Draw the README's picture: how the controller learns on NAS-Bench-201.
 
-    python benchmarks/learning_curves.py        # 3 minutes on 2 cores; writes docs/nas_bench_201.svg
+    python benchmarks/learning_curves.py    # 3 minutes on 2 cores; writes docs/nas_bench_201.svg
 
 Mean accuracy of the last 100 samples against samples, 5 seeds each: REINFORCE at a rate of our own
 and at the paper's, and random search.

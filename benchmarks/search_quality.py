@@ -36,11 +36,10 @@ def search(space, evaluate: Callable, num_samples: int, **settings) -> tuple[lis
     """Return, by seed, the mean of the last values that `evaluate` gave, and the best value."""
     searcher = settings.pop("searcher", "reinforce")
     better = settings.pop("better", max)
-    depth = nas.DepthSchedule(max(space.depth, 1), 0, 0, max(space.depth, 1))
     last, best = [], []
     for seed in SEEDS:
         options = nas.SearchOptions(
-            search=nas.SearchConfig(searcher=searcher, depth=depth),
+            search=nas.SearchConfig(searcher=searcher),
             controller=nas.ReinforceConfig(**settings),
             progress=False,
         )

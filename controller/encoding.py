@@ -1,6 +1,6 @@
 """A search space as arrays, so that one compiled program walks through every space and depth.
 
-Legend: m architectures, T steps, V choices, K kinds of choices, L layers (T, V, L: padded).
+Legend: m architectures, T steps, V choices, L layers (T, V, L: padded).
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ class EncodedSpace:
 
     Attributes:
       num_steps: steps that are walked, the rest is padding.
-      kinds: `[T]` which softmax and embedding a step uses. A layer's decision has one kind for
-        all layers, so that the controller's weights do not depend on the depth.
       layers: `[T]` 0 outside the layers, else from 1.
       is_anchor: `[T]` whether the step is an anchor point.
       valid: `[T, V]` which choices the step has.
@@ -33,7 +31,6 @@ class EncodedSpace:
     """
 
     num_steps: np.ndarray
-    kinds: np.ndarray
     layers: np.ndarray
     is_anchor: np.ndarray
     valid: np.ndarray
@@ -45,41 +42,38 @@ class EncodedSpace:
         return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
 
-def choice_kinds(space: SearchSpace) -> tuple[Choice, ...]:
-    """Return the kinds of choices, in order; a kind's index is its place here."""
-    decisions = space.decisions + space.layer_decisions
-    return tuple(decision for decision in decisions if isinstance(decision, Choice))
-
-
 def max_choices(space: SearchSpace) -> int:
     """Return V, the greatest number of options of a choice."""
-    return max((len(kind.options) for kind in choice_kinds(space)), default=1)
+    decisions = space.decisions + space.layer_decisions
+    return max((len(d.options) for d in decisions if isinstance(d, Choice)), default=1)
+
+
+def padded(space: SearchSpace, max_depth: int) -> SearchSpace:
+    """Return the space at the greatest depth; itself where it has no layers."""
+    return space.at_depth(max_depth) if space.depth else space
 
 
 def encode_space(space: SearchSpace, max_depth: int) -> EncodedSpace:
     """Return a space as arrays, padded to the steps that it has at `max_depth`."""
-    padded = space.at_depth(max_depth) if space.depth else space
-    num_steps, num_choices = len(padded.steps), max_choices(space)
-    kind_of = {kind.name: index for index, kind in enumerate(choice_kinds(space))}
-    kinds = np.zeros(num_steps, np.int32)
+    steps = padded(space, max_depth).steps
+    num_steps, num_choices = len(steps), max_choices(space)
     layers = np.zeros(num_steps, np.int32)
     is_anchor = np.zeros(num_steps, bool)
     valid = np.zeros((num_steps, num_choices), bool)
     valid[:, 0] = True  # a softmax over nothing would not be finite
     parents = np.arange(num_steps, dtype=np.int32)
     exists_if = np.ones((num_steps, num_choices + 1), bool)
-    for index, step in enumerate(padded.steps):
+    for index, step in enumerate(steps):
         layers[index] = step.layer
         if not isinstance(step.decision, Choice):
             is_anchor[index] = True
             continue
-        kinds[index] = kind_of[step.decision.name]
         valid[index, : len(step.decision.options)] = True
         if step.parent is not None:
             parents[index] = step.parent
             exists_if[index] = [token in step.parent_tokens for token in range(num_choices + 1)]
     return EncodedSpace(
-        np.array(len(space.steps), np.int32), kinds, layers, is_anchor, valid, parents, exists_if
+        np.array(len(space.steps), np.int32), layers, is_anchor, valid, parents, exists_if
     )
 
 
@@ -101,8 +95,8 @@ def encode_architectures(
 ) -> EncodedArchitectures:
     """Return architectures of one space and depth as arrays."""
     space = architectures[0].space
-    padded = space.at_depth(max_depth) if space.depth else space
-    choices = np.full((len(padded.steps), len(architectures)), ABSENT, np.int32)
+    num_steps = len(padded(space, max_depth).steps)
+    choices = np.full((num_steps, len(architectures)), ABSENT, np.int32)
     skips = np.zeros((max(max_depth, 1),) * 2 + (len(architectures),), np.float32)
     for column, architecture in enumerate(architectures):
         for row, (step, token) in enumerate(zip(space.steps, architecture.tokens, strict=True)):

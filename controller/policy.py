@@ -4,7 +4,7 @@ Two LSTM layers of 35 units; every decision has its own softmax, its token is fe
 step's input; skip connections are drawn from anchor points by set-selection attention
 (Zoph & Le, 2016, sections 3.1 to 3.3).
 
-Legend: m architectures, T steps, V choices, K kinds of choices, L layers, H hidden units.
+Legend: m architectures, T steps, V choices, L layers, H hidden units.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import tensorflow as tf
 from nas_with_rl.controller.encoding import (
     ABSENT,
     EncodedArchitectures,
-    choice_kinds,
     decode_architectures,
     encode_architectures,
     encode_space,
     max_choices,
+    padded,
 )
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.randomness import trial_generator
@@ -88,7 +88,8 @@ class Policy(keras.layers.Layer):
 
     Sampling and scoring are the same walk, `walk`: where tokens are given they are scored, else
     they are drawn from given uniform numbers. A loop, not an unrolled graph, walks the steps: one
-    trace serves every depth up to `max_depth`. Weights depend neither on depth nor on max_depth.
+    trace serves every depth up to `max_depth`. Every step has its own softmax, so every layer too;
+    those of layers beyond the present depth wait with their first values.
 
     P(layer j is an input of layer i) = sigmoid(v · tanh(W_prev h_j + W_curr h_i)). What follows an
     anchor point is fed with the mean of the anchor states that were selected, zero if none were.
@@ -98,10 +99,10 @@ class Policy(keras.layers.Layer):
         super().__init__(name="policy")
         self.space, self.config, self.max_depth = space, config, max_depth
         self._max_layers = max(max_depth, 1)
-        self._max_steps = len((space.at_depth(max_depth) if space.depth else space).steps)
+        self._max_steps = len(padded(space, max_depth).steps)
         self._encoded: dict[int, tuple] = {}
         self._seeds = trial_generator(seed, 0, "weights")
-        units, kinds, choices = config.num_units, len(choice_kinds(space)), max_choices(space)
+        units, steps, choices = config.num_units, self._max_steps, max_choices(space)
         self.cells = [
             keras.layers.LSTMCell(
                 units,
@@ -116,9 +117,9 @@ class Policy(keras.layers.Layer):
         for cell in self.cells:
             cell.build((None, units))
         self.start = self._weight("start", (units,))
-        self.embeddings = self._weight("embeddings", (max(kinds, 1), choices, units))
-        self.softmax_kernels = self._weight("softmax_kernels", (max(kinds, 1), units, choices))
-        self.softmax_biases = self._weight("softmax_biases", (max(kinds, 1), choices))
+        self.embeddings = self._weight("embeddings", (steps, choices, units))
+        self.softmax_kernels = self._weight("softmax_kernels", (steps, units, choices))
+        self.softmax_biases = self._weight("softmax_biases", (steps, choices))
         self.w_prev = self._weight("w_prev", (units, units))
         self.w_curr = self._weight("w_curr", (units, units))
         self.v = self._weight("v", (units,))
@@ -187,7 +188,7 @@ class Policy(keras.layers.Layer):
         """
         drawing = given_choices is None
         program = _Program(self, encoded, choice_noise, skip_noise, given_choices, given_skips)
-        num_steps, max_steps = encoded[0], int(encoded[1].shape[0])
+        num_steps, max_steps = encoded[0], self._max_steps
         m = tf.shape(choice_noise if drawing else given_choices)[1]
         layers, zeros = self._max_layers, tf.zeros([m, self.config.num_units])
         carry = _Carry(
@@ -225,14 +226,12 @@ class _Program:
 
     def __init__(self, policy: Policy, encoded: tuple, *tokens: Any):
         self._policy = policy
-        _, kinds, self._layers, self._is_anchor, self._valid, self._parents, self._exists_if = (
-            encoded
-        )
+        _, self._layers, self._is_anchor, self._valid, self._parents, self._exists_if = encoded
         self._choice_noise, self._skip_noise, self._choices, self._skips = tokens
-        # Gathered once, outside the loop: inside it they are only sliced.
-        self._kernels = tf.gather(policy.softmax_kernels.value, kinds)  # [T, H, V]
-        self._biases = tf.gather(policy.softmax_biases.value, kinds)  # [T, V]
-        self._embeddings = tf.gather(policy.embeddings.value, kinds)  # [T, V, H]
+        # Read once, outside the loop: inside it they are only sliced.
+        self._kernels = tf.convert_to_tensor(policy.softmax_kernels.value)  # [T, H, V]
+        self._biases = tf.convert_to_tensor(policy.softmax_biases.value)  # [T, V]
+        self._embeddings = tf.convert_to_tensor(policy.embeddings.value)  # [T, V, H]
 
     def step(self, carry: _Carry) -> _Carry:
         """Answer one decision and hand its answer on."""

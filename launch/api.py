@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from nas_with_rl.controller.policy import PolicyConfig
 from nas_with_rl.controller.reinforce import ReinforceConfig
 from nas_with_rl.launch.evaluation import EvaluateFunction
 from nas_with_rl.launch.runs import Run, SearchResult, execute, opened
@@ -13,30 +14,22 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 
-def _own_depth(space: SearchSpace) -> SearchConfig:
-    config = SearchConfig()
-    depth = dataclasses.replace(
-        config.depth, initial=max(space.depth, 1), every=0, maximum=max(space.depth, 1)
-    )
-    return dataclasses.replace(config, depth=depth)
-
-
 @dataclasses.dataclass(frozen=True)
 class SearchOptions:
     """What most searches leave alone.
 
     Attributes:
-      search: batch size, searcher, duplicates, failures, depth; None takes the defaults at the
-        space's own depth. (`num_samples` is the argument of `search`.)
-      controller: the learning rate and the policy. Ten times the paper's rate, so that 1,000
-        samples are enough to learn from.
+      search: batch size, searcher, duplicates, failures, growing depth. Its `num_samples` gives
+        way to the argument of `search`.
+      controller: the learning rate and the policy. Without XLA, which a search of some hundred
+        samples would spend most of its time compiling.
       resume: continue the run in the workdir.
       progress: draw a progress bar.
     """
 
-    search: SearchConfig | None = None
+    search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     controller: ReinforceConfig = dataclasses.field(
-        default_factory=lambda: ReinforceConfig(learning_rate=0.006)
+        default_factory=lambda: ReinforceConfig(policy=PolicyConfig(jit_compile=False))
     )
     resume: bool = False
     progress: bool = True
@@ -70,11 +63,10 @@ def search(
     Raises:
       InputError: a workdir of another search, or one that cannot be used.
     """
-    config = options.search or _own_depth(space)
     run = Run(
         name="own",
         space=space,
-        config=dataclasses.replace(config, num_samples=num_samples),
+        config=dataclasses.replace(options.search, num_samples=num_samples),
         controller=options.controller,
         seed=seed,
         evaluate=evaluate,

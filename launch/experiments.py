@@ -53,6 +53,7 @@ class Experiment:
     def search_space(self) -> SearchSpace:
         """Return the space, at the search's first depth where it has layers."""
         if isinstance(self.space, ConvolutionalSpace):
+            assert self.search.depth is not None, f"{self.name} needs search.depth"
             return self.space.search_space(self.search.depth.initial)
         return self.space.search_space()
 
@@ -77,8 +78,8 @@ EXPERIMENTS = (
             learning_rate=0.02,
             init_scale=0.3,
         ),
-        search=SearchConfig(num_samples=120, batch_size=4, checkpoint_every=1, num_compared=3),
-        controller=ReinforceConfig(learning_rate=0.02, entropy_weight=0.05, policy=SMALL_SEARCH),
+        search=SearchConfig(num_samples=100, batch_size=4, checkpoint_every=1, num_compared=3),
+        controller=ReinforceConfig(learning_rate=0.02, entropy_weight=0.01, policy=SMALL_SEARCH),
     ),
     Experiment(
         name="quickstart_conv",
@@ -103,7 +104,7 @@ EXPERIMENTS = (
         space=NasBench201Space(),
         child=TableLookup(),
         search=SearchConfig(num_samples=1000),
-        controller=ReinforceConfig(learning_rate=0.006),
+        controller=ReinforceConfig(policy=SMALL_SEARCH),
     ),
     Experiment(
         name="cifar10_small",
@@ -149,7 +150,7 @@ EXPERIMENTS = (
         space=ConvolutionalSpace(),
         data=ImageDataConfig(),
         child=ImageTraining(),
-        search=SearchConfig(num_samples=12_800),
+        search=SearchConfig(num_samples=12_800, depth=DepthSchedule()),
         controller=ReinforceConfig(learning_rate=0.0006),
     ),
     Experiment(

@@ -67,6 +67,10 @@ class SearchResult:
             raise ValueError(f"none of {len(self.trials)} trials was completed")
         return finding(max(completed, key=lambda trial: trial.reward or 0.0), self.space)
 
+    def architecture(self, trial: Trial) -> Architecture:
+        """Return a trial's architecture, read from its text."""
+        return finding(trial, self.space).architecture
+
 
 def finding(trial: Trial, space: SearchSpace) -> Finding:
     """Return a completed trial with its architecture read from its text."""
@@ -172,7 +176,8 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
 def _searcher(run: Run) -> Searcher:
     if run.config.searcher == "random":
         return RandomSearch(seed=run.seed)
-    max_depth = run.config.depth.maximum if run.space.depth else 0
+    schedule = run.config.depth if run.space.depth else None
+    max_depth = schedule.maximum if schedule else run.space.depth
     return Reinforce(run.space, run.controller, max_depth=max_depth, seed=run.seed)
 
 

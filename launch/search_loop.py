@@ -57,10 +57,11 @@ class SearchConfig:
     """How a search runs.
 
     Attributes:
-      num_samples: architectures to sample in all.
+      num_samples: architectures to sample in all. A run that is extended later equals one that
+        was never ended if this is a multiple of `batch_size`; else its last batch is a short one.
       batch_size: m, architectures per update of the controller.
       searcher: what proposes them.
-      depth: of spaces with layers; others take no notice.
+      depth: of spaces with layers; None keeps the space's own depth.
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
       failure_reward: what the controller gets for a child that failed.
       checkpoint_every: updates between two checkpoints.
@@ -71,7 +72,7 @@ class SearchConfig:
     num_samples: int = 1000
     batch_size: int = 8
     searcher: Literal["reinforce", "random"] = "reinforce"
-    depth: DepthSchedule = dataclasses.field(default_factory=DepthSchedule)
+    depth: DepthSchedule | None = None
     duplicates: Literal["reuse", "evaluate"] = "reuse"
     failure_reward: float = 0.0
     checkpoint_every: int = 10
@@ -150,7 +151,7 @@ def _sample(search: Search) -> list[Trial]:
 
 def _space_of(search: Search, trial: int) -> SearchSpace:
     """The space at a trial's depth; a batch has the depth of its first trial."""
-    if not search.space.depth:
+    if not search.space.depth or search.config.depth is None:
         return search.space
     return search.space.at_depth(search.config.depth.depth(trial))
 

@@ -22,12 +22,9 @@ def log_prob(policy: Policy, weights: dict[str, np.ndarray], architecture: Archi
     units = policy.config.num_units
     states = [(np.zeros(units), np.zeros(units)) for _ in range(policy.config.num_layers)]
     inputs, anchors, total = weights["start"], {}, 0.0
-    kinds = [
-        d.name
-        for d in architecture.space.decisions + architecture.space.layer_decisions
-        if isinstance(d, Choice)
-    ]
-    for step, token in zip(architecture.space.steps, architecture.tokens, strict=True):
+    for t, (step, token) in enumerate(
+        zip(architecture.space.steps, architecture.tokens, strict=True)
+    ):
         if token is None:
             continue
         hidden = inputs
@@ -42,11 +39,11 @@ def log_prob(policy: Policy, weights: dict[str, np.ndarray], architecture: Archi
             hidden = sigmoid(o) * np.tanh(c)
             states[layer] = (hidden, c)
         if isinstance(step.decision, Choice):
-            kind, n = kinds.index(step.decision.name), len(step.decision.options)
-            logits = hidden @ weights["softmax_kernels"][kind] + weights["softmax_biases"][kind]
+            n = len(step.decision.options)
+            logits = hidden @ weights["softmax_kernels"][t] + weights["softmax_biases"][t]
             logits = logits[:n]
             total += logits[token] - np.log(np.sum(np.exp(logits)))
-            inputs = weights["embeddings"][kind][token]
+            inputs = weights["embeddings"][t][token]
         else:
             for j in range(1, step.layer):
                 p = sigmoid(

@@ -84,6 +84,26 @@ def test_ctrl_c_ends_early_and_resume_continues(tmp_path):
         nas.search(SPACE, evaluate, options=again)
 
 
+def test_settings_leave_an_own_space_its_depth():
+    space = nas.SearchSpace(layer_decisions=[nas.Choice("size", (1, 2))], depth=3)
+    settings = options(search=nas.SearchConfig(batch_size=4, searcher="random"))
+    result = nas.search(space, lambda a: sum(a["size"]), num_samples=4, options=settings)
+    assert {trial.depth for trial in result.trials} == {3}
+    assert result.architecture(result.trials[0]).space.depth == 3
+
+
+def test_layers_that_should_differ_are_told_apart():
+    space = nas.SearchSpace(layer_decisions=[nas.Choice("size", (16, 32, 64))], depth=3)
+    wanted = (16, 64, 32)
+
+    def evaluate(architecture):
+        return sum(a == b for a, b in zip(architecture["size"], wanted, strict=True)) / 3
+
+    result = nas.search(space, evaluate, num_samples=320, options=options())
+    last = [trial.reward for trial in result.trials[-40:]]
+    assert sum(last) / 40 > 0.9
+
+
 def test_layers_and_skips_of_an_own_space():
     space = nas.SearchSpace(layer_decisions=[nas.Choice("size", (1, 2)), nas.Skips()], depth=3)
     result = nas.search(
