@@ -86,7 +86,7 @@ def _chart(trials: Sequence[Trial]) -> str:
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='reward by trial'>"
         f"<line class='axis' x1='{MARGIN}' y1='{floor}' x2='{WIDTH - MARGIN}' y2='{floor}'/>"
-        f"<text x='4' y='{MARGIN}'>{high:.4g}</text><text x='4' y='{floor}'>{low:.4g}</text>"
+        f"<text x='4' y='{MARGIN}'>{high:.3g}</text><text x='4' y='{floor}'>{low:.3g}</text>"
         f"<text x='{MARGIN}' y='{HEIGHT - 24}'>trial 0</text>"
         f"<text x='{WIDTH - MARGIN}' y='{HEIGHT - 24}' text-anchor='end'>{last}</text>"
         f"{''.join(dots)}<polyline class='best' points='{' '.join(steps)}'/></svg>"

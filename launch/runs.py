@@ -139,6 +139,12 @@ def _resume(run: Run, place: Workdir) -> None:
             f"--workdir={place.path} holds another run, it cannot be resumed as this one; "
             f"there / here: {found}"
         )
+    with contextlib.closing(TrialStore(place.trials)) as store:
+        if len(store) > run.config.num_samples:
+            raise InputError(
+                f"--num_samples={run.config.num_samples} is below the {len(store)} trials that "
+                f"--workdir={place.path} has"
+            )
     if stored.get(group) != wanted[group] or stored.get("location") != wanted["location"]:
         place.write(stored | wanted)
 

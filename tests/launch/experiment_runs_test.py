@@ -143,6 +143,7 @@ def test_a_workdir_belongs_to_one_experiment(copied):
     before = digests(copied)
     refused(request(copied), "holds a run of 'nas_bench_201': continue it with --resume")
     refused(request(copied, resume=True, seed=1), "seed: 0 / 1")
+    refused(resumption(copied, num_samples=8), "--num_samples=8 is below the 24 trials")
     other = (*FAST, "child.dataset=cifar100")
     refused(request(copied, resume=True, overrides=other), "overrides:")
     refused(resumption(copied, experiment="quickstart"), "'nas_bench_201' / 'quickstart'")
