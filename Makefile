@@ -9,6 +9,9 @@ BAZEL_TARGETS ?= //tests:search_spaces
 
 BIN = $(VENV)/bin
 
+# Without its python an environment is made anew, and what was installed into it again.
+$(if $(wildcard $(BIN)/python),,$(shell rm -f $(VENV)/.runtime-installed $(VENV)/.test-installed))
+
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test lint wheel-check bazel-test
 

@@ -10,6 +10,7 @@ Legend: m architectures, T steps, V choices, L layers, H hidden units.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from nas_with_rl.controller.encoding import (
     padded,
 )
 from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import trial_generator
 from nas_with_rl.search_spaces.space import SearchSpace
 
@@ -46,6 +48,13 @@ class PolicyConfig:
     num_units: int = 35
     init_scale: float = 0.08
     jit_compile: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("num_layers", "num_units"):
+            if getattr(self, name) < 1:
+                raise InputError(f"policy.{name} is {getattr(self, name)}, below 1")
+        if not 0 <= self.init_scale < math.inf:
+            raise InputError(f"policy.init_scale is {self.init_scale}, not at least 0 and finite")
 
 
 class Rollout(NamedTuple):

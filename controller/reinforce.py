@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from nas_with_rl.controller.encoding import encode_architectures
 from nas_with_rl.controller.policy import Policy, PolicyConfig
 from nas_with_rl.controller.searcher import Proposal, Update
+from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 WEIGHTS_FILE = "controller"
@@ -37,6 +39,14 @@ class ReinforceConfig:
     baseline_decay: float = 0.95
     entropy_weight: float = 0.0
     policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate is {self.learning_rate}, not above 0 and finite")
+        if not 0 <= self.baseline_decay < 1:
+            raise InputError(f"baseline_decay is {self.baseline_decay}, not at least 0 and below 1")
+        if not 0 <= self.entropy_weight < math.inf:
+            raise InputError(f"entropy_weight is {self.entropy_weight}, not at least 0 and finite")
 
 
 def moving_average(average: float | None, rewards: Sequence[float], decay: float) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from nas_with_rl.controller.policy import PolicyConfig
 from nas_with_rl.controller.reinforce import ReinforceConfig
 from nas_with_rl.launch.evaluation import EvaluateFunction
-from nas_with_rl.launch.runs import Run, SearchResult, execute, opened
+from nas_with_rl.launch.results import SearchResult
+from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -63,14 +65,17 @@ def search(
     Raises:
       InputError: a workdir of another search, or one that cannot be used.
     """
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is {seed!r}, not an integer from 0 to 2^63 - 1")
     run = Run(
         name="own",
+        source=f"{space.name}: {space.size:,} architectures",
         space=space,
         config=dataclasses.replace(options.search, num_samples=num_samples),
         controller=options.controller,
         seed=seed,
         evaluate=evaluate,
-        description={"space": [repr(d) for d in space.decisions + space.layer_decisions]},
+        description={"space": _described(space)},
     )
     if workdir is None:
         if options.resume:
@@ -78,3 +83,12 @@ def search(
         return execute(run, None, progress=options.progress)
     with opened(run, workdir, resume=options.resume) as place:
         return execute(run, place, progress=options.progress)
+
+
+def _described(space: SearchSpace) -> dict[str, Any]:
+    """Return what a resumed run's space must share."""
+    return {
+        "decisions": [repr(decision) for decision in space.decisions],
+        "layer_decisions": [repr(decision) for decision in space.layer_decisions],
+        "depth": space.depth,
+    }

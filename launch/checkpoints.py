@@ -51,7 +51,7 @@ class Checkpoints:
                 _verify(path)
                 searcher.restore(path)
                 return
-            except (ValueError, OSError, KeyError) as error:
+            except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
                 damaged.append(path.name)
                 logging.warning("checkpoint %s is damaged, trying an older one: %s", path, error)
         if damaged:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -50,6 +52,7 @@ def make_trainer(
     Raises:
       InputError: data that is missing, damaged, or too small for one batch.
     """
+    data_dir = os.path.expanduser(data_dir) if data_dir else None
     child: Child = experiment.child
     data: Data = experiment.data
     if isinstance(child, ImageTraining):
@@ -67,7 +70,14 @@ class ConvNetTrainer:
     def __init__(self, training: ImageTraining, images: Images, report: Report | None = None):
         check_images(images, training)
         self._training, self._images, self._report = training, images, report
-        self.data = {"train": len(images.train), "validation": len(images.validation)}
+        splits = {"train": images.train, "validation": images.validation}
+        self.data = {
+            name: {
+                "images": len(split),
+                "sha256": hashlib.sha256(split.images.tobytes()).hexdigest(),
+            }
+            for name, split in splits.items()
+        }
 
     def __call__(self, architecture: Architecture, seed: int) -> Measurement:
         """Train and measure one ConvNet."""

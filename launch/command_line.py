@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ def run(main: Callable[[], int | None]) -> None:
     SIGTERM is taken as Ctrl-C.
     """
     signal.signal(signal.SIGTERM, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # drawings, on a plain ASCII terminal
     app.run(lambda _: _status(main), flags_parser=_parse_flags)
 
 

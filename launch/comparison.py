@@ -18,7 +18,7 @@ from nas_with_rl.child_models.language_model import (
 )
 from nas_with_rl.child_models.language_model_training import train_language_model
 from nas_with_rl.launch.children import LanguageModelTrainer
-from nas_with_rl.launch.runs import SearchResult, finding
+from nas_with_rl.launch.results import SearchResult, finding
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, cell_of
 
@@ -75,8 +75,7 @@ def compare(
         contestants.append((title, cell, trainer.training.units))
     # Fresh seeds: none that a trial of the search had.
     seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
-    candidates = [_candidate(trainer, contestant, seeds) for contestant in contestants]
-    return tuple(candidate for candidate in candidates if candidate.perplexities)
+    return tuple(_candidate(trainer, contestant, seeds) for contestant in contestants)
 
 
 def _candidate(
@@ -101,9 +100,13 @@ def describe(candidates: Sequence[Candidate]) -> str:
     lines = [
         f"{c.title:{width}}  {c.num_parameters:>9,} parameters  perplexity "
         f"{c.mean:6.2f} ± {c.spread:.2f} ({len(c.perplexities)} seeds)"
+        if c.perplexities
+        else f"{c.title:{width}}  failed with every seed"
         for c in candidates
     ]
-    return "\n".join([*lines, *(_verdict(candidates[0], other) for other in candidates[1:])])
+    best, *others = candidates
+    compared = [other for other in others if best.perplexities and other.perplexities]
+    return "\n".join([*lines, *(_verdict(best, other) for other in compared)])
 
 
 def _verdict(best: Candidate, other: Candidate) -> str:

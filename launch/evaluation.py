@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from nas_with_rl.child_models.failures import ChildFailure, FailureReason
+from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.trials import Metrics
 from nas_with_rl.search_spaces.architecture import Architecture
 
@@ -69,6 +70,9 @@ class Evaluator(Protocol):
 EvaluateFunction = Callable[..., "float | Measurement | tuple[float, Mapping[str, float]]"]
 
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 class InProcess:
     """Evaluates one architecture after the other by calling a function in this process.
 
@@ -80,7 +84,10 @@ class InProcess:
 
     def __init__(self, function: EvaluateFunction):
         self._function = function
-        self._takes_seed = _takes_seed(function)
+        parameters = inspect.signature(function).parameters.values()
+        self._seed_by_name = any(parameter.name == "seed" for parameter in parameters)
+        required = [p for p in parameters if p.default is p.empty and p.kind in _POSITIONAL]
+        self._seed_by_place = not self._seed_by_name and len(required) > 1
         self._worker = socket.gethostname()
 
     def evaluate(self, evaluations: Sequence[Evaluation]) -> Iterator[Outcome]:
@@ -90,28 +97,22 @@ class InProcess:
             result = self._result(evaluation)
             yield Outcome(evaluation, result, self._worker, started, time.time())
 
+    def _called(self, evaluation: Evaluation) -> object:
+        if self._seed_by_name:
+            return self._function(evaluation.architecture, seed=evaluation.seed)
+        if self._seed_by_place:
+            return self._function(evaluation.architecture, evaluation.seed)
+        return self._function(evaluation.architecture)
+
     def _result(self, evaluation: Evaluation) -> Measurement | Failure:
-        arguments = (evaluation.architecture, evaluation.seed)[: 1 + self._takes_seed]
         try:
-            measurement = _measurement(self._function(*arguments))
+            with out_of_memory_is_a_failure():
+                measurement = _measurement(self._called(evaluation))
         except ChildFailure as failure:
             return Failure(failure.reason, str(failure))
-        except MemoryError as error:
-            return Failure("out_of_memory", str(error) or "out of memory")
         if not math.isfinite(measurement.reward):
             return Failure("diverged", f"the reward is {measurement.reward}")
         return measurement
-
-
-def _takes_seed(function: EvaluateFunction) -> bool:
-    """Whether a second positional argument is expected."""
-    positional = [
-        parameter
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        and (parameter.default is parameter.empty or parameter.name == "seed")
-    ]
-    return len(positional) > 1
 
 
 def _measurement(returned: object) -> Measurement:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import shlex
+import sys
 from pathlib import Path
 
 from nas_with_rl.launch import comparison, summary
 from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trainer
 from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.experiments import Experiment, configured
-from nas_with_rl.launch.report import write_report
-from nas_with_rl.launch.runs import Run, SearchResult, execute, opened
+from nas_with_rl.launch.results import SearchResult
+from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -50,7 +51,6 @@ def run_experiment(request: Request) -> bool:
     with opened(run, request.workdir, resume=request.resume) as place:
         print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}", flush=True)
         result = execute(run, place, progress=True)
-        write_report(result, experiment, place.report)
     if result.interrupted:
         print(f"stopped after {_num_done(result)} of {experiment.search.num_samples} trials;")
         print(f"continue with: {resume_command(request)}")
@@ -62,6 +62,7 @@ def run_experiment(request: Request) -> bool:
 def _run(experiment: Experiment, request: Request, trainer: Trainer) -> Run:
     return Run(
         name=experiment.name,
+        source=experiment.source,
         space=experiment.search_space(),
         config=experiment.search,
         controller=experiment.controller,
@@ -81,11 +82,11 @@ def _run(experiment: Experiment, request: Request, trainer: Trainer) -> Run:
 def _completed(request: Request) -> Request:
     """Fill in what a resumed run's own `experiment.json` says, or the default workdir."""
     if not request.resume:
-        if request.workdir is None and request.experiment is not None:
+        if not request.workdir and request.experiment is not None:
             now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
             return dataclasses.replace(request, workdir=f"runs/{request.experiment}-{now}")
         return request
-    if request.workdir is None:
+    if not request.workdir:
         raise InputError("--resume needs --workdir, the run to continue")
     stored = Workdir(request.workdir).read()
     try:
@@ -105,8 +106,8 @@ def _completed(request: Request) -> Request:
 
 def resume_command(request: Request) -> str:
     """Return the command that continues a run."""
-    workdir = shlex.quote(str(request.workdir))
-    return f"python -m nas_with_rl.launch.search --resume --workdir={workdir}"
+    python, workdir = shlex.quote(sys.executable), shlex.quote(str(request.workdir))
+    return f"{python} -m nas_with_rl.launch.search --resume --workdir={workdir}"
 
 
 def _num_done(result: SearchResult) -> int:
@@ -119,11 +120,9 @@ def _print_result(
     print()
     print(summary.describe(result, metric=_METRICS[type(experiment.child).__name__]))
     completed = any(trial.status == "completed" for trial in result.trials)
-    if experiment.search.num_compared and isinstance(trainer, LanguageModelTrainer) and completed:
-        print(f"\ntraining each with {experiment.search.num_compared} fresh seeds ...", flush=True)
-        compared = comparison.compare(
-            result, trainer, num_seeds=experiment.search.num_compared, seed=seed
-        )
+    if experiment.num_compared and isinstance(trainer, LanguageModelTrainer) and completed:
+        print(f"\ntraining each with {experiment.num_compared} fresh seeds ...", flush=True)
+        compared = comparison.compare(result, trainer, num_seeds=experiment.num_compared, seed=seed)
         print(comparison.describe(compared))
     print(f"\neverything lies in {Path(str(result.workdir)).resolve()}:")
     print("  trials.sqlite  checkpoints/  experiment.json  report.html")

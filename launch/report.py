@@ -6,8 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_with_rl.launch.experiments import Experiment
-from nas_with_rl.launch.runs import SearchResult, finding
+from nas_with_rl.launch.results import SearchResult, finding
 from nas_with_rl.launch.trials import Trial
 from nas_with_rl.search_spaces.drawing import draw
 
@@ -28,13 +27,13 @@ svg text { fill: var(--ink); font-size: 12px; } .axis { stroke: var(--faint); }
 """
 
 
-def write_report(result: SearchResult, experiment: Experiment, path: Path) -> None:
+def write_report(result: SearchResult, *, title: str, source: str, path: Path) -> None:
     """Write the page: rewards by trial, the best architectures, the failures."""
     completed = [trial for trial in result.trials if trial.status == "completed"]
     failed = [trial for trial in result.trials if trial.status == "failed"]
     best = sorted(_first_of_each(completed), key=lambda t: (-(t.reward or 0.0), t.number))
     sections = [
-        f"<h1>{html.escape(experiment.name)}</h1><p>{html.escape(experiment.source)}</p>",
+        f"<h1>{html.escape(title)}</h1><p>{html.escape(source)}</p>",
         f"<p>{len(result.trials)} trials, {len(_first_of_each(result.trials))} different "
         f"architectures, {len(failed)} failed.</p>",
     ]
@@ -51,7 +50,7 @@ def write_report(result: SearchResult, experiment: Experiment, path: Path) -> No
         sections += ["<h2>Failures</h2>", _failures(failed)]
     path.write_text(
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        f"<title>{html.escape(experiment.name)}</title><style>{_STYLE}</style>"
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
         f"<body>{''.join(sections)}</body></html>\n",
         encoding="utf-8",
     )

@@ -19,10 +19,11 @@ from nas_with_rl.launch.configuration import as_json, difference
 from nas_with_rl.launch.curves import Curves
 from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.progress import Progress
+from nas_with_rl.launch.report import write_report
+from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.search_loop import Observer, Search, SearchConfig, run_search
-from nas_with_rl.launch.trials import Trial, TrialStore
+from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import Workdir
-from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
@@ -31,59 +32,12 @@ EXTENDABLE = ("search", "num_samples")
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
-    """An architecture with the trial that measured it."""
-
-    architecture: Architecture
-    reward: float
-    trial: Trial
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchResult:
-    """What a search found.
-
-    Attributes:
-      space: in which.
-      trials: every one, by number.
-      workdir: where the run lies; None if in memory.
-      interrupted: Ctrl-C ended it early.
-    """
-
-    space: SearchSpace
-    trials: tuple[Trial, ...]
-    workdir: Path | None
-    interrupted: bool = False
-
-    @property
-    def best(self) -> Finding:
-        """The completed trial of the highest reward, the earliest of equals.
-
-        Raises:
-          ValueError: no trial was completed.
-        """
-        completed = [trial for trial in self.trials if trial.status == "completed"]
-        if not completed:
-            raise ValueError(f"none of {len(self.trials)} trials was completed")
-        return finding(max(completed, key=lambda trial: trial.reward or 0.0), self.space)
-
-    def architecture(self, trial: Trial) -> Architecture:
-        """Return a trial's architecture, read from its text."""
-        return finding(trial, self.space).architecture
-
-
-def finding(trial: Trial, space: SearchSpace) -> Finding:
-    """Return a completed trial with its architecture read from its text."""
-    space = space.at_depth(trial.depth) if trial.depth else space
-    return Finding(parse_architecture(trial.architecture, space), trial.reward or 0.0, trial)
-
-
-@dataclasses.dataclass(frozen=True)
 class Run:
     """A search that can be started or continued.
 
     Attributes:
       name: of the experiment.
+      source: where its settings come from, for the report.
       space, config, controller, seed: what is searched and how.
       evaluate: what measures an architecture.
       description: further JSON-ready facts for `experiment.json` that a resumed run must share.
@@ -91,6 +45,7 @@ class Run:
     """
 
     name: str
+    source: str
     space: SearchSpace
     config: SearchConfig
     controller: ReinforceConfig
@@ -152,7 +107,7 @@ def _resume(run: Run, place: Workdir) -> None:
 def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
     """Run a search to its end, in a claimed workdir or, without one, in memory.
 
-    Ctrl-C ends the search after a last checkpoint; the result then says `interrupted`.
+    Ctrl-C ends the search; the result then says `interrupted`.
     """
     searcher = _searcher(run)
     store = TrialStore(place.trials if place else None)
@@ -171,12 +126,13 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
         try:
             run_search(search)
         except KeyboardInterrupt:
-            interrupted = True
-            if search.checkpoints and searcher.version:
-                search.checkpoints.save(searcher)
-        return SearchResult(
+            interrupted = True  # perhaps within an update: only what is stored counts
+        found = SearchResult(
             run.space, tuple(store.all()), place.path if place else None, interrupted
         )
+    if place:
+        write_report(found, title=run.name, source=run.source, path=place.report)
+    return found
 
 
 def _searcher(run: Run) -> Searcher:

@@ -29,7 +29,11 @@ _NUM_SAMPLES = flags.DEFINE_integer(
     lower_bound=1,
 )
 _SEED = flags.DEFINE_integer(
-    "seed", None, "Equal seeds give equal searches. Default: 0.", lower_bound=0
+    "seed",
+    None,
+    "Equal seeds give equal searches. Default: 0.",
+    lower_bound=0,
+    upper_bound=2**63 - 1,
 )
 _RESUME = flags.DEFINE_bool("resume", False, "Continue the run in --workdir.")
 _OVERRIDE = flags.DEFINE_multi_string(

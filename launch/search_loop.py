@@ -8,6 +8,7 @@ outcome before it is learned from, and updates newer than the checkpoint are lea
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -65,8 +66,6 @@ class SearchConfig:
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
       failure_reward: what the controller gets for a child that failed.
       checkpoint_every: updates between two checkpoints.
-      num_compared: at the end, seeds for which the best child, the best of the first random
-        samples and an LSTM of equal size are trained side by side (recurrent cells only); 0: none.
     """
 
     num_samples: int = 1000
@@ -76,12 +75,13 @@ class SearchConfig:
     duplicates: Literal["reuse", "evaluate"] = "reuse"
     failure_reward: float = 0.0
     checkpoint_every: int = 10
-    num_compared: int = 0
 
     def __post_init__(self) -> None:
         for name in ("num_samples", "batch_size", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"search.{name} is {getattr(self, name)}; it must be at least 1")
+        if not math.isfinite(self.failure_reward):
+            raise InputError(f"search.failure_reward is {self.failure_reward}, not a finite number")
 
 
 class Observer(Protocol):
@@ -117,11 +117,23 @@ def run_search(search: Search) -> None:
     """Run a search from its store's and checkpoints' state to `num_samples` trials."""
     if search.checkpoints:
         search.checkpoints.restore(search.searcher)
+        _check_that_trials_reach(search)
     while batch := search.store.batch(search.searcher.version) or _sample(search):
         _evaluate(search, batch)
         _learn(search, search.store.batch(search.searcher.version))
     if search.checkpoints and len(search.store):
         search.checkpoints.save(search.searcher)
+
+
+def _check_that_trials_reach(search: Search) -> None:
+    """Raise InputError where the controller has learned from trials that the store lacks."""
+    version = search.searcher.version
+    if version and not search.store.batch(version - 1):
+        raise InputError(
+            f"the newest checkpoint has learned from {version} batches of trials, which the store "
+            "of trials lacks; restore trials.sqlite from a copy, or start again with another "
+            "--workdir"
+        )
 
 
 def _sample(search: Search) -> list[Trial]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas_with_rl.launch.runs import SearchResult
+from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.search_spaces.drawing import draw
 
 

@@ -20,7 +20,11 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Where the data lies, for experiments whose data is not embedded."
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Equal seeds give equal children on one machine.", lower_bound=0
+    "seed",
+    0,
+    "Equal seeds give equal children on one machine.",
+    lower_bound=0,
+    upper_bound=2**63 - 1,
 )
 _OVERRIDE = flags.DEFINE_multi_string(
     "override", [], "Changes a field of the experiment, as in child.epochs=35. Repeatable."

@@ -38,18 +38,19 @@ class Workdir:
 
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run here; refused where one has begun."""
+        self._open()
         if (self.path / EXPERIMENT_FILE).exists():
             name = self.read().get("experiment")
             raise InputError(
                 f"--workdir={self.path} holds a run of {name!r}: continue it with --resume, "
                 "or name another directory"
             )
-        if self.trials.exists():
-            raise InputError(
-                f"--workdir={self.path} holds {TRIALS_FILE} but no {EXPERIMENT_FILE}; "
-                "name another directory"
-            )
-        self._open()
+        for path in (self.trials, self.checkpoints, self.tensorboard, self.report):
+            if path.exists():
+                raise InputError(
+                    f"--workdir={self.path} holds {path.name} but no {EXPERIMENT_FILE}; "
+                    "name another directory"
+                )
         self.write(description | {"versions": versions(), "commit": commit()})
 
     def resume(self) -> dict[str, Any]:
@@ -87,8 +88,10 @@ class Workdir:
             ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise InputError(f"--workdir={self.path} is in use by another process") from None
+        except OSError:
+            pass  # a mount without locks, as of some networks
 
     def close(self) -> None:
         """Give the directory free."""

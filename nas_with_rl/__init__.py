@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.evaluation import Measurement as Measurement
-    from nas_with_rl.launch.runs import SearchResult as SearchResult
+    from nas_with_rl.launch.results import SearchResult as SearchResult
     from nas_with_rl.launch.search_loop import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.search_loop import SearchConfig as SearchConfig
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
@@ -40,7 +40,7 @@ _MODULES = {
     "ReinforceConfig": "controller.reinforce",
     "SearchConfig": "launch.search_loop",
     "SearchOptions": "launch.api",
-    "SearchResult": "launch.runs",
+    "SearchResult": "launch.results",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
     "parse_architecture": "search_spaces.architecture",

@@ -23,6 +23,11 @@ class ConvolutionalSpace:
     filters: tuple[int, ...] = (24, 36, 48, 64)
     skips: bool = True
 
+    def __post_init__(self) -> None:
+        for name in ("filter_sizes", "filters"):
+            if not getattr(self, name) or min(getattr(self, name)) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; each must be at least 1")
+
     def search_space(self, depth: int) -> SearchSpace:
         """Return the decisions for a depth, in the paper's order (Figures 2 and 4).
 

@@ -14,7 +14,9 @@ def trial_generator(seed: int, trial: int, stream: Stream) -> np.random.Generato
     Philox is counter-based: the key is (seed, trial), the stream is the counter's upper word.
     """
     counter = [0, 0, 0, _STREAMS[stream]]
-    return np.random.Generator(np.random.Philox(key=[seed, trial], counter=counter))
+    return np.random.Generator(
+        np.random.Philox(key=np.array([seed, trial], np.uint64), counter=counter)
+    )
 
 
 def child_seed(seed: int, trial: int) -> int:

@@ -35,6 +35,9 @@ class RecurrentCellSpace:
     def __post_init__(self) -> None:
         if self.base not in BASES:
             raise InputError(f"base is {self.base}, not one of {', '.join(map(str, BASES))}")
+        for name, known in (("combinations", COMBINATIONS), ("activations", ACTIVATIONS)):
+            if unknown := [value for value in getattr(self, name) if value not in known]:
+                raise InputError(f"{name} has {unknown[0]!r}, not one of {', '.join(known)}")
 
     def search_space(self) -> SearchSpace:
         """Return the decisions in the controller's order (Figure 5).

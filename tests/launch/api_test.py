@@ -6,6 +6,8 @@ import sqlite3
 import pytest
 
 import nas_with_rl as nas
+from nas_with_rl.controller import reinforce
+from nas_with_rl.launch.trials import TrialStore
 
 FAST = nas.ReinforceConfig(0.02, policy=nas.PolicyConfig(jit_compile=False))
 SPACE = nas.SearchSpace([nas.Choice("activation", ("relu", "tanh")), nas.Choice("units", (8, 64))])
@@ -80,8 +82,42 @@ def test_ctrl_c_ends_early_and_resume_continues(tmp_path):
     other = nas.SearchSpace([nas.Choice("activation", ("relu", "elu"))])
     with pytest.raises(nas.InputError, match="another run"):
         nas.search(other, evaluate, options=again, **where)
+    for seed in (-1, 1.5, 2**63):
+        with pytest.raises(nas.InputError, match="seed is"):
+            nas.search(SPACE, evaluate, seed=seed)
     with pytest.raises(nas.InputError, match="resume needs a workdir"):
         nas.search(SPACE, evaluate, options=again)
+
+
+@pytest.mark.parametrize("moment", ["tell", "mark_learned"])
+def test_ctrl_c_within_an_update_changes_nothing(tmp_path, monkeypatch, moment):
+    """Whatever is interrupted: the same trials as a search never interrupted."""
+    calls = []
+
+    def interrupting(function):
+        def wrapped(*args):
+            calls.append(args)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return function(*args)
+
+        return wrapped
+
+    where = {"num_samples": 40, "workdir": tmp_path / "run"}
+    with monkeypatch.context() as patched:
+        if moment == "tell":  # after the weights have moved, before the version has
+            patched.setattr(reinforce, "moving_average", interrupting(reinforce.moving_average))
+        else:
+            method = interrupting(TrialStore.mark_learned)
+            patched.setattr(TrialStore, "mark_learned", lambda *args: method(*args))
+        assert nas.search(SPACE, score, options=options(), **where).interrupted
+    resumed = nas.search(SPACE, score, options=options(resume=True), **where)
+    whole = nas.search(SPACE, score, num_samples=40, options=options())
+    first, second = (
+        [(t.architecture, t.log_prob, t.reward, t.updated_version) for t in result.trials]
+        for result in (resumed, whole)
+    )
+    assert first == second
 
 
 def test_settings_leave_an_own_space_its_depth():

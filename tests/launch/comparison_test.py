@@ -27,6 +27,12 @@ def test_one_seed_shows_nothing():
     assert "no difference beyond" in lines(*pair)[-1]
 
 
+def test_a_cell_that_fails_with_every_seed_has_no_verdict():
+    failed, lstm = Candidate("best cell", 0, ()), Candidate("LSTM", 10, (7.0, 7.1))
+    assert lines(failed, lstm)[0].endswith("failed with every seed")
+    assert len(lines(failed, lstm)) == 2 and len(lines(lstm, failed)) == 2
+
+
 def test_the_same_cell_is_named_as_such():
     pair = Candidate("best cell", 10, (7.0, 7.1)), Candidate("first", 10, (7.0, 7.1))
     assert lines(*pair)[-1] == "The best cell is the first."

@@ -51,6 +51,11 @@ def test_overrides_reach_every_depth_and_type():
         ("name=other", "has no field 'name'"),
         ("search.batch_size=0", "search.batch_size is 0"),
         ("child.epochs=0", "epochs is 0"),
+        ("space.activations=swish", "activations has 'swish'"),
+        ("controller.learning_rate=nan", "learning_rate is nan"),
+        ("controller.policy.num_units=0", "policy.num_units is 0"),
+        ("search.failure_reward=nan", "search.failure_reward is nan"),
+        ("num_compared=-1", "num_compared is -1"),
     ],
 )
 def test_a_bad_override_is_one_clear_line(assignment, message):

@@ -192,6 +192,14 @@ def test_damaged_files_are_named_and_kept(copied, name):
     assert digests(copied)[name] == before[name]
 
 
+def test_a_store_that_lacks_what_was_learned_is_refused(copied):
+    (copied / "trials.sqlite").write_bytes(b"")
+    refused(resumption(copied), "restore trials.sqlite from a copy")
+    (copied / "trials.sqlite").unlink()
+    (copied / "experiment.json").unlink()
+    refused(request(copied), "holds checkpoints but no experiment.json")
+
+
 def test_a_workdir_in_use_is_refused(copied):
     code = (
         "import sys, time; from nas_with_rl.launch.workdir import Workdir\n"
