@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
+
 from nas_with_rl.launch.results import SearchResult
+from nas_with_rl.launch.trials import Trial
 from nas_with_rl.search_spaces.drawing import draw
 
 
@@ -43,4 +47,14 @@ def describe(result: SearchResult, *, metric: str | None = None) -> str:
         f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
         f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
     )
+    quarter = len(trials) // 4
+    if quarter:
+        first, last = _mean_reward(trials[:quarter]), _mean_reward(trials[-quarter:])
+        lines.append(
+            f"mean reward: {first:.4g} of the first {quarter} trials, {last:.4g} of the last"
+        )
     return "\n".join(lines)
+
+
+def _mean_reward(trials: Sequence[Trial]) -> float:
+    return statistics.fmean(trial.reward or 0.0 for trial in trials)
