@@ -27,21 +27,7 @@ def describe(result: SearchResult, *, metric: str | None = None) -> str:
         for trial in trials
         if trial.ended and trial.started and trial.reused_from is None
     )
-    lines = []
-    if len(failed) < len(trials):
-        best = result.best
-        measured = best.trial.metrics.get(metric) if metric else None
-        value = measured[-1] if isinstance(measured, list | tuple) else measured
-        lines += [
-            f"best architecture (trial {best.trial.number}, reward {best.reward:.4f}"
-            + (f", {metric.replace('_', ' ')} {value:.4g}" if metric and value is not None else "")
-            + (f", {best.trial.num_parameters:,} parameters" if best.trial.num_parameters else "")
-            + "):",
-            f"  --architecture='{best.architecture}'",
-            *("  " + line for line in draw(best.architecture).splitlines()),
-        ]
-    else:
-        lines.append("no child was completed")
+    lines = _best(result, metric) if len(failed) < len(trials) else ["no child was completed"]
     reasons = sorted({str(trial.failure) for trial in failed})
     lines.append(
         f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
@@ -54,6 +40,22 @@ def describe(result: SearchResult, *, metric: str | None = None) -> str:
             f"mean reward: {first:.4g} of the first {quarter} trials, {last:.4g} of the last"
         )
     return "\n".join(lines)
+
+
+def _best(result: SearchResult, metric: str | None) -> list[str]:
+    best = result.best
+    measured = best.trial.metrics.get(metric) if metric else None
+    value = measured[-1] if isinstance(measured, list | tuple) else measured
+    facts = [f"trial {best.trial.number}", f"reward {best.reward:.4f}"]
+    if metric and value is not None:
+        facts.append(f"{metric.replace('_', ' ')} {value:.4g}")
+    if best.trial.num_parameters:
+        facts.append(f"{best.trial.num_parameters:,} parameters")
+    return [
+        f"best architecture ({', '.join(facts)}):",
+        f"  --architecture='{best.architecture}'",
+        *("  " + line for line in draw(best.architecture).splitlines()),
+    ]
 
 
 def _mean_reward(trials: Sequence[Trial]) -> float:
