@@ -21,12 +21,7 @@ from nas_with_rl.child_models.language_model_training import (
 )
 from nas_with_rl.child_models.text import TextDataConfig, load_corpus
 from nas_with_rl.search_spaces.architecture import parse_architecture
-from nas_with_rl.search_spaces.recurrent_cell import (
-    ACTIVATIONS,
-    COMBINATIONS,
-    RecurrentCellSpace,
-    cell_of,
-)
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace, cell_of
 
 TABLE = Path(__file__).with_name("base_2_cells.json")
 FIXED = "add relu 1 0"  # Figure 5's cell inject and cell indices
@@ -38,8 +33,9 @@ DATA = TextDataConfig(source="stdlib", max_validation_tokens=20_000)
 
 def main() -> None:
     corpus = load_corpus(DATA)
-    space = RecurrentCellSpace(base=2).search_space()
-    pairs = [f"{c} {a}" for c, a in itertools.product(COMBINATIONS, ACTIVATIONS)]
+    choices = RecurrentCellSpace(base=2)
+    space = choices.search_space()
+    pairs = [f"{c} {a}" for c, a in itertools.product(choices.combinations, choices.activations)]
     perplexities: dict[str, float | None] = {}
     for nodes in tqdm.tqdm(list(itertools.product(pairs, repeat=3)), unit="cell"):
         architecture = parse_architecture(" ".join([*nodes, FIXED]), space)

@@ -30,14 +30,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.controller.encoding import (
     ABSENT,
     EncodedArchitectures,
     decode_architectures,
     encode_architectures,
 )
-from nas_with_rl.controller.policy import Policy, PolicyConfig
-from nas_with_rl.controller.reinforce import Reinforce, ReinforceConfig, moving_average
+from nas_with_rl.controller.policy import Policy
+from nas_with_rl.controller.reinforce import Reinforce, moving_average
 from nas_with_rl.controller.searcher import Proposal
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace

@@ -20,7 +20,7 @@ import tensorflow as tf
 from nas_with_rl.child_models.image_training import ImageTraining, evaluate_convnet
 from nas_with_rl.child_models.images import ImageDataConfig, load_images
 from nas_with_rl.search_spaces.architecture import random_architecture
-from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace, layers_of
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 
 SEED = 0
 LIMIT = 1.10  # of the resident memory after the tenth child
@@ -34,14 +34,16 @@ def resident_mib() -> float:
 
 def resident_mib_by_child(num_children: int) -> list[float]:
     """Train random children one after the other; return the memory after each."""
-    space = ConvolutionalSpace(filters=(4, 8, 12, 16)).search_space(4)
+    space = ConvolutionalSpace(filters=(4, 8, 12, 16))
     images = load_images(ImageDataConfig("digits", 320, 100), data_dir=None, seed=SEED)
     config = ImageTraining(epochs=1, batch_size=32, upsampled_size=0, flip=False)
     memory: list[float] = []
     start = time.perf_counter()
     for child in range(1, num_children + 1):
-        architecture = random_architecture(space, np.random.default_rng([SEED, child]))
-        evaluate_convnet(layers_of(architecture), images, config, seed=child)
+        architecture = random_architecture(
+            space.search_space(4), np.random.default_rng([SEED, child])
+        )
+        evaluate_convnet(space.convnet(architecture), images, config, seed=child)
         memory.append(resident_mib())
         if child % 10 == 0:
             seconds = (time.perf_counter() - start) / child

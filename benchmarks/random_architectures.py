@@ -1,21 +1,26 @@
 """Does every architecture build and train? Random children of each space, a few steps each.
 
-    python benchmarks/random_architectures.py                # 20 minutes on 2 cores
-    python benchmarks/random_architectures.py --count=10     # 1 minute
+    python benchmarks/random_architectures.py                # an hour on 2 cores
+    python benchmarks/random_architectures.py --count=10     # 3 minutes
 
-- `convolutional`: the paper's choices at 1 to 5 layers, on 64 digits, 4 steps.
-- `recurrent_cell_base_2`, `_4`, `_8`: 16 units, on Python's own source text, 3 segments.
+- `convolutional`: the paper's choices at 1 to 5 layers, on 64 digits, 4 steps; then the same with
+  predicted strides, with a predicted learning rate, with every type of layer (and strides), and
+  as 1 or 2 blocks of three convolutions with max pooling after the second and the fourth.
+- `base_2`, `base_4`, `base_8`: recurrent cells of 16 units, on Python's own source text, 3
+  segments; then base 8 with max and sin.
 
 A child goes through the trainer that a search uses. It has to end with a finite reward and a
 finite loss, or in the named failure "diverged"; all else is an error, and makes the exit status 1.
 Also shown: the share of children in which, before the first step, each weight tensor has a
 gradient that is not all zero. A tree cell may lack them by its own choices: products with h_0 = 0
-stay 0, and a relu may be dead.
+stay 0, and a relu may be dead. So may a ConvNet with strides, which may see nothing but the zeros
+that pad a smaller input, or with batch normalisation after a layer, which takes out its shift.
 """
 
 import argparse
 import collections
 import dataclasses
+import functools
 import math
 import os
 import sys
@@ -33,17 +38,31 @@ from nas_with_rl.child_models.convolutional import build_convnet
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import ImageDataConfig, Images, load_images, whiten
-from nas_with_rl.child_models.language_model import LanguageModel, tree_cells
+from nas_with_rl.child_models.language_model import LanguageModel
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining
 from nas_with_rl.child_models.text import Corpus, TextDataConfig, contiguous_batches, load_corpus
 from nas_with_rl.launch.children import ConvNetTrainer, LanguageModelTrainer, Trainer
 from nas_with_rl.search_spaces.architecture import Architecture, random_architecture
-from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace, layers_of
-from nas_with_rl.search_spaces.recurrent_cell import BASES, RecurrentCellSpace, cell_of
+from nas_with_rl.search_spaces.convolutional import LAYER_TYPES, ConvolutionalSpace
+from nas_with_rl.search_spaces.recurrent_cell import (
+    ACTIVATIONS,
+    BASES,
+    COMBINATIONS,
+    RecurrentCellSpace,
+    cell_of,
+)
 from nas_with_rl.search_spaces.space import SearchSpace
 
 SEED = 0
-DEPTHS = range(1, 6)
+CONVOLUTIONAL = {
+    "convolutional": ConvolutionalSpace(),
+    "strides": ConvolutionalSpace(strides=(1, 2, 3)),
+    "learning_rate": ConvolutionalSpace(learning_rates=(0.2, 0.1, 0.05, 0.01)),
+    "layer_types": ConvolutionalSpace(layer_types=tuple(LAYER_TYPES), strides=(1, 2)),
+    "blocks": ConvolutionalSpace(filters=(6, 12, 24, 36), block_size=3, pool_after=(2, 4)),
+}
+RECURRENT = {f"base_{base}": RecurrentCellSpace(base) for base in BASES}
+RECURRENT["base_8_max_sin"] = RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS)
 IMAGES = ImageDataConfig("digits", num_train=64, num_validation=32)
 IMAGE_TRAINING = ImageTraining(epochs=1, batch_size=16, upsampled_size=0, flip=False)
 TEXT = TextDataConfig(max_training_tokens=2000, max_validation_tokens=500)
@@ -63,11 +82,13 @@ class Population:
     """What children are drawn from, and how they are trained.
 
     Attributes:
+      name: of its line.
       spaces: a space at the depths that take turns.
       trainer: as in a search.
       gradients: of the weights of an untrained child.
     """
 
+    name: str
     spaces: tuple[SearchSpace, ...]
     trainer: Trainer
     gradients: Callable[[Architecture], list[tf.Tensor | None]]
@@ -89,26 +110,32 @@ class Tally:
 
 
 def populations() -> Iterator[Population]:
-    """Yield the ConvNets, then the cells of each base."""
+    """Yield the ConvNets of each space, then the cells of each."""
     images = load_images(IMAGES, data_dir=None, seed=SEED)
-    yield Population(
-        spaces=tuple(ConvolutionalSpace().search_space(depth) for depth in DEPTHS),
-        trainer=ConvNetTrainer(IMAGE_TRAINING, images),
-        gradients=lambda architecture: convnet_gradients(architecture, images),
-    )
-    corpus = load_corpus(TEXT)
-    for base in BASES:
+    for name, convnets in CONVOLUTIONAL.items():
+        depths = range(1, 6) if convnets.block_size == 1 else range(1, 3)
         yield Population(
-            spaces=(RecurrentCellSpace(base).search_space(),),
+            name=name,
+            spaces=tuple(convnets.search_space(depth) for depth in depths),
+            trainer=ConvNetTrainer(IMAGE_TRAINING, images, space=convnets),
+            gradients=functools.partial(convnet_gradients, space=convnets, images=images),
+        )
+    corpus = load_corpus(TEXT)
+    for name, cells in RECURRENT.items():
+        yield Population(
+            name=name,
+            spaces=(cells.search_space(),),
             trainer=LanguageModelTrainer(TEXT_TRAINING, corpus),
-            gradients=lambda architecture: language_model_gradients(architecture, corpus),
+            gradients=functools.partial(language_model_gradients, corpus=corpus),
         )
 
 
-def convnet_gradients(architecture: Architecture, images: Images) -> list[tf.Tensor | None]:
+def convnet_gradients(
+    architecture: Architecture, *, space: ConvolutionalSpace, images: Images
+) -> list[tf.Tensor | None]:
     """Return the gradients of an untrained ConvNet's loss on one batch."""
     model = build_convnet(
-        layers_of(architecture),
+        space.convnet(architecture),
         image_shape=images.image_shape,
         num_classes=images.num_classes,
         seed=SEED,
@@ -120,18 +147,21 @@ def convnet_gradients(architecture: Architecture, images: Images) -> list[tf.Ten
     return gradients_of(loss, model, tape)
 
 
-def language_model_gradients(architecture: Architecture, corpus: Corpus) -> list[tf.Tensor | None]:
+def language_model_gradients(
+    architecture: Architecture, *, corpus: Corpus
+) -> list[tf.Tensor | None]:
     """Return the gradients of an untrained language model's loss on the first segment."""
+    cell = cell_of(architecture)
     model = LanguageModel(
-        tree_cells(cell_of(architecture)),
-        TEXT_TRAINING.size(len(corpus.vocabulary)),
+        cell,
+        TEXT_TRAINING.size(len(corpus.vocabulary), cell),
         init_scale=TEXT_TRAINING.init_scale,
         seed=SEED,
     )
     batch_size, num_steps = TEXT_TRAINING.batch_size, TEXT_TRAINING.num_steps
     tokens = contiguous_batches(corpus.train, batch_size).T[: num_steps + 1]  # [T + 1, B]
     with tf.GradientTape() as tape:
-        logits, _ = model(tf.constant(tokens[:-1]), model.initial_state(batch_size))
+        logits, _ = model.predict_next(tf.constant(tokens[:-1]), model.initial_state(batch_size))
         loss = mean_nll(tokens[1:], logits)
     return gradients_of(loss, model, tape)
 
@@ -179,7 +209,7 @@ def show(name: str, tally: Tally, count: int) -> None:
     failed = sum(tally.failures.values())
     reasons = ", ".join(f"{reason} {times}" for reason, times in tally.failures.items()) or "none"
     print(
-        f"{name:22} {count:5} children  failed {failed / count:6.1%} ({reasons})"
+        f"{name:15} {count:5} children  failed {failed / count:6.1%} ({reasons})"
         f"  every weight has a gradient {tally.num_connected / count:6.1%}"
         f"  {tally.seconds / count:.2f} s a child  errors {len(tally.errors)}",
         flush=True,
@@ -196,7 +226,7 @@ def main() -> int:
         parser.error(f"--count is {count}, below 1")
     num_errors = 0
     for population in populations():
-        name, tally = population.spaces[0].name, Tally()
+        name, tally = population.name, Tally()
         for child in tqdm.tqdm(range(count), desc=name, unit="child", leave=False):
             try_child(population, child, tally)
         show(name, tally, count)

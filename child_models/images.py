@@ -3,7 +3,9 @@
 The training set is split at random, keyed by the seed, into what trains a child and what its
 reward is measured on (Zoph & Le, 2016, section 4.1: 45,000 and 5,000). The test set is loaded by
 a function of its own, because it is to be used once, on the final network. What a child sees of
-an image is at the end: `whiten`, then `augment` in training and `central_crop` elsewhere.
+an image is at the end: `whiten`, then a random `upsampled_crop` in training and `central_crop`
+elsewhere, on whichever backend Keras runs. (The draws are the training's, for each backend has
+random numbers of its own.)
 
 Shapes: N images in a data set, B in a batch, H height, W width (S where both are the same),
 C channels.
@@ -12,20 +14,21 @@ C channels.
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, get_args
+import math
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from nas_with_rl.child_models.image_sources import permutation, read_split
 from nas_with_rl.search_spaces.errors import InputError
+
+Tensor = Any  # a tensor of whichever backend Keras runs on
 
 DatasetName = Literal["cifar10", "digits"]
 DATASETS: tuple[str, ...] = get_args(DatasetName)
 NUM_CLASSES = 10  # of either
 SIDES = {"cifar10": 32, "digits": 8}  # pixels
-NUM_DIGITS_FOR_TEST = 297  # of 1,797
-DIGITS_TEST_SEED = 0  # the test images are the same whatever the seed of a search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,22 +93,23 @@ def load_images(config: ImageDataConfig, *, data_dir: str | None, seed: int) -> 
 
     Args:
       config: which images, and how many.
-      data_dir: where `tensorflow_datasets` has prepared the data set; it is used as it is. None:
-        the library's own directory, into which the data set is downloaded unless it is there.
-        Digits come with scikit-learn and need none.
+      data_dir: where `tensorflow_datasets` has prepared the data set, or the directory of a
+        `cifar10.npz` (`image_sources`); it is used as it is. None: the library's own directory,
+        into which the data set is downloaded unless it is there. Digits come with scikit-learn
+        and need none.
       seed: the key of the split.
 
     Raises:
       InputError: more images are asked for than there are, or there is no data set.
     """
-    everything = _load(config.dataset, "train", data_dir)
+    everything = LabelledImages(*read_split(config.dataset, "train", data_dir))
     wanted = config.num_train + config.num_validation
     if wanted > len(everything):
         raise InputError(
             f"num_train + num_validation is {config.num_train} + {config.num_validation} = "
             f"{wanted}, above the {len(everything)} training images of {config.dataset}"
         )
-    order = _permutation(len(everything), seed)
+    order = permutation(len(everything), seed)
     return Images(
         train=_reduced(_take(everything, order[: config.num_train]), config.resolution),
         validation=_reduced(_take(everything, order[config.num_train : wanted]), config.resolution),
@@ -118,64 +122,8 @@ def load_test_images(config: ImageDataConfig, data_dir: str | None) -> LabelledI
 
     Args and errors are those of `load_images`.
     """
-    return _reduced(_load(config.dataset, "test", data_dir), config.resolution)
-
-
-def _load(dataset: str, split: Literal["train", "test"], data_dir: str | None) -> LabelledImages:
-    return _load_digits(split) if dataset == "digits" else _load_tfds(dataset, split, data_dir)
-
-
-def _load_digits(split: Literal["train", "test"]) -> LabelledImages:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise InputError(
-            "dataset 'digits' needs scikit-learn, the extra 'digits' of this package: "
-            "pip install 'nas_with_rl[digits]'"
-        ) from error
-    digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]  # was 0 to 16
-    everything = LabelledImages(images, digits.target.astype(np.int32))
-    order = _permutation(len(everything), DIGITS_TEST_SEED)
-    test, train = np.split(order, [NUM_DIGITS_FOR_TEST])
-    return _take(everything, test if split == "test" else train)
-
-
-def _load_tfds(
-    dataset: str, split: Literal["train", "test"], data_dir: str | None
-) -> LabelledImages:
-    import tensorflow_datasets as tfds  # inside: slow to import, and digits need none of it
-
-    if data_dir is not None and not tf.io.gfile.isdir(data_dir):
-        raise InputError(f"--data_dir is {data_dir!r}, which is no directory")
-    try:
-        builder = tfds.builder(dataset, data_dir=data_dir)
-        if data_dir is not None:  # a directory that was named is never written to
-            _check_prepared(builder, data_dir)
-        builder.download_and_prepare()  # returns at once where the data set is prepared
-        # As one batch: the library decodes in parallel, 50,000 images in 4 s on 2 cores.
-        batch = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
-    except InputError:
-        raise
-    except (OSError, ValueError, tf.errors.OpError, tfds.download.DownloadError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"data set {dataset!r} cannot be had from {data_dir or 'its public address'} "
-            f"(--data_dir names a directory where it is prepared): {reason}"
-        ) from error
-    return LabelledImages(batch["image"], batch["label"].astype(np.int32))
-
-
-def _check_prepared(builder, data_dir: str) -> None:
-    if not builder.is_prepared():
-        raise InputError(
-            f"--data_dir is {data_dir!r}, which does not hold the data set {builder.name!r}: "
-            f"looked for {builder.data_dir}/dataset_info.json"
-        )
-
-
-def _permutation(size: int, seed: int) -> np.ndarray:
-    return np.random.Generator(np.random.Philox(key=seed)).permutation(size)
+    everything = LabelledImages(*read_split(config.dataset, "test", data_dir))
+    return _reduced(everything, config.resolution)
 
 
 def _take(images: LabelledImages, indices: np.ndarray) -> LabelledImages:
@@ -183,56 +131,59 @@ def _take(images: LabelledImages, indices: np.ndarray) -> LabelledImages:
 
 
 def _reduced(images: LabelledImages, resolution: int) -> LabelledImages:
-    if resolution in (0, images.images.shape[1]):
+    size = images.images.shape[1]
+    if resolution in (0, size):
         return images
-    parts = [  # in parts, because as float32 the whole is four times as large
-        tf.image.resize(part, (resolution, resolution), method="area").numpy()
-        for part in np.array_split(images.images, -(-len(images) // 1000))
-    ]
+    means = _area_means(size, resolution)  # [R, S]
+    parts = []
+    for part in np.array_split(images.images, -(-len(images) // 1000)):  # floats are larger
+        batch, _, _, channels = part.shape
+        rows = means @ part.reshape(batch, size, size * channels)  # [B, R, S·C]
+        parts.append(means @ rows.reshape(batch, resolution, size, channels))  # [B, R, R, C]
     return LabelledImages(np.rint(np.concatenate(parts)).astype(np.uint8), images.labels)
 
 
-def whiten(images: tf.Tensor) -> tf.Tensor:
-    """Give each image mean 0 and variance 1 over its pixels and channels, as float32.
+def _area_means(size: int, resolution: int) -> np.ndarray:
+    """Return `[R, S]`: the share of each of S pixels in each of R stretches of S/R pixels."""
+    starts = np.arange(resolution)[:, np.newaxis] * size / resolution  # [R, 1]
+    pixels = np.arange(size)
+    overlap = np.minimum(pixels + 1, starts + size / resolution) - np.maximum(pixels, starts)
+    return np.clip(overlap, 0, 1) * resolution / size
+
+
+def whiten(images: Tensor) -> Tensor:
+    """Give each image `[H, W, C]` of B mean 0 and variance 1, as float32.
+
+    The divisor is at least 1 / sqrt(H·W·C), for images of one colour.
 
     Paper: "whitening all the images"; here: per image, by what TensorFlow then called
-    `per_image_whitening`.
+    `per_image_whitening` and now `tf.image.per_image_standardization`.
     """
-    return tf.image.per_image_standardization(images)
+    images = keras.ops.cast(images, "float32")
+    centred = images - keras.ops.mean(images, axis=(1, 2, 3), keepdims=True)
+    variance = keras.ops.mean(keras.ops.square(centred), axis=(1, 2, 3), keepdims=True)
+    smallest = 1 / math.sqrt(math.prod(images.shape[1:]))
+    return centred / keras.ops.maximum(keras.ops.sqrt(variance), smallest)
 
 
-def augment(images: tf.Tensor, upsampled_size: int, *, flip: bool, seed: tf.Tensor) -> tf.Tensor:
-    """Upsample, crop at random and flip at random, each image `[S, S, C]` of B on its own.
-
-    Args:
-      images: `[B, S, S, C]`.
-      upsampled_size: height and width after upsampling, at least S; 0 for neither that nor a crop.
-      flip: whether to flip left to right with probability 1/2.
-      seed: `[2]`, the key of the draws.
-    """
-    if not upsampled_size and not flip:
-        return images
-    batch_size, size = images.shape[0], images.shape[1]
-    num_offsets = max(upsampled_size - size, 0) + 1
-    crop_seed, flip_seed = (tf.random.experimental.stateless_fold_in(seed, i) for i in range(2))
-    offsets = tf.random.stateless_uniform([batch_size, 2], crop_seed, 0, num_offsets, tf.int32)
-    flips = tf.random.stateless_uniform([batch_size], flip_seed) < (0.5 if flip else 0.0)
-    return upsampled_crop(images, upsampled_size or size, offsets=offsets, flips=flips)
+def num_offsets(upsampled_size: int, size: int) -> int:
+    """Return how many offsets a crop of S pixels has in each direction of an upsampled image."""
+    return max(upsampled_size - size, 0) + 1
 
 
-def central_crop(images: tf.Tensor, upsampled_size: int) -> tf.Tensor:
+def central_crop(images: Tensor, upsampled_size: int) -> Tensor:
     """Upsample `[B, S, S, C]` and crop the middle, so that things are as large as in training."""
     if not upsampled_size:
         return images
-    batch_size, size = tf.shape(images)[0], images.shape[1]
-    offsets = tf.fill([batch_size, 2], (upsampled_size - size) // 2)
-    flips = tf.zeros([batch_size], tf.bool)
+    batch_size, size = keras.ops.shape(images)[0], images.shape[1]
+    offsets = keras.ops.full((batch_size, 2), (upsampled_size - size) // 2, dtype="int32")
+    flips = keras.ops.zeros((batch_size,), dtype="bool")
     return upsampled_crop(images, upsampled_size, offsets=offsets, flips=flips)
 
 
 def upsampled_crop(
-    images: tf.Tensor, upsampled_size: int, *, offsets: tf.Tensor, flips: tf.Tensor
-) -> tf.Tensor:
+    images: Tensor, upsampled_size: int, *, offsets: Tensor, flips: Tensor
+) -> Tensor:
     """Upsample bilinearly, cut out `[S, S]` and flip, in one interpolation per image.
 
     The pixel x of a crop at offset o of an image upsampled from S to U lies at (x + o + ½)·S/U - ½
@@ -246,14 +197,15 @@ def upsampled_crop(
     """
     size = images.shape[1]
     scale = size / upsampled_size
-    rows, columns = tf.unstack(tf.cast(offsets, tf.float32) + 0.5, axis=1)
-    direction = tf.where(flips, -1.0, 1.0)
-    columns = tf.where(flips, columns + (size - 1), columns)
-    zeros, ones = tf.zeros_like(rows), tf.ones_like(rows)
+    offsets = keras.ops.cast(offsets, "float32") + 0.5
+    rows, columns = offsets[:, 0], offsets[:, 1]
+    direction = keras.ops.where(flips, -1.0, 1.0)
+    columns = keras.ops.where(flips, columns + (size - 1), columns)
+    zeros, ones = keras.ops.zeros_like(rows), keras.ops.ones_like(rows)
     # [B, 8]: x_in = a0·x + a1·y + a2, y_in = b0·x + b1·y + b2, and no perspective
     x_in = (direction * scale, zeros, columns * scale - 0.5)
     y_in = (zeros, ones * scale, rows * scale - 0.5)
-    transforms = tf.stack([*x_in, *y_in, zeros, zeros], axis=1)
+    transforms = keras.ops.stack([*x_in, *y_in, zeros, zeros], axis=1)
     return keras.ops.image.affine_transform(
         images, transforms, fill_mode="nearest", data_format="channels_last"
     )

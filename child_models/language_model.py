@@ -1,105 +1,63 @@
-"""A two-layer recurrent language model around any Keras cell (Zoph & Le, 2016, section 4.2).
+"""A two-layer recurrent language model (Zoph & Le, 2016, section 4.2).
 
 Embedding, two recurrent layers, softmax. Inside, everything is time-major, so that a step reads
 and writes one contiguous block. Shapes: T steps, B sequences, V vocabulary, E embedding width,
-H hidden units, G·H the width of a cell's products (G: the leaves of a tree, 4 for an LSTM).
+H hidden units, G·H the width of a cell's products (see `known_cells`).
 """
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
-import functools
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from nas_with_rl.child_models.recurrent_cell import TreeCell, cell_step
-from nas_with_rl.child_models.unrolling import Step, lstm_step, make_unroll, masked, product
+from nas_with_rl.child_models.dropout import NO_DROPOUT, NUM_LAYERS, DropoutMasks, masked
+from nas_with_rl.child_models.known_cells import Cell, CellKind, Step, cell_kind
+from nas_with_rl.child_models.language_model_size import LanguageModelSize
+from nas_with_rl.child_models.operations import Tensor
+from nas_with_rl.child_models.recurrent_cell import product, tree_from_json, tree_to_json
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
-NUM_LAYERS = 2
-
-CellFactory = Callable[[int], keras.layers.Layer]  # from a number of units to a new cell
-State = Sequence[Sequence[tf.Tensor]]  # by layer, by state of its cell: [B, H]
+State = Sequence[tuple[Tensor, Tensor]]  # by layer, (h, c) of [B, H] each
 
 
-def tree_cells(cell: RecurrentCell) -> CellFactory:
-    """Return the factory of one architecture's cells."""
-    return lambda units: TreeCell(cell, units)
-
-
-def lstm_cells(units: int) -> keras.layers.LSTMCell:
-    """Build Keras's own LSTM cell: the factory of the comparison."""
-    return keras.layers.LSTMCell(units)
-
-
-@dataclasses.dataclass(frozen=True)
-class LanguageModelSize:
-    """The widths of a model.
-
-    Attributes:
-      vocabulary: V.
-      units: H.
-      embedding_units: E; 0 for as many as units.
-      tie_embeddings: the softmax's kernel is the embedding transposed (the paper's "shared
-        embeddings": Inan et al., 2016; Press & Wolf, 2016).
-    """
-
-    vocabulary: int
-    units: int
-    embedding_units: int = 0
-    tie_embeddings: bool = False
-
-    def __post_init__(self) -> None:
-        if self.tie_embeddings and self.embedding_width != self.units:
-            raise InputError(
-                f"embedding_units is {self.embedding_units} and units {self.units}: "
-                "tie_embeddings needs them equal (embedding_units 0)"
-            )
-
-    @property
-    def embedding_width(self) -> int:
-        """E, resolved."""
-        return self.embedding_units or self.units
-
-
-class DropoutMasks(NamedTuple):
-    """What activations are multiplied by: 0 or 1 / (1 - rate); None drops nothing.
-
-    Attributes:
-      input: for the embedding's output, [T or 1, B, E].
-      recurrent: by layer, for h where the recurrent product reads it, [B, H].
-      output: by layer, for its output, [T or 1, B, H].
-    """
-
-    input: tf.Tensor | None = None
-    recurrent: tuple[tf.Tensor | None, ...] = (None,) * NUM_LAYERS
-    output: tuple[tf.Tensor | None, ...] = (None,) * NUM_LAYERS
-
-
-NO_DROPOUT = DropoutMasks()
-
-
-class LanguageModel(keras.layers.Layer):
+@keras.saving.register_keras_serializable(package="nas_with_rl")
+class LanguageModel(keras.Model):
     """Predicts each next token: embedding, two recurrent layers, softmax with a bias.
 
+    A `.keras` file restores it wherever this module has been imported.
+
     Attributes:
+      cell: a tree, or the name of a known cell.
       size: the widths.
       num_parameters: how many numbers are trained.
+      multiply_adds: of the products with the weights, per token.
     """
 
     def __init__(
-        self, make_cell: CellFactory, size: LanguageModelSize, *, init_scale: float, seed: int
+        self,
+        cell: Cell,
+        size: LanguageModelSize,
+        *,
+        init_scale: float = 0.1,
+        seed: int = 0,
+        **kwargs: Any,
     ):
         """Build the model, all weights drawn from U[-init_scale, init_scale] by `seed` alone."""
-        super().__init__()
-        self.size = size
-        self.layers = _recurrent_layers(make_cell, size)
+        super().__init__(**kwargs)
+        self.cell, self.size = cell, size
+        self._init_scale, self._seed = init_scale, seed
+        kind = cell_kind(cell)
+        unroll = _make_unroll(kind.step)  # shared, so that its loops are traced once for all layers
+        self.recurrent_layers = [
+            RecurrentLayer(kind, unroll, units=size.units, width=width)
+            for width in size.input_widths
+        ]
         self.embedding = self.add_weight(
             shape=(size.vocabulary, size.embedding_width), initializer="zeros", name="embedding"
         )
@@ -112,127 +70,154 @@ class LanguageModel(keras.layers.Layer):
                 shape=(size.units, size.vocabulary), initializer="zeros", name="softmax_kernel"
             )
         self.built = True
-        self._draw_weights(init_scale, np.random.default_rng(seed))
-
-    def _draw_weights(self, init_scale: float, rng: np.random.Generator) -> None:
+        rng = np.random.default_rng(seed)
         for weight in self.trainable_variables:
             weight.assign(rng.uniform(-init_scale, init_scale, weight.shape).astype(np.float32))
 
     @property
     def num_parameters(self) -> int:
-        return sum(int(np.prod(weight.shape)) for weight in self.trainable_variables)
+        return sum(math.prod(weight.shape) for weight in self.trainable_variables)
+
+    @property
+    def multiply_adds(self) -> int:
+        cells = [layer.cell for layer in self.recurrent_layers]
+        kernels = [kernel for cell in cells for kernel in (cell.kernel, cell.recurrent_kernel)]
+        return sum(math.prod(k.shape) for k in kernels) + self.size.units * self.size.vocabulary
 
     def initial_state(self, batch_size: int) -> State:
-        """Return zeros, [B, H] per layer and state."""
-        return [
-            [tf.zeros((batch_size, width)) for width in _widths(layer.cell.state_size)]
-            for layer in self.layers
-        ]
+        """Return zeros."""
+        zeros = keras.ops.zeros((batch_size, self.size.units))
+        return [(zeros, zeros)] * NUM_LAYERS
 
-    def call(
-        self, tokens: tf.Tensor, state: State, masks: DropoutMasks = NO_DROPOUT
-    ) -> tuple[tf.Tensor, State]:
-        """Return logits [T, B, V] and the last state, for tokens [T, B]."""
-        values = masked(tf.gather(self.embedding.value, tokens), masks.input)  # [T, B, E]
+    def call(self, tokens: Tensor) -> Tensor:
+        """Return logits [B, T, V] of the token after each, for tokens [B, T] from a zero state."""
+        state = self.initial_state(keras.ops.shape(tokens)[0])
+        logits, _ = self.predict_next(keras.ops.transpose(tokens), state)
+        return keras.ops.transpose(logits, (1, 0, 2))
+
+    def compute_output_shape(self, tokens_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of `call`'s logits."""
+        return (*tokens_shape, self.size.vocabulary)
+
+    def predict_next(
+        self,
+        tokens: Tensor,
+        state: State,
+        masks: DropoutMasks = NO_DROPOUT,
+        *,
+        fused: bool = False,
+    ) -> tuple[Tensor, State]:
+        """Return logits [T, B, V] and the last state: the route of training.
+
+        Args:
+          tokens: [T, B].
+          state: as `initial_state` or the segment before returned it.
+          masks: what is dropped.
+          fused: run a layer without recurrent dropout in Keras's fused kernel, if its cell has
+            one.
+        """
+        values = keras.ops.take(self.embedding, tokens, axis=0)  # [T, B, E]
+        values = masked(values, _by_token(masks.embedding, tokens))
         last = []
-        for layer, layer_state, recurrent, output in zip(
-            self.layers, state, masks.recurrent, masks.output, strict=True
+        for layer, layer_state, entering, recurrent in zip(
+            self.recurrent_layers, state, masks.input, masks.recurrent, strict=True
         ):
-            values, layer_last = layer(values, layer_state, recurrent)
-            values = masked(values, output)  # [T, B, H]
+            values, layer_last = layer.unroll(
+                masked(values, entering), layer_state, recurrent, fused=fused
+            )
             last.append(layer_last)
         kernel = self.softmax_kernel
-        kernel = tf.transpose(self.embedding.value) if kernel is None else kernel.value
-        return product(values, kernel) + self.softmax_bias.value, last
+        kernel = keras.ops.transpose(self.embedding) if kernel is None else kernel
+        return product(masked(values, masks.output), kernel) + self.softmax_bias, last
 
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs, as plain JSON; a known cell by its name."""
+        cell = self.cell
+        return super().get_config() | {
+            "cell": tree_to_json(cell) if isinstance(cell, RecurrentCell) else cell,
+            "size": dataclasses.asdict(self.size),
+            "init_scale": self._init_scale,
+            "seed": self._seed,
+        }
 
-def lstm_units_for(num_parameters: int, size: LanguageModelSize) -> int:
-    """Return the H whose two-layer LSTM model comes closest to a number of parameters.
-
-    Args:
-      num_parameters: as a model of another cell counts them.
-      size: vocabulary, embedding and tying of the LSTM model; its units are not read.
-    """
-
-    def count(units: int) -> int:
-        return _lstm_parameters(dataclasses.replace(size, units=units))
-
-    larger = bisect.bisect_left(range(num_parameters), num_parameters, lo=1, key=count)
-    return min((max(larger - 1, 1), larger), key=lambda units: abs(count(units) - num_parameters))
-
-
-def _lstm_parameters(size: LanguageModelSize) -> int:
-    units, width = size.units, size.embedding_width
-    softmax_kernel = 0 if size.tie_embeddings else units * size.vocabulary
-    lstm = sum(4 * units * (inputs + units + 1) for inputs in (width, units))
-    return size.vocabulary * width + lstm + softmax_kernel + size.vocabulary
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> LanguageModel:
+        """Rebuild a model from `get_config`."""
+        cell, size = config["cell"], LanguageModelSize(**config["size"])
+        cell = cell if isinstance(cell, str) else tree_from_json(cell)
+        return cls(**(config | {"cell": cell, "size": size}))
 
 
 class RecurrentLayer(keras.layers.Layer):
-    """Unrolls one cell over T steps through `keras.layers.RNN`: the route of any Keras cell."""
+    """Unrolls one cell over T steps, with x W computed for all steps at once.
 
-    def __init__(self, cell: keras.layers.Layer, width: int):
-        super().__init__()
-        self.cell = cell
-        self._rnn = keras.layers.RNN(cell, return_sequences=True, return_state=True)
-        self._rnn.build((None, None, width))
-        self.built = True
+    Equal to `keras.layers.RNN(cell)`, and faster: see `unrolling.make_unroll`.
 
-    def call(
-        self, inputs: tf.Tensor, state: Sequence[tf.Tensor], mask: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Return outputs [T, B, H] and the last state, for inputs [T, B, E]."""
-        if mask is not None:
-            raise InputError(
-                f"dropout.recurrent is for tree and LSTM cells, not for {self.cell.name!r}"
-            )
-        outputs, *last = self._rnn(tf.transpose(inputs, (1, 0, 2)), initial_state=list(state))
-        return tf.transpose(outputs, (1, 0, 2)), last
-
-
-class HoistedRecurrentLayer(keras.layers.Layer):
-    """Unrolls one cell over T steps with x W computed for all steps at once.
-
-    Equal to `RecurrentLayer`, and faster: see `make_unroll`.
+    Attributes:
+      cell: the Keras cell.
     """
 
-    def __init__(self, cell: keras.layers.Layer, width: int, unroll: Callable[..., Any]):
+    def __init__(self, kind: CellKind, unroll: Callable[..., Any], *, units: int, width: int):
+        """Build the cell, for inputs as wide as `width`."""
         super().__init__()
-        self.cell = cell
+        self.cell = kind.make(units)
         self.cell.build((None, width))
         self.built = True
-        self._unroll = unroll
+        self._kind, self._unroll = kind, unroll
 
-    def call(
-        self, inputs: tf.Tensor, state: Sequence[tf.Tensor], mask: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Return outputs [T, B, H] and the last (h, c), for inputs [T, B, E]."""
-        projected = product(inputs, self.cell.kernel.value)  # [T, B, G·H]
-        if getattr(self.cell, "bias", None) is not None:
-            projected += self.cell.bias.value
-        hidden, cell_state = state
-        recurrent_kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
-        outputs, last_cell_state = self._unroll(
-            projected, recurrent_kernel, hidden, cell_state, mask
-        )
-        return outputs, [outputs[-1], last_cell_state]
+    def unroll(
+        self,
+        inputs: Tensor,
+        state: tuple[Tensor, Tensor],
+        mask: Tensor | None = None,
+        *,
+        fused: bool = False,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return outputs [T, B, H] and the last (h, c), for inputs [T, B, E].
+
+        Args:
+          inputs: of all steps.
+          state: (h_0, c_0).
+          mask: of h where the recurrent product reads it, [B, H].
+          fused: as in `LanguageModel.predict_next`.
+        """
+        if fused and mask is None and self._kind.fused is not None:
+            return self._fused(inputs, state)
+        bias, weights = self._kind.weights(self.cell)
+        projected = product(inputs, self.cell.kernel)  # [T, B, G·H]
+        if bias is not None:
+            projected = projected + bias
+        recurrent_kernel = self.cell.recurrent_kernel.value
+        outputs, last_cell_state = self._unroll(projected, recurrent_kernel, *state, mask, *weights)
+        return outputs, (outputs[-1], last_cell_state)
+
+    def _fused(
+        self, inputs: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        assert self._kind.fused is not None
+        # Not kept: it would be saved, with the cell's weights once more.
+        layer = self._kind.fused(self.cell.units, return_sequences=True, return_state=True)
+        layer.cell, layer.built = self.cell, True
+        batch_major = keras.ops.transpose(inputs, (1, 0, 2))
+        outputs, *last = layer(batch_major, initial_state=list(state))
+        return keras.ops.transpose(outputs, (1, 0, 2)), tuple(last)
 
 
-def _recurrent_layers(make_cell: CellFactory, size: LanguageModelSize) -> list[Any]:
-    cells = [make_cell(size.units) for _ in range(NUM_LAYERS)]
-    widths = (size.embedding_width, *(size.units,) * (NUM_LAYERS - 1))
-    step = _step_of(cells[0])
-    if step is None:
-        return [RecurrentLayer(cell, width) for cell, width in zip(cells, widths, strict=True)]
-    unroll = make_unroll(step)  # shared, so that its loops are traced once for all layers
-    return [HoistedRecurrentLayer(*pair, unroll) for pair in zip(cells, widths, strict=True)]
+def _by_token(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
+    """Return a mask of word types [B, V] as one of tokens, [T, B, 1]."""
+    if mask is None:
+        return None
+    batch_size, vocabulary = mask.shape
+    places = tokens + vocabulary * keras.ops.arange(batch_size, dtype=tokens.dtype)
+    return keras.ops.take(keras.ops.reshape(mask, (-1,)), places)[..., None]
 
 
-def _step_of(cell: keras.layers.Layer) -> Step | None:
-    if isinstance(cell, TreeCell):
-        return functools.partial(cell_step, cell=cell.cell)
-    return lstm_step if type(cell) is keras.layers.LSTMCell else None
-
-
-def _widths(state_size: int | Sequence[int]) -> Sequence[int]:
-    return (state_size,) if isinstance(state_size, int) else state_size
+def _make_unroll(step: Step) -> Callable[..., tuple[Tensor, Tensor]]:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from nas_with_rl.child_models.unrolling import make_unroll
+    elif backend == "jax":
+        from nas_with_rl.child_models.jax_unrolling import make_unroll
+    else:
+        raise InputError(f"KERAS_BACKEND is {backend!r}: language models need tensorflow or jax")
+    return make_unroll(step)

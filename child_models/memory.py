@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import itertools
+import sys
 from collections.abc import Iterator
-
-import tensorflow as tf
-from tensorflow.python.eager import context  # `clear_kernel_cache` has no public name
 
 from nas_with_rl.child_models.failures import ChildFailure
 
@@ -20,14 +18,16 @@ def release_child() -> None:
     """Free what a child that is out of scope still holds.
 
     A Keras model and a traced function are reference cycles around memory that Python's collector
-    does not see, so by itself it would let dozens of children pile up. And the eager runtime
-    caches a kernel for each variable ever made (its name is part of the key), 0.8 MiB a child.
-    That cache is cleared only now and then, because every other function of the process, such as
-    the controller's, takes its first call's time again after it. (Keras's `clear_session` would
-    clear it too, but along with the user's settings.)
+    does not see, so by itself it would let dozens of children pile up. And TensorFlow's eager
+    runtime caches a kernel for each variable ever made (its name is part of the key), 0.8 MiB a
+    child. That cache is cleared only now and then, because every other function of the process,
+    such as the controller's, takes its first call's time again after it. (Keras's `clear_session`
+    would clear it too, but along with the user's settings.)
     """
     gc.collect()
-    if next(_released) % CHILDREN_PER_CLEARING == 0:
+    if next(_released) % CHILDREN_PER_CLEARING == 0 and "tensorflow" in sys.modules:
+        from tensorflow.python.eager import context  # `clear_kernel_cache` has no public name
+
         context.context().clear_kernel_cache()
 
 
@@ -36,5 +36,16 @@ def out_of_memory_is_a_failure() -> Iterator[None]:
     """Raise ChildFailure "out_of_memory" where an allocation inside fails."""
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
         raise ChildFailure("out_of_memory", str(error).partition("\n")[0]) from None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell Python's, TensorFlow's and JAX's errors, whichever is there."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+        or str(error).startswith("RESOURCE_EXHAUSTED")
+    )

@@ -23,6 +23,7 @@ COMBINATIONS: Mapping[str, Combination] = MappingProxyType(
     {
         "add": keras.ops.add,
         "elem_mult": keras.ops.multiply,
+        "max": keras.ops.maximum,
     }
 )
 
@@ -32,6 +33,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
         "tanh": keras.ops.tanh,
         "sigmoid": keras.ops.sigmoid,
         "relu": keras.ops.relu,
+        "sin": keras.ops.sin,
     }
 )
 

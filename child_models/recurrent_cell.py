@@ -6,6 +6,7 @@ Shapes: B sequences, N leaves (the base), H hidden units, D input features.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -50,6 +51,13 @@ def cell_step(
             value = activation(cell.inject.activation)(injected)
         values.append(value)
     return values[-1], new_cell_state
+
+
+def product(values: Tensor, kernel: Tensor) -> Tensor:
+    """Return values times kernel as one two-dimensional product: faster on CPU than T of them."""
+    *extents, width = keras.ops.shape(values)
+    flat = keras.ops.matmul(keras.ops.reshape(values, (-1, width)), kernel)
+    return keras.ops.reshape(flat, (*extents, kernel.shape[-1]))
 
 
 @keras.saving.register_keras_serializable(package="nas_with_rl")
@@ -108,17 +116,24 @@ class TreeCell(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs; the tree as plain JSON."""
-        tree = dataclasses.asdict(self.cell)
-        return super().get_config() | {"cell": tree, "units": self.units}
+        return super().get_config() | {"cell": tree_to_json(self.cell), "units": self.units}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TreeCell:
         """Rebuild a cell from `get_config`."""
-        tree = config["cell"]
-        cell = RecurrentCell(
-            nodes=tuple(Node(**node) for node in tree["nodes"]),
-            inject=Node(**tree["inject"]),
-            output_node=tree["output_node"],
-            inject_node=tree["inject_node"],
-        )
-        return cls(**(config | {"cell": cell}))
+        return cls(**(config | {"cell": tree_from_json(config["cell"])}))
+
+
+def tree_to_json(cell: RecurrentCell) -> dict[str, Any]:
+    """Return a tree as JSON-ready values."""
+    return dataclasses.asdict(cell) | {"nodes": [dataclasses.asdict(node) for node in cell.nodes]}
+
+
+def tree_from_json(tree: Mapping[str, Any]) -> RecurrentCell:
+    """Rebuild a tree from `tree_to_json`."""
+    return RecurrentCell(
+        nodes=tuple(Node(**node) for node in tree["nodes"]),
+        inject=Node(**tree["inject"]),
+        output_node=tree["output_node"],
+        inject_node=tree["inject_node"],
+    )

@@ -126,7 +126,8 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
       data_dir: for "ptb": the directory of ptb.*.txt, or the one above its `ptb`.
 
     Raises:
-      InputError: no such file or directory, an empty file, or one that is not UTF-8.
+      InputError: no such file or directory, an empty file, one that is not UTF-8, or a training
+        text in which there is nothing to predict.
     """
     if config.source == "ptb":
         files = [_ptb_file(split, data_dir) for split in ("train", "valid")]
@@ -137,6 +138,7 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
         first = len(tokens) - round(len(tokens) * VALIDATION_SHARE)
         train, validation = tokens[:first], tokens[first:]
     limit = STDLIB_VOCABULARY if config.source == "stdlib" else 0
+    _check_variety(train, config.unit)
     vocabulary = _vocabulary(train, limit if config.unit == "character" else 0)
     return Corpus(
         train=_cut(_numbers(train, vocabulary), config.max_training_tokens),
@@ -232,6 +234,17 @@ def _tokens(text: str, unit: str) -> list[str]:
         return list(text)
     lines = text.splitlines()
     return [word for line in lines for word in (*line.split(), END_OF_LINE)]
+
+
+def _check_variety(tokens: Iterable[str], unit: str) -> None:
+    """Raise InputError unless the training text has two tokens to choose from."""
+    different = sorted(set(tokens) - {END_OF_LINE, UNKNOWN})
+    if len(different) < 2:
+        only = f" ({different[0]!r})" if different else ""
+        raise InputError(
+            f"the training text has {len(different)} different {unit}s{only}, below the 2 that "
+            "there have to be for anything to be predicted"
+        )
 
 
 def _vocabulary(tokens: Iterable[str], limit: int) -> tuple[str, ...]:

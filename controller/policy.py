@@ -9,8 +9,6 @@ Legend: m architectures, T steps, V choices, L layers, H hidden units.
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nas_with_rl.controller.configuration import PolicyConfig
 from nas_with_rl.controller.encoding import (
     ABSENT,
     EncodedArchitectures,
@@ -28,33 +27,8 @@ from nas_with_rl.controller.encoding import (
     padded,
 )
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import trial_generator
 from nas_with_rl.search_spaces.space import SearchSpace
-
-
-@dataclasses.dataclass(frozen=True)
-class PolicyConfig:
-    """The policy's sizes; the defaults are the paper's (section 4.1).
-
-    Attributes:
-      num_layers, num_units: of the LSTM.
-      init_scale: weights start uniform in ±init_scale.
-      jit_compile: XLA. Sampling and updating are then three to five times as fast, after some
-        seconds of compiling that a search of few samples does not earn back.
-    """
-
-    num_layers: int = 2
-    num_units: int = 35
-    init_scale: float = 0.08
-    jit_compile: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("num_layers", "num_units"):
-            if getattr(self, name) < 1:
-                raise InputError(f"policy.{name} is {getattr(self, name)}, below 1")
-        if not 0 <= self.init_scale < math.inf:
-            raise InputError(f"policy.init_scale is {self.init_scale}, not at least 0 and finite")
 
 
 class Rollout(NamedTuple):

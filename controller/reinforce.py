@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,41 +10,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.controller.encoding import encode_architectures
-from nas_with_rl.controller.policy import Policy, PolicyConfig
+from nas_with_rl.controller.policy import Policy
 from nas_with_rl.controller.searcher import Proposal, Update
-from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 WEIGHTS_FILE = "controller"
 STATE_FILE = "reinforce.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class ReinforceConfig:
-    """How the controller learns.
-
-    Attributes:
-      learning_rate: Adam's. Paper: 0.0006 for ConvNets, 0.0005 for recurrent cells, over some
-        ten thousand samples; here: ten times that, so that a thousand are enough to learn from.
-        The experiments `cifar10` and `ptb` have the paper's.
-      baseline_decay: of the moving average of rewards, per architecture. Not in the paper.
-      entropy_weight: of a bonus on the policy's entropy; 0 as the paper names none.
-      policy: the recurrent network's sizes.
-    """
-
-    learning_rate: float = 0.006
-    baseline_decay: float = 0.95
-    entropy_weight: float = 0.0
-    policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
-
-    def __post_init__(self) -> None:
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate is {self.learning_rate}, not above 0 and finite")
-        if not 0 <= self.baseline_decay < 1:
-            raise InputError(f"baseline_decay is {self.baseline_decay}, not at least 0 and below 1")
-        if not 0 <= self.entropy_weight < math.inf:
-            raise InputError(f"entropy_weight is {self.entropy_weight}, not at least 0 and finite")
 
 
 def moving_average(average: float | None, rewards: Sequence[float], decay: float) -> float:

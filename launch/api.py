@@ -6,8 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from nas_with_rl.controller.policy import PolicyConfig
-from nas_with_rl.controller.reinforce import ReinforceConfig
+from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.evaluation import EvaluateFunction
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened

@@ -1,4 +1,4 @@
-"""Checkpoints of a searcher: written under a temporary name, then renamed; damage is noticed."""
+"""Checkpoints: written under a temporary name, then renamed; damage is noticed."""
 
 from __future__ import annotations
 
@@ -6,41 +6,68 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 from absl import logging
 
-from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.search_spaces.errors import InputError
 
 MANIFEST = "manifest.json"  # file name -> SHA-256, the last file to be written
 KEPT = 3
 
 
-class Checkpoints:
-    """The newest checkpoints of a searcher, one directory each: `version-00000125`."""
+class Restorable(Protocol):
+    """A state with a version that grows, such as a searcher's or a training's."""
 
-    def __init__(self, directory: Path):
-        self._directory = directory
+    @property
+    def version(self) -> int:
+        """The checkpoint's number."""
+
+    def save(self, directory: Path) -> None:
+        """Write the state into an empty directory."""
+
+    def restore(self, directory: Path) -> None:
+        """Restore what `save` wrote; ValueError or OSError where that is impossible."""
+
+
+class Checkpoints:
+    """The newest checkpoints of a state, one directory each: `version-00000125`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        kept: int = KEPT,
+        without: str = "learn again from the stored trials, which are complete",
+    ):
+        """Keep checkpoints in a directory.
+
+        Args:
+          directory: made where it does not exist.
+          kept: how many of the newest stay.
+          without: what can be done once the directory is deleted, for the message of damage.
+        """
+        self._directory, self._kept, self._without = directory, kept, without
         directory.mkdir(parents=True, exist_ok=True)
 
-    def save(self, searcher: Searcher) -> None:
-        """Write the searcher's state; a kill at any moment leaves the earlier ones usable."""
-        final = self._directory / f"version-{searcher.version:08d}"
-        temporary = self._directory / f"writing-{searcher.version:08d}"
+    def save(self, state: Restorable) -> None:
+        """Write the state; a kill at any moment leaves the earlier ones usable."""
+        final = self._directory / f"version-{state.version:08d}"
+        temporary = self._directory / f"writing-{state.version:08d}"
         for leftover in (temporary, final):  # of a killed run, or damaged
             shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir()
-        searcher.save(temporary)
+        state.save(temporary)
         digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
         (temporary / MANIFEST).write_text(json.dumps(digests))
         temporary.rename(final)
-        for old in self._newest_first()[KEPT:]:
+        for old in self._newest_first()[self._kept :]:
             shutil.rmtree(old)
 
-    def restore(self, searcher: Searcher) -> None:
+    def restore(self, state: Restorable) -> None:
         """Restore the newest readable checkpoint, a damaged one falls back to the one before.
 
-        Without any the searcher stays as it is, and learns again from the stored trials.
+        Without any the state stays as it is.
 
         Raises:
           InputError: there are checkpoints, and every one is damaged.
@@ -49,7 +76,7 @@ class Checkpoints:
         for path in self._newest_first():
             try:
                 _verify(path)
-                searcher.restore(path)
+                state.restore(path)
                 return
             except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
                 damaged.append(path.name)
@@ -57,7 +84,7 @@ class Checkpoints:
         if damaged:
             raise InputError(
                 f"{self._directory}: every checkpoint is damaged ({', '.join(damaged)}); delete "
-                "that directory to learn again from the stored trials, which are complete"
+                f"that directory to {self._without}"
             )
 
     def _newest_first(self) -> list[Path]:
@@ -72,4 +99,5 @@ def _verify(path: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,10 +18,10 @@ from nas_with_rl.child_models.language_model_training import (
 from nas_with_rl.child_models.rewards import accuracy_reward, perplexity_reward
 from nas_with_rl.child_models.text import Corpus, TextDataConfig, load_corpus
 from nas_with_rl.launch.evaluation import Measurement
-from nas_with_rl.launch.experiments import Child, Data, Experiment
+from nas_with_rl.launch.experiment import Child, Data, Experiment
 from nas_with_rl.launch.nas_bench_201 import TableLookup, accuracies, look_up
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.convolutional import layers_of
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
 # Called after each epoch with (epoch from 1, training, validation): of ConvNets the loss and the
@@ -57,7 +57,9 @@ def make_trainer(
     data: Data = experiment.data
     if isinstance(child, ImageTraining):
         assert isinstance(data, ImageDataConfig)
-        return ConvNetTrainer(child, load_images(data, data_dir=data_dir, seed=seed), report)
+        assert isinstance(experiment.space, ConvolutionalSpace)
+        images = load_images(data, data_dir=data_dir, seed=seed)
+        return ConvNetTrainer(child, images, space=experiment.space, report=report)
     if isinstance(child, LanguageModelTraining):
         assert isinstance(data, TextDataConfig)
         return LanguageModelTrainer(child, load_corpus(data, data_dir=data_dir), report)
@@ -65,11 +67,24 @@ def make_trainer(
 
 
 class ConvNetTrainer:
-    """Trains ConvNets; the reward is the cubed validation accuracy."""
+    """Trains a space's ConvNets; the reward is the cubed validation accuracy.
 
-    def __init__(self, training: ImageTraining, images: Images, report: Report | None = None):
+    Attributes:
+      training, images: for those who train beside a search.
+      data: how many images there are, and their digests.
+    """
+
+    def __init__(
+        self,
+        training: ImageTraining,
+        images: Images,
+        *,
+        space: ConvolutionalSpace,
+        report: Report | None = None,
+    ):
         check_images(images, training)
-        self._training, self._images, self._report = training, images, report
+        self.training, self.images = training, images
+        self._space, self._report = space, report
         splits = {"train": images.train, "validation": images.validation}
         self.data = {
             name: {
@@ -81,8 +96,9 @@ class ConvNetTrainer:
 
     def __call__(self, architecture: Architecture, seed: int) -> Measurement:
         """Train and measure one ConvNet."""
+        convnet = self._space.convnet(architecture)
         result = evaluate_convnet(
-            layers_of(architecture), self._images, self._training, seed=seed, report=self._report
+            convnet, self.images, self.training, seed=seed, report=self._report
         )
         metrics = {
             "validation_accuracy": result.validation_accuracy,

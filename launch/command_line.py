@@ -1,4 +1,4 @@
-"""What the binaries share: user errors as one line, and a quiet TensorFlow."""
+"""What the binaries share: user errors as one line, and a quiet start of Keras's backend."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from absl import app, flags, logging
 
 from nas_with_rl.search_spaces.errors import InputError
 
+BACKENDS = ("tensorflow", "jax")  # of Keras; a search needs the first
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
 
@@ -65,17 +66,41 @@ def _interrupt(signum: int, frame: object) -> None:
 
 
 def prepare_tensorflow() -> None:
-    """Import TensorFlow without its greeting, which no log level turns off, and set its threads.
+    """Prepare the backend of what runs on TensorFlow alone."""
+    prepare_backend(("tensorflow",))
 
+
+def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
+    """Import Keras and its backend: TensorFlow, or what KERAS_BACKEND names.
+
+    TensorFlow comes without its greeting, which no log level turns off, and with its threads set.
     Whatever it prints is shown if the import fails, or with TF_CPP_MIN_LOG_LEVEL=0.
+
+    Raises:
+      InputError: a backend that is not supported, or cannot be imported.
     """
+    _check_backend(os.environ.get("KERAS_BACKEND") or supported[0], supported)
     quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
-    with _held_back_stderr() if quiet else contextlib.nullcontext():
-        import keras  # noqa: F401
+    try:
+        with _held_back_stderr() if quiet else contextlib.nullcontext():
+            import keras
+    except ImportError as error:
+        raise InputError(
+            f"Keras's backend cannot be imported: {error} (KERAS_BACKEND names another of "
+            f"{', '.join(BACKENDS)}; jax comes with pip install 'nas_with_rl[jax]')"
+        ) from None
+    _check_backend(keras.backend.backend(), supported)  # which keras.json may have named
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
-    # A child's operations follow one another. Each further thread would keep a cache of oneDNN's
-    # compiled primitives of its own, which grows with the children of a search.
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+        # A child's operations follow one another. Each further thread would keep a cache of
+        # oneDNN's compiled primitives of its own, which grows with the children of a search.
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _check_backend(backend: str, supported: Sequence[str]) -> None:
+    if backend not in supported:
+        raise InputError(f"KERAS_BACKEND is {backend!r}, and this runs on {' or '.join(supported)}")
 
 
 @contextlib.contextmanager

@@ -11,19 +11,20 @@ import statistics
 from collections.abc import Sequence
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.child_models.language_model import (
-    CellFactory,
-    lstm_cells,
-    lstm_units_for,
+from nas_with_rl.child_models.known_cells import Cell
+from nas_with_rl.child_models.language_model_size import closest_units
+from nas_with_rl.child_models.language_model_training import (
+    LanguageModelTraining,
+    train_language_model,
 )
-from nas_with_rl.child_models.language_model_training import train_language_model
 from nas_with_rl.launch.children import LanguageModelTrainer
 from nas_with_rl.launch.results import SearchResult, finding
 from nas_with_rl.search_spaces.randomness import child_seed
-from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, cell_of
+from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
-_Contestant = tuple[str, RecurrentCell | CellFactory, int]  # title, cell, units
+_Contestant = tuple[str, Cell, LanguageModelTraining]  # the first is its title
 
+LSTM = "baseline_lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
 
 
@@ -60,19 +61,18 @@ def compare(
 
     The LSTM has the hidden size whose model comes closest in parameters, and as many steps.
     """
-    best = result.best
+    best, training = result.best, trainer.training
     first = [t for t in result.trials[:FIRST_SAMPLES] if t.status == "completed"]
-    contestants: list[_Contestant] = [
-        ("best cell of the search", cell_of(best.architecture), trainer.training.units)
-    ]
-    size = trainer.training.size(len(trainer.corpus.vocabulary))
-    lstm_units = lstm_units_for(best.trial.num_parameters or 0, size)
-    contestants.append((f"LSTM, {lstm_units} units", lstm_cells, lstm_units))
+    best_cell = cell_of(best.architecture)
+    contestants: list[_Contestant] = [("best cell of the search", best_cell, training)]
+    size = training.size(len(trainer.corpus.vocabulary), best_cell)
+    units = closest_units(best.trial.num_parameters or 0, LSTM, size)
+    lstm_training = dataclasses.replace(training, units=units, num_parameters=0)
+    contestants.append((f"LSTM, {units} units", LSTM, lstm_training))
     if first:
         random_best = finding(max(first, key=lambda t: t.reward or 0.0), result.space)
         title = f"best of the first {min(FIRST_SAMPLES, len(result.trials))} samples"
-        cell = cell_of(random_best.architecture)
-        contestants.append((title, cell, trainer.training.units))
+        contestants.append((title, cell_of(random_best.architecture), training))
     # Fresh seeds: none that a trial of the search had.
     seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
     return tuple(_candidate(trainer, contestant, seeds) for contestant in contestants)
@@ -81,8 +81,7 @@ def compare(
 def _candidate(
     trainer: LanguageModelTrainer, contestant: _Contestant, seeds: Sequence[int]
 ) -> Candidate:
-    title, cell, units = contestant
-    training = dataclasses.replace(trainer.training, units=units)
+    title, cell, training = contestant
     perplexities, num_parameters = [], 0
     for seed in seeds:
         try:

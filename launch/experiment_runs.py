@@ -11,9 +11,11 @@ from pathlib import Path
 from nas_with_rl.launch import comparison, summary
 from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trainer
 from nas_with_rl.launch.configuration import as_json
-from nas_with_rl.launch.experiments import Experiment, configured
+from nas_with_rl.launch.experiment import Experiment
+from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
+from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -40,31 +42,41 @@ class Request:
 def run_experiment(request: Request) -> bool:
     """Run a search to its end result, printed; return whether Ctrl-C ended it early."""
     request = _completed(request)
-    experiment = configured(request.experiment, request.overrides)
-    if request.num_samples is not None:
-        search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
-        experiment = dataclasses.replace(experiment, search=search)
+    experiment, search = _with_search(request)
     seed = request.seed or 0
     trainer = make_trainer(experiment, data_dir=request.data_dir, seed=seed)
-    run = _run(experiment, request, trainer)
+    run = _run(experiment, search, request, trainer)
     assert request.workdir is not None
     with opened(run, request.workdir, resume=request.resume) as place:
         print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}", flush=True)
         result = execute(run, place, progress=True)
     if result.interrupted:
-        print(f"stopped after {_num_done(result)} of {experiment.search.num_samples} trials;")
+        print(f"stopped after {_num_done(result)} of {search.num_samples} trials;")
         print(f"continue with: {resume_command(request)}")
         return True
     _print_result(result, experiment, trainer, seed)
     return False
 
 
-def _run(experiment: Experiment, request: Request, trainer: Trainer) -> Run:
+def _with_search(request: Request) -> tuple[Experiment, SearchConfig]:
+    experiment = configured(request.experiment, request.overrides)
+    if experiment.search is None:
+        raise InputError(
+            f"--experiment={experiment.name} has no search, it trains a given architecture: "
+            f"python -m nas_with_rl.launch.{experiment.command}"
+        )
+    if request.num_samples is None:
+        return experiment, experiment.search
+    search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
+    return dataclasses.replace(experiment, search=search), search
+
+
+def _run(experiment: Experiment, search: SearchConfig, request: Request, trainer: Trainer) -> Run:
     return Run(
         name=experiment.name,
         source=experiment.source,
         space=experiment.search_space(),
-        config=experiment.search,
+        config=search,
         controller=experiment.controller,
         seed=request.seed or 0,
         evaluate=trainer,

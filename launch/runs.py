@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.controller.random_search import RandomSearch
-from nas_with_rl.controller.reinforce import Reinforce, ReinforceConfig
+from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.launch.checkpoints import Checkpoints
 from nas_with_rl.launch.configuration import as_json, difference

@@ -18,6 +18,8 @@ TRIALS_FILE = "trials.sqlite"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 REPORT_FILE = "report.html"
+RESULT_FILE = "result.json"
+MODEL_FILE = "model.keras"
 
 
 class Workdir:
@@ -26,6 +28,7 @@ class Workdir:
     Attributes:
       path: the directory.
       trials, checkpoints, tensorboard, report: where they lie.
+      result, model: those of a final training.
     """
 
     def __init__(self, path: str | Path):
@@ -34,18 +37,25 @@ class Workdir:
         self.checkpoints = self.path / CHECKPOINTS
         self.tensorboard = self.path / TENSORBOARD
         self.report = self.path / REPORT_FILE
+        self.result = self.path / RESULT_FILE
+        self.model = self.path / MODEL_FILE
         self._lock: IO[str] | None = None
+
+    def is_begun(self) -> bool:
+        """Say whether a run has begun here."""
+        return (self.path / EXPERIMENT_FILE).exists()
 
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run here; refused where one has begun."""
         self._open()
-        if (self.path / EXPERIMENT_FILE).exists():
+        if self.is_begun():
             name = self.read().get("experiment")
             raise InputError(
                 f"--workdir={self.path} holds a run of {name!r}: continue it with --resume, "
                 "or name another directory"
             )
-        for path in (self.trials, self.checkpoints, self.tensorboard, self.report):
+        outputs = (self.trials, self.checkpoints, self.tensorboard, self.report)
+        for path in (*outputs, self.result, self.model):
             if path.exists():
                 raise InputError(
                     f"--workdir={self.path} holds {path.name} but no {EXPERIMENT_FILE}; "
@@ -61,22 +71,13 @@ class Workdir:
 
     def read(self) -> dict[str, Any]:
         """Return the description of the run that is here."""
-        path = self.path / EXPERIMENT_FILE
-        try:
-            description = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(description, dict):
-                raise ValueError("it is not an object")
-            return description
-        except FileNotFoundError:
-            raise InputError(f"--workdir={self.path} holds no run: no {EXPERIMENT_FILE}") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read: {error}") from None
+        if not self.is_begun():
+            raise InputError(f"--workdir={self.path} holds no run: no {EXPERIMENT_FILE}")
+        return read_object(self.path / EXPERIMENT_FILE)
 
     def write(self, description: dict[str, Any]) -> None:
         """Write the description, whole or not at all."""
-        temporary = self.path / f"{EXPERIMENT_FILE}.writing"
-        temporary.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-        temporary.rename(self.path / EXPERIMENT_FILE)
+        write_object(description, self.path / EXPERIMENT_FILE)
 
     def _open(self) -> None:
         try:
@@ -97,6 +98,24 @@ class Workdir:
         """Give the directory free."""
         if self._lock:
             self._lock.close()
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a file that `write_object` wrote; InputError where it is damaged."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it is not an object")
+        return values
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
+def write_object(values: dict[str, Any], path: Path) -> None:
+    """Write a JSON object, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.writing")
+    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    temporary.rename(path)
 
 
 def versions() -> dict[str, str]:

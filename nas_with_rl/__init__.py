@@ -12,10 +12,13 @@ The public names below resolve on first use, so that `import nas_with_rl` stays 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from nas_with_rl.child_models.registration import register_with_keras
+
 if TYPE_CHECKING:
     from nas_with_rl.child_models.failures import ChildFailure as ChildFailure
-    from nas_with_rl.controller.policy import PolicyConfig as PolicyConfig
-    from nas_with_rl.controller.reinforce import ReinforceConfig as ReinforceConfig
+    from nas_with_rl.child_models.saved_models import load_model as load_model
+    from nas_with_rl.controller.configuration import PolicyConfig as PolicyConfig
+    from nas_with_rl.controller.configuration import ReinforceConfig as ReinforceConfig
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.evaluation import Measurement as Measurement
@@ -36,17 +39,20 @@ _MODULES = {
     "DepthSchedule": "launch.search_loop",
     "InputError": "search_spaces.errors",
     "Measurement": "launch.evaluation",
-    "PolicyConfig": "controller.policy",
-    "ReinforceConfig": "controller.reinforce",
+    "PolicyConfig": "controller.configuration",
+    "ReinforceConfig": "controller.configuration",
     "SearchConfig": "launch.search_loop",
     "SearchOptions": "launch.api",
     "SearchResult": "launch.results",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
+    "load_model": "child_models.saved_models",
     "parse_architecture": "search_spaces.architecture",
     "search": "launch.api",
 }
-__all__ = list(_MODULES)  # noqa: PLE0605
+__all__ = list(_MODULES)
+
+register_with_keras()  # so that Keras loads the models that are saved here
 
 
 def __getattr__(name: str) -> Any:

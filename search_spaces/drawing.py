@@ -3,27 +3,76 @@
 from __future__ import annotations
 
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.convolutional import ConvolutionalLayer, layers_of
+from nas_with_rl.search_spaces.convnet import (
+    ConvNet,
+    ConvolutionalLayer,
+    Layer,
+    LocalContrastNormalizationLayer,
+    PoolingLayer,
+)
+from nas_with_rl.search_spaces.convolutional import (
+    block_size_of,
+    is_convnet,
+    predicted_layers,
+    predicted_learning_rate,
+)
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell, cell_of
 
 
 def draw(architecture: Architecture) -> str:
-    """Return an architecture as lines of text: a cell as its tree, a ConvNet as its layers."""
-    names = {d.name for d in architecture.space.decisions + architecture.space.layer_decisions}
-    if "cell_indices/output" in names:
+    """Return an architecture as lines of text: a cell as its tree, a ConvNet as its layers.
+
+    A ConvNet's layers are drawn as they were predicted; what its `ConvolutionalSpace` makes of
+    them (blocks, pooling, other numbers of filters) is `draw_convnet`'s.
+    """
+    space = architecture.space
+    if "cell_indices/output" in (decision.name for decision in space.decisions):
         return draw_cell(cell_of(architecture))
-    if {"filter_height", "filter_width", "filters"} <= names:
+    if not is_convnet(space):
         return "\n".join(
-            _layer_line(number, layer) for number, layer in enumerate(layers_of(architecture), 1)
+            f"{d.name}: {architecture[d.name]}" for d in space.decisions + space.layer_decisions
         )
-    return "\n".join(f"{d.name}: {architecture[d.name]}" for d in architecture.space.decisions)
+    layers, rate = predicted_layers(architecture), predicted_learning_rate(architecture)
+    size = block_size_of(space)
+    if size == 1:
+        return draw_convnet(ConvNet(layers, learning_rate=rate))
+    lines = [_layer_line(number, layer, "block") for number, layer in enumerate(layers, 1)]
+    heading = f"{size} convolutions to a block, each of all earlier ones in it"
+    return "\n".join([*_rate_lines(rate), heading, *lines])
 
 
-def _layer_line(number: int, layer: ConvolutionalLayer) -> str:
+def draw_convnet(convnet: ConvNet) -> str:
+    """Return a ConvNet as lines of text: its learning rate, its layers, its pooling."""
+    lines = _rate_lines(convnet.learning_rate)
+    for number, layer in enumerate(convnet.layers, 1):
+        lines.append(_layer_line(number, layer, "layer"))
+        if number in convnet.pool_after:
+            lines.append("          2x2 max pooling, stride 2, of all so far")
+    return "\n".join(lines)
+
+
+def _rate_lines(learning_rate: float | None) -> list[str]:
+    return [] if learning_rate is None else [f"learning rate {learning_rate}"]
+
+
+def _layer_line(number: int, layer: Layer, unit: str) -> str:
     inputs = ", ".join(map(str, layer.inputs))
-    source = f"layer{'s' * (len(layer.inputs) > 1)} {inputs}" if inputs else "the image"
-    shape = f"{layer.filter_height}x{layer.filter_width}"
-    return f"layer {number:2}: {shape} convolution, {layer.filters} filters, of {source}"
+    source = f"{unit}{'s' * (len(layer.inputs) > 1)} {inputs}" if inputs else "the image"
+    return f"{unit} {number:2}: {_layer_text(layer)}, of {source}"
+
+
+def _layer_text(layer: Layer) -> str:
+    if isinstance(layer, ConvolutionalLayer):
+        strides = (layer.stride_height, layer.stride_width)
+        stride = "" if strides == (1, 1) else f"stride {strides[0]}x{strides[1]}, "
+        shape = f"{layer.filter_height}x{layer.filter_width}"
+        return f"{shape} convolution, {stride}{layer.filters} filters"
+    if isinstance(layer, PoolingLayer):
+        size, kind = layer.pool_size, layer.kind.replace("_", " ")
+        return f"{size}x{size} {kind}, stride {layer.pool_stride}"
+    if isinstance(layer, LocalContrastNormalizationLayer):
+        return f"{layer.window}x{layer.window} local contrast normalization"
+    return "batch normalization"
 
 
 def draw_cell(cell: RecurrentCell) -> str:
@@ -63,6 +112,9 @@ def _node_text(cell: RecurrentCell, index: int) -> str:
 
 
 def _applied(node: Node, left: str, right: str) -> str:
-    sign = {"add": "+", "elem_mult": "⊙"}.get(node.combination, node.combination)
-    name = "" if node.activation == "identity" else node.activation
-    return f"{name}({left} {sign} {right})"
+    sign = {"add": " + ", "elem_mult": " ⊙ ", "max": ", "}[node.combination]
+    combined = f"{'max' * (node.combination == 'max')}({left}{sign}{right})"
+    if node.activation == "identity":
+        return combined
+    nested = f"({combined})" if combined.startswith("max") else combined
+    return f"{node.activation}{nested}"

@@ -14,8 +14,10 @@ from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
-COMBINATIONS = ("add", "elem_mult")
-ACTIVATIONS = ("identity", "tanh", "sigmoid", "relu")
+# What a cell can be made of. The paper's main space has no max and no sin; its first control
+# experiment (section 4.2) adds them.
+COMBINATIONS = ("add", "elem_mult", "max")
+ACTIVATIONS = ("identity", "tanh", "sigmoid", "relu", "sin")
 BASES = (2, 4, 8)
 
 
@@ -29,8 +31,8 @@ class RecurrentCellSpace:
     """
 
     base: int = 8
-    combinations: tuple[str, ...] = COMBINATIONS
-    activations: tuple[str, ...] = ACTIVATIONS
+    combinations: tuple[str, ...] = ("add", "elem_mult")
+    activations: tuple[str, ...] = ("identity", "tanh", "sigmoid", "relu")
 
     def __post_init__(self) -> None:
         if self.base not in BASES:
@@ -44,7 +46,7 @@ class RecurrentCellSpace:
 
         Base 8 counts 8^16 · 15 · 15 = 6.33e16, the paper's "approximately 6 × 10^16": fifteen
         nodes and the cell inject with 2 · 4 each, and two cell indices that may name any of the
-        fifteen nodes, the root included.
+        fifteen nodes, the root included. With max and sin: (3 · 5)^16 · 15 · 15 = 1.48e21.
         """
         nodes = tuple(range(2 * self.base - 1))
         tree = [choice for node in nodes for choice in self._pair(f"node_{node}")]

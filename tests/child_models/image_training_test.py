@@ -13,7 +13,7 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.image_training import (
     ImageTraining,
     evaluate_convnet,
-    measure_accuracy,
+    in_training,
     train_convnet,
 )
 from nas_with_rl.child_models.images import (
@@ -24,14 +24,11 @@ from nas_with_rl.child_models.images import (
     whiten,
 )
 from nas_with_rl.search_spaces.architecture import random_architecture
-from nas_with_rl.search_spaces.convolutional import (
-    ConvolutionalLayer,
-    ConvolutionalSpace,
-    layers_of,
-)
+from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 
-LAYERS = (ConvolutionalLayer(3, 3, 8), ConvolutionalLayer(3, 3, 12, (1,)))
+CONVNET = ConvNet((ConvolutionalLayer(3, 3, 8), ConvolutionalLayer(3, 3, 12, (1,))))
 QUICK = ImageTraining(epochs=2, batch_size=16, upsampled_size=9, flip=True)
 
 
@@ -55,7 +52,7 @@ def test_digits_are_learned():
     images = load_images(ImageDataConfig("digits", 1200, 300), data_dir=None, seed=0)
     config = ImageTraining(epochs=3, batch_size=32, upsampled_size=0, flip=False)
     seen: list[tuple[int, float, float]] = []
-    result = evaluate_convnet(LAYERS, images, config, seed=0, report=lambda *x: seen.append(x))
+    result = evaluate_convnet(CONVNET, images, config, seed=0, report=lambda *x: seen.append(x))
     assert result.validation_accuracy[-1] > 0.3  # chance is 0.1
     assert result.train_loss[-1] < result.train_loss[0]
     assert seen == [(i + 1, result.train_loss[i], result.validation_accuracy[i]) for i in range(3)]
@@ -65,7 +62,7 @@ def test_digits_are_learned():
 
 def test_the_same_seed_gives_the_same_child_and_another_seed_another():
     images = _noise()
-    first, again, other = (evaluate_convnet(LAYERS, images, QUICK, seed=s) for s in (5, 5, 6))
+    first, again, other = (evaluate_convnet(CONVNET, images, QUICK, seed=s) for s in (5, 5, 6))
     assert first.train_loss == again.train_loss  # to the last bit
     assert first.validation_accuracy == again.validation_accuracy
     assert first.train_loss != other.train_loss
@@ -73,13 +70,47 @@ def test_the_same_seed_gives_the_same_child_and_another_seed_another():
 
 def test_the_accuracy_is_that_of_the_trained_weights_on_every_image():
     images = _noise(num_validation=37)  # two batches of 16 and one of 5
-    model = build_convnet(LAYERS, image_shape=(8, 8, 1), num_classes=10)
+    model = build_convnet(CONVNET, image_shape=(8, 8, 1), num_classes=10)
     config = dataclasses.replace(QUICK, upsampled_size=0)
     result = train_convnet(model, images, config, seed=0)
     logits = model(whiten(tf.constant(images.validation.images)), training=False)
     accuracy = np.mean(np.argmax(logits, axis=-1) == images.validation.labels)
     assert result.validation_accuracy[-1] == pytest.approx(accuracy)
-    assert measure_accuracy(model, images.validation, config) == pytest.approx(accuracy)
+    child = in_training(model, images, config, seed=0)
+    assert child.validate() == child.test(images.validation) == pytest.approx(accuracy)
+    assert child.num_parameters == result.num_parameters
+    assert child.multiply_adds == 64 * (9 * 8 + 9 * 8 * 12) + 12 * 10
+
+
+def test_a_child_with_anothers_variables_continues_like_it():
+    images, config = _noise(), dataclasses.replace(QUICK, epochs=4)
+
+    def child(seed: int):
+        model = build_convnet(CONVNET, image_shape=(8, 8, 1), num_classes=10, seed=seed)
+        return in_training(model, images, config, seed=5)
+
+    whole = child(seed=5)
+    losses = [whole.train_epoch(epoch) for epoch in (1, 2, 3)]
+    begun, continued = child(seed=5), child(seed=6)
+    assert begun.train_epoch(1) == losses[0]
+    for variable, value in zip(continued.variables(), begun.variables(), strict=True):
+        variable.assign(value)
+    assert [continued.train_epoch(epoch) for epoch in (2, 3)] == losses[1:]  # to the last bit
+    assert continued.validate() == whole.validate()
+    without_momentum = child(seed=6)
+    for variable, value in zip(
+        without_momentum.model.variables, begun.model.variables, strict=True
+    ):
+        variable.assign(value)
+    assert without_momentum.train_epoch(2) != losses[1]
+
+
+def test_a_chosen_learning_rate_replaces_the_configs():
+    chosen = dataclasses.replace(CONVNET, learning_rate=0.01)
+    slower = dataclasses.replace(QUICK, learning_rate=0.01)
+    by_choice = evaluate_convnet(chosen, _noise(), QUICK, seed=5)
+    assert by_choice.train_loss == evaluate_convnet(CONVNET, _noise(), slower, seed=5).train_loss
+    assert by_choice.train_loss != evaluate_convnet(CONVNET, _noise(), QUICK, seed=5).train_loss
 
 
 def test_nesterov_momentum_and_weight_decay_against_numpy():
@@ -92,10 +123,10 @@ def test_nesterov_momentum_and_weight_decay_against_numpy():
         upsampled_size=0,
         flip=False,
     )
-    trained = build_convnet(LAYERS, image_shape=(8, 8, 1), num_classes=10, seed=1)
+    trained = build_convnet(CONVNET, image_shape=(8, 8, 1), num_classes=10, seed=1)
     train_convnet(trained, images, config, seed=0)
 
-    twin = build_convnet(LAYERS, image_shape=(8, 8, 1), num_classes=10, seed=1)
+    twin = build_convnet(CONVNET, image_shape=(8, 8, 1), num_classes=10, seed=1)
     inputs = whiten(tf.constant(images.train.images))
     velocities = [np.zeros(w.shape, np.float32) for w in twin.trainable_variables]
     for rate in (0.1, 0.1, 0.01, 0.01):
@@ -116,10 +147,10 @@ def test_nesterov_momentum_and_weight_decay_against_numpy():
 @settings(max_examples=4, deadline=None)
 @given(key=st.integers(0, 2**32), depth=st.integers(1, 4))
 def test_any_architecture_trains_a_step(key, depth):
-    space = ConvolutionalSpace(filters=(4, 6)).search_space(depth)
-    layers = layers_of(random_architecture(space, np.random.default_rng(key)))
+    space = ConvolutionalSpace(filters=(4, 6))
+    architecture = random_architecture(space.search_space(depth), np.random.default_rng(key))
     config = dataclasses.replace(QUICK, epochs=1)
-    result = evaluate_convnet(layers, _noise(num_train=16), config, seed=key)
+    result = evaluate_convnet(space.convnet(architecture), _noise(num_train=16), config, seed=key)
     assert np.isfinite(result.train_loss[0]) and 0 <= result.validation_accuracy[0] <= 1
 
 
@@ -129,7 +160,7 @@ def test_a_child_leaves_no_graph_behind():
     config = dataclasses.replace(QUICK, epochs=1)
     counts = []
     for seed in range(3):
-        evaluate_convnet(LAYERS, _noise(num_train=16), config, seed=seed)
+        evaluate_convnet(CONVNET, _noise(num_train=16), config, seed=seed)
         counts.append(len(context.context().list_function_names()))
     assert counts[2] == counts[1]
 
@@ -137,7 +168,7 @@ def test_a_child_leaves_no_graph_behind():
 def test_a_loss_that_is_not_finite_is_a_named_failure():
     config = dataclasses.replace(QUICK, learning_rate=1e6, epochs=30)
     with pytest.raises(ChildFailure, match="the loss of epoch") as failure:
-        evaluate_convnet(LAYERS, _noise(), config, seed=0)
+        evaluate_convnet(CONVNET, _noise(), config, seed=0)
     assert failure.value.reason == "diverged"
 
 
@@ -149,17 +180,17 @@ def test_too_little_memory_is_a_named_failure(error):
         raise error
 
     with pytest.raises(ChildFailure, match="8 GiB") as failure:
-        evaluate_convnet(LAYERS, _noise(), QUICK, seed=0, report=report)
+        evaluate_convnet(CONVNET, _noise(), QUICK, seed=0, report=report)
     assert failure.value.reason == "out_of_memory"
 
 
 def test_images_that_do_not_fit_the_config():
     with pytest.raises(InputError, match="batch_size is 16, above the 15 images"):
-        evaluate_convnet(LAYERS, _noise(num_train=15), QUICK, seed=0)
+        evaluate_convnet(CONVNET, _noise(num_train=15), QUICK, seed=0)
     with pytest.raises(
         InputError, match="upsampled_size is 36, not between once and twice the 8x8"
     ):
-        evaluate_convnet(LAYERS, _noise(), ImageTraining(batch_size=16), seed=0)
+        evaluate_convnet(CONVNET, _noise(), ImageTraining(batch_size=16), seed=0)
 
 
 @pytest.mark.parametrize(

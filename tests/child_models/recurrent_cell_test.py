@@ -6,50 +6,54 @@ import pytest
 import tensorflow as tf
 
 from nas_with_rl.child_models import operations
+from nas_with_rl.child_models.known_cells import cell_kind
 from nas_with_rl.child_models.recurrent_cell import TreeCell, cell_step
-from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
+from nas_with_rl.child_models.unrolling import make_unroll
+from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.published import published
 from nas_with_rl.search_spaces.recurrent_cell import (
+    ACTIVATIONS,
+    COMBINATIONS,
     Node,
     RecurrentCell,
     RecurrentCellSpace,
     cell_of,
 )
 
-# Shapes: B sequences, H units, D inputs.
-NAS_CELL = (
-    "add sigmoid add relu add sigmoid elem_mult relu add tanh add sigmoid add tanh add sigmoid "
-    "elem_mult tanh add tanh elem_mult tanh add sigmoid elem_mult identity add tanh "
-    "elem_mult tanh add tanh 12 8"
-)
-LSTM = (
-    "add sigmoid add tanh add identity add identity add identity add identity add identity "
-    "add identity elem_mult identity add sigmoid add identity add identity add tanh add sigmoid "
-    "elem_mult identity elem_mult identity 12 9"
-)
-FIGURE_5 = "add tanh elem_mult relu elem_mult sigmoid add relu 1 0"
+# Shapes: T steps, B sequences, H units, D inputs.
+SPACES = {
+    "base_2": RecurrentCellSpace(2),
+    "base_4": RecurrentCellSpace(4),
+    "base_8": RecurrentCellSpace(8),
+    "base_2_max_sin": RecurrentCellSpace(2, COMBINATIONS, ACTIVATIONS),
+    "base_8_max_sin": RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS),
+    "only_max_sin": RecurrentCellSpace(4, ("max",), ("sin",)),
+}
+spaces = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
 
-def read_cell(text: str, base: int) -> RecurrentCell:
-    return cell_of(parse_architecture(text, RecurrentCellSpace(base).search_space()))
+def published_cell(name: str) -> RecurrentCell:
+    return cell_of(published(name).architecture)
 
 
-def random_cell(rng: np.random.Generator, base: int) -> RecurrentCell:
-    space = RecurrentCellSpace(base).search_space()
-    tokens = tuple(int(rng.integers(len(step.decision.options))) for step in space.steps)
-    return cell_of(Architecture(space, tokens))
+def random_cell(rng: np.random.Generator, space: RecurrentCellSpace) -> RecurrentCell:
+    steps = space.search_space().steps
+    tokens = tuple(int(rng.integers(len(step.decision.options))) for step in steps)
+    return cell_of(Architecture(space.search_space(), tokens))
 
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-COMBINE = {"add": np.add, "elem_mult": np.multiply}
+COMBINE = {"add": np.add, "elem_mult": np.multiply, "max": np.maximum}
 ACTIVATE = {
     "identity": lambda x: x,
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "relu": lambda x: np.maximum(x, 0),
+    "sin": np.sin,
 }
 
 
@@ -82,11 +86,11 @@ def draw(rng, *shape):
     return rng.uniform(-1, 1, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("base", [2, 4, 8])
-def test_equals_numpy_twin_on_random_architectures(base):
-    rng = np.random.default_rng(base)
+@spaces
+def test_equals_numpy_twin_on_random_architectures(space):
+    rng = np.random.default_rng(base := space.base)
     for _ in range(20):
-        cell = random_cell(rng, base)
+        cell = random_cell(rng, space)
         layer = TreeCell(cell, 3)
         layer.build((None, 2))
         weights = draw(rng, 2, 3 * base), draw(rng, 3, 3 * base)
@@ -102,11 +106,74 @@ def test_equals_numpy_twin_on_random_architectures(base):
 def test_figure_5_written_out():
     rng = np.random.default_rng(0)
     p0, p1, q0, q1, c = (draw(rng, 4, 3) for _ in range(5))
-    h, new_c = cell_step(np.hstack([p0, p1]), np.hstack([q0, q1]), c, read_cell(FIGURE_5, 2))
+    h, new_c = cell_step(np.hstack([p0, p1]), np.hstack([q0, q1]), c, published_cell("figure_5"))
     a0_new = np.maximum(np.tanh(p0 + q0) + c, 0)
     a1 = np.maximum(p1 * q1, 0)
     np.testing.assert_allclose(h, sigmoid(a0_new * a1), rtol=1e-6)
     np.testing.assert_allclose(new_c, p1 * q1, rtol=1e-6)
+
+
+def test_the_max_cell_written_out():
+    rng = np.random.default_rng(0)
+    p, q, c = (
+        [draw(rng, 4, 3) for _ in range(8)],
+        [draw(rng, 4, 3) for _ in range(8)],
+        draw(rng, 4, 3),
+    )
+    h, new_c = cell_step(np.hstack(p), np.hstack(q), c, published_cell("max_cell"))
+    expected_c = np.maximum(p[1], q[1]) + np.tanh(np.maximum(p[0], q[0])) + c
+    expected_c *= sigmoid(np.tanh(p[2] + q[2]) + np.maximum(p[3] + q[3], 0))
+    right = sigmoid(np.tanh(p[4] + q[4]) + (p[5] + q[5]))
+    right *= sigmoid(np.tanh(p[6] + q[6]) + np.tanh(np.maximum(p[7], q[7])))
+    np.testing.assert_allclose(new_c, expected_c, rtol=1e-5)
+    np.testing.assert_allclose(h, np.tanh(expected_c * sigmoid(right)), rtol=1e-5)
+
+
+def run_and_differentiate(run, tensors, scale):
+    """All h, the last c, and the gradients of a sum of both."""
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        hiddens, last_cell_state = run(*tensors)
+        loss = tf.reduce_sum(hiddens * scale) + tf.reduce_sum(last_cell_state * scale[0])
+    return hiddens, last_cell_state, *tape.gradient(loss, tensors, unconnected_gradients="zero")
+
+
+@spaces
+def test_the_unrolling_and_its_gradient_equal_keras_rnn(space):
+    rng = np.random.default_rng(space.base)
+    for _ in range(3):
+        cell = random_cell(rng, space)
+        width = 3 * space.base
+        shapes = ((4, 5, 2), (2, width), (3, width), (5, 3), (5, 3))  # x, W, U, h_0, c_0
+        tensors = [tf.constant(draw(rng, *shape)) for shape in shapes]
+        unroll = make_unroll(cell_kind(cell).step)
+
+        def fast(x, kernel, recurrent_kernel, hidden, cell_state, unroll=unroll):
+            projected = tf.einsum("tbd,dg->tbg", x, kernel)
+            return unroll(projected, recurrent_kernel, hidden, cell_state, None)
+
+        def through_keras(x, kernel, recurrent_kernel, hidden, cell_state, cell=cell):
+            layer = TreeCell(cell, 3)
+            layer.kernel, layer.recurrent_kernel, layer.built = kernel, recurrent_kernel, True
+            rnn = keras.layers.RNN(layer, return_sequences=True, return_state=True, unroll=True)
+            outputs = rnn(tf.transpose(x, (1, 0, 2)), initial_state=[hidden, cell_state])
+            return tf.transpose(outputs[0], (1, 0, 2)), outputs[2]
+
+        scale = tf.constant(draw(rng, 4, 5, 3))
+        routes = [run_and_differentiate(run, tensors, scale) for run in (fast, through_keras)]
+        for ours, theirs in zip(*routes, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_the_gradient_of_max_goes_to_the_greater_and_that_of_sin_is_cos():
+    left, right = tf.constant([1.0, 5.0]), tf.constant([2.0, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch([left, right])
+        value = operations.activation("sin")(operations.combination("max")(left, right))
+    np.testing.assert_allclose(value, np.sin([2.0, 5.0]), rtol=1e-6)
+    to_left, to_right = tape.gradient(value, [left, right])
+    np.testing.assert_allclose(to_left, [0, np.cos(5.0)], rtol=1e-6)
+    np.testing.assert_allclose(to_right, [np.cos(2.0), 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +181,7 @@ def test_figure_5_written_out():
     [(1, 0.576751, 0.7157977), (2, 0.618936, 0.7804162), (3, 0.627393, 0.7945764)],
 )
 def test_nas_cell_reproduces_the_constants_of_tensorflow_addons(x, expected_h, expected_c):
-    layer = TreeCell(read_cell(NAS_CELL, 8), 6)
+    layer = TreeCell(published_cell("nas_cell"), 6)
     layer.build((None, 4))
     layer.set_weights([np.full(weight.shape, 0.5) for weight in layer.get_weights()])
     state = np.full((1, 6), 0.1, np.float32)
@@ -125,7 +192,7 @@ def test_nas_cell_reproduces_the_constants_of_tensorflow_addons(x, expected_h, e
 
 def test_lstm_in_base_8_equals_keras_lstm_cell():
     rng = np.random.default_rng(1)
-    tree, lstm = TreeCell(read_cell(LSTM, 8), 3), keras.layers.LSTMCell(3)
+    tree, lstm = TreeCell(published_cell("lstm"), 3), keras.layers.LSTMCell(3)
     mapped = []
     for layer in (tree, lstm):
         layer.build((None, 2))
@@ -161,7 +228,7 @@ def test_every_leaf_gets_a_gradient_where_no_relu_is_dead(base):
     # h. Only relu and the product with an exact zero stop a gradient; neither occurs here.
     rng = np.random.default_rng(base)
     for _ in range(5):
-        cell = random_cell(rng, base)
+        cell = random_cell(rng, RecurrentCellSpace(base))
         smooth = tuple(
             Node(node.combination, "tanh" if node.activation == "relu" else node.activation)
             for node in cell.nodes
@@ -179,7 +246,7 @@ def test_every_leaf_gets_a_gradient_where_no_relu_is_dead(base):
 
 
 def test_config_round_trip_through_a_keras_file(tmp_path):
-    cell = read_cell(NAS_CELL, 8)
+    cell = published_cell("nas_cell")
     assert TreeCell.from_config(TreeCell(cell, 5).get_config()).cell == cell
     inputs = keras.Input((4, 2))
     model = keras.Model(inputs, keras.layers.RNN(TreeCell(cell, 3))(inputs))
@@ -192,7 +259,7 @@ def test_config_round_trip_through_a_keras_file(tmp_path):
 
 
 def test_unknown_operations_are_input_errors():
-    with pytest.raises(InputError, match="combination is 'minus', not one of add, elem_mult"):
+    with pytest.raises(InputError, match="combination is 'minus', not one of add, elem_mult, max"):
         operations.combination("minus")
     with pytest.raises(InputError, match="activation is 'sine', not one of identity"):
         operations.activation("sine")

@@ -109,6 +109,7 @@ def test_real_ptb_by_characters():
     # The bytes of the files, less the blanks at both ends of every line.
     corpus = load_corpus(TextDataConfig("ptb"), data_dir=DATA_DIR)
     assert (corpus.train.size, corpus.validation.size) == (5_017_482, 393_042)
+    assert len(corpus.vocabulary) == 51  # the text's 50 and the unknown one
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,22 @@ def test_bad_files_are_one_clear_line(tmp_path, monkeypatch, source, message):
     (tmp_path / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
     with pytest.raises(InputError) as error:
         load_corpus(TextDataConfig(source))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text_of_file", "unit", "message"),
+    [
+        ("the <unk> the\nthe\n", "word", "has 1 different words ('the'), below the 2"),
+        ("<unk> <unk>\n", "word", "has 0 different words, below the 2"),
+        ("aaaaaaaaaaaaaaa", "character", "has 1 different characters ('a'), below the 2"),
+    ],
+)
+def test_a_text_with_nothing_to_predict_is_one_clear_line(tmp_path, text_of_file, unit, message):
+    path = tmp_path / "text.txt"
+    path.write_text(text_of_file * 5)
+    with pytest.raises(InputError) as error:
+        load_corpus(TextDataConfig(str(path), unit=unit))
     assert message in str(error.value) and "\n" not in str(error.value)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nas_with_rl.controller.configuration import PolicyConfig
 from nas_with_rl.controller.encoding import decode_architectures, encode_architectures
-from nas_with_rl.controller.policy import Policy, PolicyConfig
+from nas_with_rl.controller.policy import Policy
 from nas_with_rl.controller.random_search import uniform_log_prob
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace

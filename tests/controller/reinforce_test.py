@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.controller.encoding import encode_architectures
-from nas_with_rl.controller.policy import Policy, PolicyConfig
+from nas_with_rl.controller.policy import Policy
 from nas_with_rl.controller.random_search import RandomSearch, uniform_log_prob
 from nas_with_rl.controller.reinforce import (
     Reinforce,
-    ReinforceConfig,
     moving_average,
     policy_gradient,
 )

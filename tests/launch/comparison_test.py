@@ -1,6 +1,14 @@
 """The comparison at the end of a search claims nothing that the seeds do not show."""
 
-from nas_with_rl.launch.comparison import Candidate, describe
+import numpy as np
+
+from nas_with_rl.child_models.language_model_training import LanguageModelTraining
+from nas_with_rl.child_models.text import Corpus
+from nas_with_rl.launch.api import SearchOptions, search
+from nas_with_rl.launch.children import LanguageModelTrainer
+from nas_with_rl.launch.comparison import Candidate, compare, describe
+from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
 
 def lines(*candidates):
@@ -37,3 +45,21 @@ def test_the_same_cell_is_named_as_such():
     pair = Candidate("best cell", 10, (7.0, 7.1)), Candidate("first", 10, (7.0, 7.1))
     assert lines(*pair)[-1] == "The best cell is the first."
     assert lines(*pair)[0].endswith("10 parameters  perplexity   7.05 ± 0.07 (2 seeds)")
+
+
+def test_the_lstm_has_the_size_that_comes_closest():
+    tokens = (np.arange(400) % 5).astype(np.int32)
+    training = LanguageModelTraining(
+        num_parameters=2_000, batch_size=2, num_steps=3, steps_per_epoch=2
+    )
+    trainer = LanguageModelTrainer(training, Corpus(tokens, tokens[:100], tuple("abcde"), ()))
+    result = search(
+        RecurrentCellSpace(2).search_space(),
+        trainer,
+        num_samples=3,
+        options=SearchOptions(search=SearchConfig(searcher="random"), progress=False),
+    )
+    best, lstm, first = compare(result, trainer, num_seeds=2, seed=0)
+    assert best.num_parameters == result.best.trial.num_parameters == 1_955  # 21 units
+    assert (lstm.title, lstm.num_parameters) == ("LSTM, 10 units", 1_785)  # 11 units have 2,101
+    assert first.perplexities == best.perplexities and len(lstm.perplexities) == 2

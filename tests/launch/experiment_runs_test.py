@@ -11,9 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nas_with_rl.launch import single_training
 from nas_with_rl.launch.experiment_runs import Request, run_experiment
-from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -214,16 +212,6 @@ def test_a_workdir_in_use_is_refused(copied):
     finally:
         holder.kill()
         holder.wait()
-
-
-def test_single_training_reads_any_depth_and_refuses_malformed_text(capsys):
-    experiment = configured("quickstart_conv", ["child.epochs=1", "data.num_train=100"])
-    trained = single_training.Request("3 3 - 8 | 5 1 1 4", None, 0)
-    assert "validation accuracy: " in single_training.train(experiment, trained)
-    printed = capsys.readouterr().out
-    assert "layer  2: 5x1 convolution, 4 filters, of layer 1" in printed and "epoch 1:" in printed
-    with pytest.raises(InputError, match="unknown token at word 2"):
-        single_training.train(experiment, single_training.Request("3 4 - 8", None, 0))
 
 
 def test_binaries_leave_with_status_2_and_one_line(tmp_path):

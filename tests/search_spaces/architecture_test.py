@@ -11,14 +11,16 @@ from nas_with_rl.search_spaces.architecture import (
     parse_architecture,
     random_architecture,
 )
-from nas_with_rl.search_spaces.convolutional import (
-    ConvolutionalLayer,
-    ConvolutionalSpace,
-    layers_of,
-)
+from nas_with_rl.search_spaces.convolutional import LAYER_TYPES, ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
-from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCellSpace, cell_of
+from nas_with_rl.search_spaces.recurrent_cell import (
+    ACTIVATIONS,
+    COMBINATIONS,
+    Node,
+    RecurrentCellSpace,
+    cell_of,
+)
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 
 FIGURE_5 = "add tanh | elem_mult relu | elem_mult sigmoid | add relu | 1 0"
@@ -44,6 +46,11 @@ SPACES = [
     ConvolutionalSpace().search_space(depth=1),
     ConvolutionalSpace().search_space(depth=15),
     ConvolutionalSpace(skips=False).search_space(depth=6),
+    ConvolutionalSpace(strides=(1, 2, 3)).search_space(depth=7),
+    ConvolutionalSpace(learning_rates=(0.1, 0.05, 1e-05)).search_space(depth=2),
+    ConvolutionalSpace(layer_types=tuple(LAYER_TYPES), strides=(1, 2)).search_space(depth=5),
+    ConvolutionalSpace(block_size=3, pool_after=(13, 24)).search_space(depth=13),
+    RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS).search_space(),
     NasBench201Space().search_space(),
     CONDITIONAL,
 ]
@@ -96,32 +103,11 @@ def test_nodes_are_numbered_from_the_leaves_up():
     ]  # fmt: skip
 
 
-def test_layers():
-    space = ConvolutionalSpace().search_space(depth=3)
-    architecture = parse_architecture(THREE_LAYERS, space)
-    assert architecture["filters"] == (36, 48, 36)
-    assert architecture["inputs"] == ((), (1,), (1, 2))
-    assert layers_of(architecture) == (
-        ConvolutionalLayer(3, 3, 36),
-        ConvolutionalLayer(3, 3, 48, inputs=(1,)),
-        ConvolutionalLayer(5, 7, 36, inputs=(1, 2)),
-    )
-
-
-def test_without_skips_each_layer_takes_the_one_before():
-    space = ConvolutionalSpace(skips=False).search_space(depth=3)
-    architecture = parse_architecture("3 3 36 | 1 5 24 | 7 7 64", space)
-    assert [layer.inputs for layer in layers_of(architecture)] == [(), (1,), (2,)]
-
-
 def test_decoding_another_space_is_refused():
-    generator = np.random.default_rng(0)
-    convnet = random_architecture(ConvolutionalSpace().search_space(depth=2), generator)
-    cell = random_architecture(RecurrentCellSpace(base=2).search_space(), generator)
+    space = ConvolutionalSpace().search_space(depth=2)
+    convnet = random_architecture(space, np.random.default_rng(0))
     with pytest.raises(InputError, match="'convolutional' is no recurrent cell"):
         cell_of(convnet)
-    with pytest.raises(InputError, match="'recurrent_cell_base_2' is no ConvNet"):
-        layers_of(cell)
 
 
 def test_what_does_not_exist_has_no_word_and_no_answer():

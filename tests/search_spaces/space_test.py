@@ -5,10 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.convolutional import LAYER_TYPES, ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
-from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
+from nas_with_rl.search_spaces.recurrent_cell import (
+    ACTIVATIONS,
+    COMBINATIONS,
+    RecurrentCellSpace,
+)
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 
 OPTIMISER = SearchSpace(
@@ -101,6 +105,15 @@ def test_a_long_chain_of_conditions_is_counted_at_once():
         (ConvolutionalSpace().search_space(depth=15), 2**195),
         (ConvolutionalSpace(skips=False).search_space(depth=15), 64**15),
         (NasBench201Space().search_space(), 15_625),
+        (ConvolutionalSpace(strides=(1, 2, 3)).search_space(depth=20), 576**20 * 2**190),
+        (ConvolutionalSpace(learning_rates=(0.1, 0.01)).search_space(depth=3), 2 * 64**3 * 2**3),
+        # 64 convolutions, twice 2 x 2 poolings, 3 windows, 1 batch normalisation
+        (
+            ConvolutionalSpace(layer_types=tuple(LAYER_TYPES)).search_space(depth=6),
+            (64 + 4 + 4 + 3 + 1) ** 6 * 2**15,
+        ),
+        (ConvolutionalSpace(block_size=3).search_space(depth=13), 64**13 * 2**78),
+        (RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS).search_space(), 15**16 * 225),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
@@ -110,6 +123,31 @@ def test_published_sizes(space, size):
 
 def test_the_paper_counts_about_6e16_cells_of_base_8():
     assert RecurrentCellSpace(base=8).search_space().size == pytest.approx(6e16, rel=0.06)
+
+
+def test_with_max_and_sin_there_are_1_48e21_cells():
+    space = RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS).search_space()
+    assert space.size == 1_477_891_880_035_400_390_625
+    assert RecurrentCellSpace().search_space().size == 63_331_869_759_897_600  # the default
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        ConvolutionalSpace((1, 3), (4, 6), strides=(1, 2)).search_space(2),
+        ConvolutionalSpace((1, 3), (4, 6), learning_rates=(0.1, 0.01)).search_space(2),
+        ConvolutionalSpace(
+            (1, 3), (4, 6), strides=(1, 2), layer_types=tuple(LAYER_TYPES)
+        ).search_space(2),
+        ConvolutionalSpace((1,), (4, 6), block_size=3, pool_after=(2,)).search_space(3),
+        RecurrentCellSpace(2, ("add", "max"), ("sin",)).search_space(),
+    ],
+    ids=("strides", "learning_rate", "layer_types", "blocks", "max_and_sin"),
+)
+def test_each_space_has_as_many_architectures_as_it_says(space):
+    tokens = every_architecture(space)
+    assert space.size == len(tokens) == len(set(tokens))
+    assert len({str(Architecture(space, one)) for one in tokens}) == len(tokens)
 
 
 def test_a_layers_condition_refers_to_its_own_layer():

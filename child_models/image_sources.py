@@ -1,0 +1,128 @@
+"""Where whole data sets of images come from: tensorflow_datasets, an .npz file, scikit-learn.
+
+CIFAR-10 is read through TensorFlow from what `tensorflow_datasets` has prepared, or from a file
+`cifar10.npz` in the same place, which needs NumPy alone. Its arrays are x_train, y_train, x_test
+and y_test, as `keras.datasets.cifar10.load_data()` gives them. `write_npz` makes it from a
+prepared data set, in the same order, so that a seed's split is the same from either:
+
+    python -c "from nas_with_rl.child_models.image_sources import write_npz; \\
+               write_npz('tfds', 'data/cifar10.npz')"
+
+A split is its images [N, H, W, C] of type uint8 and their labels [N] of type int32.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from nas_with_rl.search_spaces.errors import InputError
+
+Split = tuple[np.ndarray, np.ndarray]
+SplitName = Literal["train", "test"]
+
+NPZ_FILE = "cifar10.npz"
+NUM_DIGITS_FOR_TEST = 297  # of 1,797
+DIGITS_TEST_SEED = 0  # the test images are the same whatever the seed of a search
+
+
+def read_split(dataset: str, split: SplitName, data_dir: str | None) -> Split:
+    """Return a split of CIFAR-10 or of the digits, whole.
+
+    Args:
+      dataset: "cifar10" or "digits".
+      split: which one.
+      data_dir: as in `load_images`.
+
+    Raises:
+      InputError: there is no data set, or a file that holds another.
+    """
+    if dataset == "digits":
+        return _read_digits(split)
+    if data_dir is not None and os.path.isfile(path := os.path.join(data_dir, NPZ_FILE)):
+        return _read_npz(path, split)
+    return _read_tfds(dataset, split, data_dir)
+
+
+def write_npz(data_dir: str, path: str | Path) -> None:
+    """Write CIFAR-10, prepared by `tensorflow_datasets` in `data_dir`, as one .npz file."""
+    x_train, y_train = _read_tfds("cifar10", "train", data_dir)
+    x_test, y_test = _read_tfds("cifar10", "test", data_dir)
+    np.savez(path, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+
+
+def permutation(size: int, seed: int) -> np.ndarray:
+    """Return the numbers below `size` in an order keyed by the seed."""
+    return np.random.Generator(np.random.Philox(key=seed)).permutation(size)
+
+
+def _read_npz(path: str, split: SplitName) -> Split:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"].reshape(-1)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as CIFAR-10: {error}") from None
+    if images.dtype != np.uint8 or images.shape != (len(labels), 32, 32, 3):
+        raise InputError(
+            f"{path} is not CIFAR-10: x_{split} is {images.dtype} {list(images.shape)}, not uint8 "
+            f"[{len(labels)}, 32, 32, 3]"
+        )
+    return images, labels.astype(np.int32)
+
+
+def _read_digits(split: SplitName) -> Split:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise InputError(
+            "dataset 'digits' needs scikit-learn, the extra 'digits' of this package: "
+            "pip install 'nas_with_rl[digits]'"
+        ) from error
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]  # was 0 to 16
+    order = permutation(len(images), DIGITS_TEST_SEED)
+    test, train = np.split(order, [NUM_DIGITS_FOR_TEST])
+    chosen = test if split == "test" else train
+    return images[chosen], digits.target[chosen].astype(np.int32)
+
+
+def _read_tfds(dataset: str, split: SplitName, data_dir: str | None) -> Split:
+    try:
+        # Inside: slow to import, and nothing else here needs them.
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+    except ImportError:
+        raise InputError(
+            f"data set {dataset!r} is read through TensorFlow and tensorflow_datasets, which are "
+            f"not installed; without them --data_dir is a directory that holds {NPZ_FILE}"
+        ) from None
+    if data_dir is not None and not tf.io.gfile.isdir(data_dir):
+        raise InputError(f"--data_dir is {data_dir!r}, which is no directory")
+    try:
+        builder = tfds.builder(dataset, data_dir=data_dir)
+        if data_dir is not None:  # a directory that was named is never written to
+            _check_prepared(builder, data_dir)
+        builder.download_and_prepare()  # returns at once where the data set is prepared
+        # As one batch: the library decodes in parallel, 50,000 images in 4 s on 2 cores.
+        batch = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+    except InputError:
+        raise
+    except (OSError, ValueError, tf.errors.OpError, tfds.download.DownloadError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"data set {dataset!r} cannot be had from {data_dir or 'its public address'} "
+            f"(--data_dir names a directory where it is prepared): {reason}"
+        ) from error
+    return batch["image"], batch["label"].astype(np.int32)
+
+
+def _check_prepared(builder, data_dir: str) -> None:
+    if not builder.is_prepared():
+        raise InputError(
+            f"--data_dir is {data_dir!r}, which does not hold the data set {builder.name!r}: "
+            f"looked for {builder.data_dir}/dataset_info.json and {NPZ_FILE}"
+        )

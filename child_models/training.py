@@ -1,0 +1,50 @@
+"""A child under training: what ConvNets and language models have in common, on every backend."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import keras
+
+
+class ChildInTraining(Protocol):
+    """One model with its optimizer and its data, trained epoch by epoch.
+
+    Every random draw is keyed by (seed, epoch, step). So a child that is rebuilt from the same
+    configuration and seed, and is given the values of another's `variables()`, continues like it.
+
+    Attributes:
+      model: what is trained.
+      num_parameters: how many numbers are trained.
+      multiply_adds: of one forward pass, per image or per token.
+    """
+
+    model: keras.Model
+    num_parameters: int
+    multiply_adds: int
+
+    def train_epoch(self, epoch: int) -> float:
+        """Train for an epoch, counted from 1, and return its mean cross-entropy in nats.
+
+        Raises:
+          ChildFailure: "diverged" where the loss is not finite, "out_of_memory".
+        """
+
+    def validate(self) -> float:
+        """Return the mean over the validation split.
+
+        ConvNets: the accuracy in [0, 1]. Language models: the negative log-likelihood in nats
+        per token.
+        """
+
+    def test(self, data: Any) -> float:
+        """Return the same for every image or token of other data, such as the test split's.
+
+        Args:
+          data: `LabelledImages` for ConvNets, token numbers (int32, one dimension) for language
+            models.
+        """
+
+    def variables(self) -> list[keras.Variable]:
+        """Return all that a resumed training needs, in a fixed order: weights, moving averages,
+        the optimizer's variables."""

@@ -1,0 +1,59 @@
+"""How the controller is built and learns: plain data, importable without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from nas_with_rl.search_spaces.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyConfig:
+    """The policy's sizes; the defaults are the paper's (section 4.1).
+
+    Attributes:
+      num_layers, num_units: of the LSTM.
+      init_scale: weights start uniform in ±init_scale.
+      jit_compile: XLA. Sampling and updating are then three to five times as fast, after some
+        seconds of compiling that a search of few samples does not earn back.
+    """
+
+    num_layers: int = 2
+    num_units: int = 35
+    init_scale: float = 0.08
+    jit_compile: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("num_layers", "num_units"):
+            if getattr(self, name) < 1:
+                raise InputError(f"policy.{name} is {getattr(self, name)}, below 1")
+        if not 0 <= self.init_scale < math.inf:
+            raise InputError(f"policy.init_scale is {self.init_scale}, not at least 0 and finite")
+
+
+@dataclasses.dataclass(frozen=True)
+class ReinforceConfig:
+    """How the controller learns.
+
+    Attributes:
+      learning_rate: Adam's. Paper: 0.0006 for ConvNets, 0.0005 for recurrent cells, over some
+        ten thousand samples; here: ten times that, so that a thousand are enough to learn from.
+        The experiments `cifar10` and `ptb` have the paper's.
+      baseline_decay: of the moving average of rewards, per architecture. Not in the paper.
+      entropy_weight: of a bonus on the policy's entropy; 0 as the paper names none.
+      policy: the recurrent network's sizes.
+    """
+
+    learning_rate: float = 0.006
+    baseline_decay: float = 0.95
+    entropy_weight: float = 0.0
+    policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate is {self.learning_rate}, not above 0 and finite")
+        if not 0 <= self.baseline_decay < 1:
+            raise InputError(f"baseline_decay is {self.baseline_decay}, not at least 0 and below 1")
+        if not 0 <= self.entropy_weight < math.inf:
+            raise InputError(f"entropy_weight is {self.entropy_weight}, not at least 0 and finite")

@@ -1,0 +1,71 @@
+"""What an experiment is: a named frozen configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nas_with_rl.child_models.image_training import ImageTraining
+from nas_with_rl.child_models.images import ImageDataConfig
+from nas_with_rl.child_models.language_model_training import LanguageModelTraining
+from nas_with_rl.child_models.text import TextDataConfig
+from nas_with_rl.controller.configuration import ReinforceConfig
+from nas_with_rl.launch.configuration import DESCRIPTIVE
+from nas_with_rl.launch.nas_bench_201 import TableLookup
+from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
+from nas_with_rl.search_spaces.space import SearchSpace
+
+Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space
+Data = ImageDataConfig | TextDataConfig | None
+Child = ImageTraining | LanguageModelTraining | TableLookup
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a search or a training, apart from its seed and where the data lies.
+
+    Attributes:
+      name: as `--experiment` takes it.
+      source: where the settings come from.
+      expected_time: on what.
+      expected_result: what it ends with.
+      space: what can be said.
+      child: how an architecture is trained and measured.
+      data: what it is trained on; None for a table.
+      search: how the search runs; None where given architectures are trained instead.
+      controller: how the controller learns.
+      num_compared: at the end, seeds for which the best cell, the best of the first samples and
+        an LSTM of equal size are trained side by side (recurrent cells only); 0: none.
+    """
+
+    name: str = dataclasses.field(metadata=DESCRIPTIVE)
+    source: str = dataclasses.field(metadata=DESCRIPTIVE)
+    expected_time: str = dataclasses.field(metadata=DESCRIPTIVE)
+    expected_result: str = dataclasses.field(metadata=DESCRIPTIVE)
+    space: Space
+    child: Child
+    data: Data = None
+    search: SearchConfig | None = dataclasses.field(default_factory=SearchConfig)
+    controller: ReinforceConfig = dataclasses.field(default_factory=ReinforceConfig)
+    num_compared: int = 0
+
+    def __post_init__(self) -> None:
+        if self.num_compared < 0:
+            raise InputError(f"num_compared is {self.num_compared}, below 0")
+
+    @property
+    def command(self) -> str:
+        """What to run, without where the data lies."""
+        if self.search:
+            return f"search --experiment={self.name}"
+        return f"train_architecture --experiment={self.name} --architecture=..."
+
+    def search_space(self) -> SearchSpace:
+        """Return the space, at the search's first depth where it has layers."""
+        if isinstance(self.space, ConvolutionalSpace):
+            schedule = self.search.depth if self.search else None
+            return self.space.search_space(schedule.initial if schedule else 1)
+        return self.space.search_space()

@@ -1,0 +1,279 @@
+"""Final training: one architecture to the end, its best weights kept, its test figure once.
+
+After each epoch: the model where it is the best so far, then the checkpoint, then `result.json`.
+A kill between any two leaves a training that continues to the same numbers, since an epoch is
+keyed by (seed, epoch) and every checkpoint has the best model of its time beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import shutil
+import statistics
+import time
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+
+from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
+from nas_with_rl.child_models.saved_models import describe_model, load_model, save_model
+from nas_with_rl.child_models.training import ChildInTraining
+from nas_with_rl.launch.checkpoints import Checkpoints
+from nas_with_rl.launch.devices import device
+from nas_with_rl.launch.trainees import (
+    FinalTraining,
+    Trainee,
+    described,
+    in_metric,
+    make_trainee,
+)
+from nas_with_rl.launch.training_progress import Epoch, TrainingCurves, epoch_line
+from nas_with_rl.launch.training_summary import size_line
+from nas_with_rl.launch.training_workdir import (
+    FinalResult,
+    best_epoch,
+    opened,
+    read_result,
+    write_result,
+)
+from nas_with_rl.launch.workdir import MODEL_FILE, Workdir
+from nas_with_rl.search_spaces.errors import InputError
+
+__all__ = ["FinalResult", "FinalTraining", "train"]
+
+Test = Literal["once", "never", "again"]
+KEPT = 2  # checkpoints
+VARIABLES = "variables.npz"
+EPOCHS = "epochs.json"
+
+
+def train(
+    training: FinalTraining, workdir: str | Path, *, resume: bool = False, test: Test = "once"
+) -> FinalResult:
+    """Train an architecture to the end, or continue to it, and look at the test set if told.
+
+    Equal trainings give equal numbers on one machine, however often they were killed.
+
+    Args:
+      training: what, and how.
+      workdir: where everything is kept.
+      resume: continue the training that is there; a finished one is returned as it is.
+      test: "once": look at the test set at the end unless it was looked at before; "again": look
+        at it, whatever was before; "never": leave it for later.
+
+    Returns:
+      what `result.json` says. A child that failed is a result, of status "failed".
+
+    Raises:
+      InputError: an impossible request, a workdir of another run, data that is missing.
+    """
+    trainee = make_trainee(training)
+    with opened(described(trainee), workdir, resume=resume) as place:
+        _check_model(place, trainee)
+        result = read_result(place.path) or _first_result(trainee)
+        if has_diverged(result):
+            return result
+        run = _Run(trainee, place, result)
+        try:
+            if result.status != "finished":
+                run.train()
+            run.test(test)
+        except ChildFailure as failure:
+            run.fail(failure)
+        finally:
+            run.close()
+        return run.result
+
+
+def has_diverged(result: FinalResult) -> bool:
+    """Say whether a training has failed for good; too little memory may be mended."""
+    return result.status == "failed" and (result.failure or "").startswith("diverged")
+
+
+def _first_result(trainee: Trainee) -> FinalResult:
+    return FinalResult(
+        experiment=trainee.training.experiment.name,
+        architecture=trainee.named.text,
+        named=trainee.named.name,
+        metric=trainee.metric,
+        epochs=trainee.epochs,
+    )
+
+
+def _check_model(place: Workdir, trainee: Trainee) -> None:
+    """Raise InputError where the model that is kept is not of the architecture in training."""
+    if place.model.exists():
+        found, wanted = describe_model(place.model), trainee.saved(0, 0.0)
+        if (found.kind, found.architecture) != (wanted.kind, wanted.architecture):
+            text = _shortened(found.architecture)
+            raise InputError(f"{place.model} is a model of another architecture: {text}")
+
+
+def _shortened(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class _Run:
+    """One process's part of a training; `result` is always what `result.json` says."""
+
+    def __init__(self, trainee: Trainee, place: Workdir, result: FinalResult):
+        self.result = result
+        self._trainee, self._place = trainee, place
+        self._child: ChildInTraining | None = None
+
+    def train(self) -> None:
+        """Train the epochs that are left."""
+        child = self._built_child()
+        state = _State(child, self._trainee, self._place)
+        checkpoints = Checkpoints(
+            self._place.checkpoints, kept=KEPT, without="train from the first epoch again"
+        )
+        checkpoints.restore(state)
+        self._write(status="training", failure=None, **state.measured())
+        print(
+            f"{size_line(self.result)}; {self._trainee.epochs} epochs on {self.result.device}",
+            flush=True,
+        )
+        if state.version:
+            print(f"continuing after epoch {state.version} of {self._trainee.epochs}", flush=True)
+        curves = TrainingCurves(self._place.tensorboard, state.epochs, self._trainee.metric)
+        with contextlib.closing(curves):
+            for number in range(state.version + 1, self._trainee.epochs + 1):
+                epoch = state.train_epoch(number)
+                if state.best == number:
+                    saved = self._trainee.saved(number, epoch.validation)
+                    save_model(child.model, self._place.model, saved)
+                checkpoints.save(state)
+                self._write(**state.measured())
+                curves.add(epoch)
+                print(epoch_line(epoch, self.result), flush=True)
+
+    def test(self, test: Test) -> None:
+        """Measure the kept model on the test set, if that is to be done; the training is over."""
+        due = test == "again" or (test == "once" and not self.result.test_looks)
+        data = self._trainee.test_data() if due else None
+        if due and data is None:
+            print("the data has no test split: there is no test figure", flush=True)
+        if data is None:
+            self._write(status="finished")
+            return
+        child = self._built_child()
+        _take_over(load_model(self._place.model), child.model, self._place.model)
+        figure = in_metric(child.test(data), self._trainee.metric)
+        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        self._write(
+            status="finished",
+            test=figure,
+            test_looks=self.result.test_looks + 1,
+            test_looked_at=now,
+        )
+
+    def fail(self, failure: ChildFailure) -> None:
+        """Record a failure; the best model so far stays."""
+        self._write(status="failed", failure=f"{failure.reason}: {failure}")
+
+    def close(self) -> None:
+        """Free the child's memory."""
+        self._child = None
+        release_child()
+
+    def _built_child(self) -> ChildInTraining:
+        if self._child is None:
+            self._child = self._trainee.new_child()
+            size = getattr(self._child.model, "size", None)  # of language models
+            self._write(
+                num_parameters=self._child.num_parameters,
+                multiply_adds=self._child.multiply_adds,
+                units=size.units if size else None,
+                device=device(),
+            )
+        return self._child
+
+    def _write(self, **changes: object) -> None:
+        self.result = dataclasses.replace(self.result, **changes)  # type: ignore[arg-type]
+        write_result(self.result, self._place)
+
+
+class _State:
+    """A child with its epochs so far, as checkpoints keep it."""
+
+    def __init__(self, child: ChildInTraining, trainee: Trainee, place: Workdir):
+        self._child, self._trainee, self._place = child, trainee, place
+        self.epochs: list[Epoch] = []
+
+    @property
+    def version(self) -> int:
+        """How many epochs have been trained."""
+        return len(self.epochs)
+
+    @property
+    def best(self) -> int | None:
+        """The best epoch so far."""
+        return best_epoch([epoch.validation for epoch in self.epochs], self._trainee.metric)
+
+    def train_epoch(self, number: int) -> Epoch:
+        """Train and validate an epoch, from 1."""
+        start = time.perf_counter()
+        with out_of_memory_is_a_failure():
+            train_loss = self._child.train_epoch(number)
+            validation = in_metric(self._child.validate(), self._trainee.metric)
+        seconds = time.perf_counter() - start
+        rate = self._trainee.learning_rate(number)
+        self.epochs.append(Epoch(number, train_loss, validation, rate, seconds))
+        return self.epochs[-1]
+
+    def measured(self) -> dict[str, object]:
+        """Return what the result says of the epochs."""
+        epochs, best = self.epochs, self.best
+        return {
+            "train_loss": tuple(epoch.train_loss for epoch in epochs),
+            "validation": tuple(epoch.validation for epoch in epochs),
+            "seconds_per_epoch": statistics.median(e.seconds for e in epochs) if epochs else None,
+            "best_epoch": best,
+            "best_validation": epochs[best - 1].validation if best else None,
+        }
+
+    def save(self, directory: Path) -> None:
+        """Write the variables, the epochs and the best model so far."""
+        values = [keras.ops.convert_to_numpy(variable) for variable in self._child.variables()]
+        np.savez(directory / VARIABLES, *values)
+        epochs = [dataclasses.asdict(epoch) for epoch in self.epochs]
+        (directory / EPOCHS).write_text(json.dumps(epochs), encoding="utf-8")
+        _link(self._place.model, directory / MODEL_FILE)
+
+    def restore(self, directory: Path) -> None:
+        """Restore what `save` wrote, the best model in its place too."""
+        epochs = json.loads((directory / EPOCHS).read_text(encoding="utf-8"))
+        with np.load(directory / VARIABLES) as stored:
+            values = [stored[name] for name in stored.files]
+        for variable, value in zip(self._child.variables(), values, strict=True):
+            variable.assign(value)
+        temporary = self._place.path / f"restoring-{MODEL_FILE}"
+        temporary.unlink(missing_ok=True)
+        _link(directory / MODEL_FILE, temporary)
+        os.replace(temporary, self._place.model)
+        temporary.unlink(missing_ok=True)  # a rename between two names of one file does nothing
+        self.epochs = [Epoch(**epoch) for epoch in epochs]
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where that is impossible, as on some mounts."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _take_over(loaded: keras.Model, model: keras.Model, path: Path) -> None:
+    """Give a model the values of one that was loaded, which has to be the same."""
+    if json.dumps(loaded.get_config()) != json.dumps(model.get_config()):
+        raise InputError(f"{path} is not the model of this training: it has other settings")
+    for variable, value in zip(model.variables, loaded.variables, strict=True):
+        variable.assign(value)

@@ -1,0 +1,208 @@
+"""Running a grid search: every point, then the winner, each a final training of its own.
+
+<workdir>/experiment.json   what is searched; written before the first point
+<workdir>/points/<n>/       one final training each, without the test set
+<workdir>/final/            the winner's, with the test figure
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
+from nas_with_rl.launch.experiments import configured
+from nas_with_rl.launch.final_training import train
+from nas_with_rl.launch.grids import Axis, GridSearch, default_axes, grid_from_json
+from nas_with_rl.launch.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.trainees import FinalTraining
+from nas_with_rl.launch.training_workdir import FinalResult, figure, read_result
+from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.search_spaces.errors import InputError
+
+KIND = "grid_search"
+POINTS = "points"
+FINAL = "final"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the flags say; None where a flag was not given.
+
+    Attributes:
+      search: the workdir of the search whose best architectures are tuned.
+      num_best: how many of them.
+      axes: none for the defaults.
+    """
+
+    workdir: str | None = None
+    search: str | None = None
+    data_dir: str | None = None
+    num_best: int = 3
+    axes: tuple[Axis, ...] = ()
+    overrides: tuple[str, ...] = ()
+    final_overrides: tuple[str, ...] = ()
+    resume: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class GridPoint:
+    """A point that has been trained."""
+
+    number: int
+    architecture: str
+    assignments: tuple[str, ...]
+    result: FinalResult
+
+
+def new_grid(request: Request) -> GridSearch:
+    """Return the grid over the best architectures of a search, with that search's settings.
+
+    Raises:
+      InputError: no search there, none of its children completed, or an impossible setting.
+    """
+    if not request.search:
+        raise InputError("--search is missing: the workdir of the search whose best are tuned")
+    place = Workdir(request.search)
+    stored = place.read()
+    if "search" not in stored or not place.trials.exists():
+        raise InputError(f"--search={request.search} holds no search of architectures")
+    with contextlib.closing(TrialStore(place.trials)) as store:
+        best = store.best(request.num_best)
+    if not best:
+        raise InputError(f"--search={request.search} has no completed trial")
+    overrides = (*stored.get("overrides", ()), *request.overrides)
+    experiment = configured(stored["experiment"], overrides)
+    return GridSearch(
+        experiment=stored["experiment"],
+        architectures=tuple(trial.architecture for trial in best),
+        axes=request.axes or default_axes(experiment),
+        overrides=overrides,
+        final_overrides=request.final_overrides,
+        seed=stored["seed"],
+        data_dir=request.data_dir or stored["location"]["data_dir"],
+    )
+
+
+@contextlib.contextmanager
+def opened(request: Request) -> Iterator[tuple[GridSearch, Path]]:
+    """Claim the workdir, for a new grid search or to continue the one that it holds."""
+    if not request.workdir:
+        raise InputError("--workdir is missing: the directory that keeps the grid search")
+    place = Workdir(request.workdir)
+    with contextlib.closing(place):
+        if request.resume:
+            grid = _stored(place.resume(), place)
+            if request.data_dir:
+                grid = dataclasses.replace(grid, data_dir=request.data_dir)
+        else:
+            grid = new_grid(request)
+            place.start({"kind": KIND, "experiment": grid.experiment, "grid": grid.as_json()})
+        yield grid, place.path
+
+
+def _stored(description: dict[str, Any], place: Workdir) -> GridSearch:
+    try:
+        return grid_from_json(description["grid"])
+    except (KeyError, TypeError):
+        raise InputError(f"--workdir={place.path} holds no grid search") from None
+
+
+def train_points(grid: GridSearch, workdir: Path) -> tuple[GridPoint, ...]:
+    """Train every point, continuing what a killed run has left; return them, the best first.
+
+    A point whose child has failed stands last.
+
+    Raises:
+      InputError: every point has failed.
+    """
+    planned = list(grid.points())
+    points = []
+    for number, architecture, assignments in planned:
+        print(f"\npoint {number} of {len(planned)}: {' '.join(assignments)}", flush=True)
+        training = grid.training(architecture, assignments)
+        result = _trained(training, workdir / POINTS / str(number), test="never")
+        points.append(GridPoint(number, architecture, assignments, result))
+    if all(_rank(point) == math.inf for point in points):
+        raise InputError(f"all {len(points)} points of the grid have failed; see {workdir}")
+    return tuple(sorted(points, key=_rank))
+
+
+def train_winner(grid: GridSearch, winner: GridPoint, workdir: Path) -> FinalResult:
+    """Train the winner anew and test it, once: a finished one is read, not looked at again."""
+    training = grid.training(winner.architecture, winner.assignments, final=True)
+    return _trained(training, workdir / FINAL, test="once")
+
+
+def _trained(
+    training: FinalTraining, workdir: Path, *, test: Literal["once", "never"]
+) -> FinalResult:
+    """Train, continue, or read what has been trained to the end."""
+    result = read_result(workdir)
+    if result is not None and result.status != "training":
+        return result
+    return train(training, workdir, resume=Workdir(workdir).is_begun(), test=test)
+
+
+def _rank(point: GridPoint) -> float:
+    """Lower is better: the error or the perplexity; a failed point is last."""
+    value = point.result.best_validation
+    if point.result.status == "failed" or value is None:
+        return math.inf
+    return -value if point.result.metric == "accuracy" else value
+
+
+def describe(points: Sequence[GridPoint]) -> str:
+    """Return the points as a table, the best first."""
+    lines = [f"{'point':>5}  {'validation':24}  settings and architecture"]
+    for point in points:
+        value, metric = point.result.best_validation, point.result.metric
+        failed = value is None or point.result.status == "failed"
+        shown = "failed" if failed else figure(value or 0.0, metric)
+        settings = " ".join(point.assignments)
+        lines.append(f"{point.number:>5}  {shown:24}  {settings}  '{point.architecture}'")
+    return "\n".join(lines)
+
+
+def run(request: Request) -> None:
+    """Run a grid search to its test figure, printed. Ctrl-C leaves with the status for that."""
+    with opened(request) as (grid, workdir):
+        try:
+            run_interruptibly(lambda: _run(grid, workdir))
+        except KeyboardInterrupt:
+            python = shlex.quote(sys.executable)
+            print("stopped; continue with:")
+            print(
+                f"{python} -m nas_with_rl.launch.grid_search --resume "
+                f"--workdir={shlex.quote(str(workdir))}"
+            )
+            leave_now(INTERRUPTED_STATUS)
+
+
+def _run(grid: GridSearch, workdir: Path) -> None:
+    points = train_points(grid, workdir)
+    print(f"\n{describe(points)}\n\nthe winner is point {points[0].number}:", flush=True)
+    final = train_winner(grid, points[0], workdir)
+    print(_summary(points[0], final, workdir))
+
+
+def _summary(winner: GridPoint, final: FinalResult, workdir: Path) -> str:
+    if final.best_validation is None:
+        return f"the winner's training has failed: {final.failure}"
+    lines = [
+        f"--architecture='{final.architecture}'",
+        *(f"  --override={assignment}" for assignment in winner.assignments),
+        f"validation: {figure(final.best_validation, final.metric)} (epoch {final.best_epoch})",
+        "test: none, the data has no test split"
+        if final.test is None
+        else f"test, looked at once: {figure(final.test, final.metric)}",
+        f"everything lies in {workdir.resolve()}; the winner's in {FINAL}/",
+    ]
+    return "\n".join(lines)

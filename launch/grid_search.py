@@ -1,0 +1,57 @@
+"""Tune the best architectures of a search, train the winner and test it once:
+
+    python -m nas_with_rl.launch.grid_search --search=runs/cifar10 --workdir=runs/cifar10-grid
+
+Every combination of the axes is trained for each of the best architectures and compared by its
+validation figure. Without --grid the axes are the paper's, around the search's own settings.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from nas_with_rl.launch import command_line
+
+_SEARCH = flags.DEFINE_string("search", None, "Workdir of the search whose best are tuned.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory that keeps the grid search.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data lies. Default: as the search.")
+_NUM_BEST = flags.DEFINE_integer(
+    "num_best", 3, "How many of the search's best architectures.", lower_bound=1
+)
+_GRID = flags.DEFINE_multi_string(
+    "grid",
+    [],
+    "An axis, as in child.learning_rate=0.05,0.1; values that have commas themselves are "
+    "separated by semicolons. Repeatable.",
+)
+_OVERRIDE = flags.DEFINE_multi_string(
+    "override", [], "Changes a field of every training, as in child.epochs=50. Repeatable."
+)
+_FINAL_OVERRIDE = flags.DEFINE_multi_string(
+    "final_override", [], "Changes a field of the winner's training beside. Repeatable."
+)
+_RESUME = flags.DEFINE_bool("resume", False, "Continue the grid search in --workdir.")
+
+
+def main() -> int:
+    """Run the grid search that the flags ask for; return the exit status."""
+    command_line.prepare_backend()
+    from nas_with_rl.launch import grid_runs
+    from nas_with_rl.launch.grids import parse_axis
+
+    request = grid_runs.Request(
+        workdir=_WORKDIR.value,
+        search=_SEARCH.value,
+        data_dir=_DATA_DIR.value,
+        num_best=_NUM_BEST.value,
+        axes=tuple(parse_axis(text) for text in _GRID.value),
+        overrides=tuple(_OVERRIDE.value),
+        final_overrides=tuple(_FINAL_OVERRIDE.value),
+        resume=_RESUME.value,
+    )
+    grid_runs.run(request)
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,47 @@
+"""Print a table of the paper beside this project's own results:
+python -m nas_with_rl.launch.tables --table=2
+
+The paper's Table 1 (CIFAR-10), 2 (Penn Treebank, words) or 3 (characters), complete, with a
+column "here" that is read from the finished trainings below --runs (`own_results` says which
+count for which row), and for each of the paper's own rows the command that makes it, its
+parameters and the GPU hours to expect.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from nas_with_rl.launch import command_line
+from nas_with_rl.search_spaces.errors import InputError
+
+_TABLE = flags.DEFINE_enum("table", None, ["1", "2", "3"], "Which of the paper's tables.")
+_RUNS = flags.DEFINE_string(
+    "runs", "runs", "Directory below which finished trainings are looked for."
+)
+_FORMAT = flags.DEFINE_enum("format", "text", ["text", "markdown"], "How it is printed.")
+
+
+def main() -> None:
+    """Print the table that the flags ask for."""
+    if _TABLE.value is None:
+        raise InputError("--table is missing: 1, 2 or 3")
+    folder = Path(_RUNS.value).expanduser()
+    if flags.FLAGS["runs"].present and not folder.is_dir():
+        raise InputError(f"--runs={_RUNS.value} is no directory")
+    command_line.prepare_backend()
+    from nas_with_rl.launch import own_results, paper_tables, table_text, table_views
+
+    runs, warnings = own_results.read_runs(folder)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    table = paper_tables.PAPER_TABLES[int(_TABLE.value) - 1]
+    view = table_views.view_table(table, runs)
+    printers = {"text": table_text.as_text, "markdown": table_text.as_markdown}
+    print(printers[_FORMAT.value](view))
+
+
+if __name__ == "__main__":
+    command_line.run(main)

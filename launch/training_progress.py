@@ -1,0 +1,85 @@
+"""What a final training shows while it runs: a line per epoch, and TensorBoard's curves."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from nas_with_rl.launch.training_workdir import FinalResult, figure
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """One epoch, counted from 1: mean cross-entropy in nats, validation in the metric."""
+
+    number: int
+    train_loss: float
+    validation: float
+    learning_rate: float
+    seconds: float
+
+
+def epoch_line(epoch: Epoch, result: FinalResult) -> str:
+    """Return what is printed after an epoch; the result holds it already."""
+    line = (
+        f"epoch {epoch.number:{len(str(result.epochs))}} of {result.epochs}: "
+        f"training {epoch.train_loss:.4f}, validation {figure(epoch.validation, result.metric)}, "
+        f"rate {epoch.learning_rate:.4g}, {epoch.seconds:.1f} s"
+    )
+    left = (result.epochs - epoch.number) * (result.seconds_per_epoch or 0.0)
+    if left >= 60:
+        line += f", {_duration(left)} left"
+    return line + (" (best)" if result.best_epoch == epoch.number else "")
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+
+
+class TrainingCurves:
+    """TensorBoard's curves of one training; the horizontal axis is the epoch.
+
+    Tags: `loss/training`, `validation/<metric>`, `learning_rate`, `epoch_seconds`. They are drawn
+    anew where a training is resumed, from what its checkpoint holds, so that no epoch has two
+    points.
+    """
+
+    def __init__(self, directory: Path, epochs: Sequence[Epoch], metric: str):
+        """Draw the epochs so far; nothing where TensorBoard is not installed."""
+        self._tag = f"validation/{metric}"
+        self._writer = None
+        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError:
+            return
+        self._writer = EventFileWriter(str(directory))
+        for epoch in epochs:
+            self.add(epoch)
+
+    def add(self, epoch: Epoch) -> None:
+        """Draw one epoch."""
+        if self._writer is None:
+            return
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        values = {
+            "loss/training": epoch.train_loss,
+            self._tag: epoch.validation,
+            "learning_rate": epoch.learning_rate,
+            "epoch_seconds": epoch.seconds,
+        }
+        summary = Summary(
+            value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        )
+        self._writer.add_event(Event(step=epoch.number, summary=summary))
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
