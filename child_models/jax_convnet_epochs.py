@@ -32,6 +32,7 @@ from nas_with_rl.child_models.jax_epochs import (
     Values,
     cross_entropy,
     random_key,
+    unless_diverged,
 )
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 
@@ -109,7 +110,7 @@ class ConvNetInTraining:
             return self._train_step(values, inputs, labels[batch])
 
         values, losses = jax.lax.scan(step, values, (jnp.arange(len(steps)), steps))
-        return values, jnp.mean(losses)
+        return values, unless_diverged(jnp.mean(losses), values.weights)
 
     def _train_step(
         self, values: Values, inputs: jax.Array, labels: jax.Array

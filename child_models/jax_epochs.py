@@ -80,3 +80,12 @@ def clipped_by_global_norm(gradients: Sequence[jax.Array], clip_norm: float) -> 
     norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
     scale = jnp.where(jnp.isfinite(norm), clip_norm / jnp.maximum(norm, clip_norm), jnp.nan)
     return [gradient * scale for gradient in gradients]
+
+
+def unless_diverged(loss: jax.Array, weights: Sequence[jax.Array]) -> jax.Array:
+    """Return the loss, NaN where a weight is not finite.
+
+    The loss alone does not tell: a ReLU as XLA compiles it on CPU may take NaN for 0.
+    """
+    finite = jnp.stack([jnp.all(jnp.isfinite(weight)) for weight in weights])
+    return jnp.where(jnp.all(finite), loss, jnp.nan)

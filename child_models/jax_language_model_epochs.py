@@ -23,6 +23,7 @@ from nas_with_rl.child_models.jax_epochs import (
     clipped_by_global_norm,
     cross_entropy,
     random_key,
+    unless_diverged,
 )
 from nas_with_rl.child_models.known_cells import Cell
 from nas_with_rl.child_models.language_model import LanguageModel, State
@@ -113,7 +114,7 @@ class LanguageModelInTraining:
 
         start = (values, self.model.initial_state(tokens.shape[1]))
         (values, _), nlls = jax.lax.scan(train, start, (jnp.arange(len(inputs)), inputs, targets))
-        return values, jnp.mean(nlls)
+        return values, unless_diverged(jnp.mean(nlls), values.weights)
 
     def _updated(self, values: Values, gradients: list[jax.Array]) -> Values:
         """Apply the optimizer's rule to the clipped gradients, then the weight decay."""

@@ -136,7 +136,8 @@ class _Run:
             self._place.checkpoints, kept=KEPT, without="train from the first epoch again"
         )
         checkpoints.restore(state)
-        self._write(status="training", failure=None, **state.measured())
+        begun = dataclasses.replace(self.result, status="training", failure=None, device=device())
+        self._write(state.added_to(begun))
         print(
             f"{size_line(self.result)}; {self._trainee.epochs} epochs on {self.result.device}",
             flush=True,
@@ -151,7 +152,7 @@ class _Run:
                     saved = self._trainee.saved(number, epoch.validation)
                     save_model(child.model, self._place.model, saved)
                 checkpoints.save(state)
-                self._write(**state.measured())
+                self._write(state.added_to(self.result))
                 curves.add(epoch)
                 print(epoch_line(epoch, self.result), flush=True)
 
@@ -159,25 +160,21 @@ class _Run:
         """Measure the kept model on the test set, if that is to be done; the training is over."""
         due = test == "again" or (test == "once" and not self.result.test_looks)
         data = self._trainee.test_data() if due else None
-        if due and data is None:
-            print("the data has no test split: there is no test figure", flush=True)
+        over = dataclasses.replace(self.result, status="finished")
         if data is None:
-            self._write(status="finished")
+            self._write(over)
             return
         child = self._built_child()
         _take_over(load_model(self._place.model), child.model, self._place.model)
         figure = in_metric(child.test(data), self._trainee.metric)
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        self._write(
-            status="finished",
-            test=figure,
-            test_looks=self.result.test_looks + 1,
-            test_looked_at=now,
-        )
+        looks = over.test_looks + 1
+        self._write(dataclasses.replace(over, test=figure, test_looks=looks, test_looked_at=now))
 
     def fail(self, failure: ChildFailure) -> None:
         """Record a failure; the best model so far stays."""
-        self._write(status="failed", failure=f"{failure.reason}: {failure}")
+        text = f"{failure.reason}: {failure}"
+        self._write(dataclasses.replace(self.result, status="failed", failure=text))
 
     def close(self) -> None:
         """Free the child's memory."""
@@ -189,16 +186,18 @@ class _Run:
             self._child = self._trainee.new_child()
             size = getattr(self._child.model, "size", None)  # of language models
             self._write(
-                num_parameters=self._child.num_parameters,
-                multiply_adds=self._child.multiply_adds,
-                units=size.units if size else None,
-                device=device(),
+                dataclasses.replace(
+                    self.result,
+                    num_parameters=self._child.num_parameters,
+                    multiply_adds=self._child.multiply_adds,
+                    units=size.units if size else None,
+                )
             )
         return self._child
 
-    def _write(self, **changes: object) -> None:
-        self.result = dataclasses.replace(self.result, **changes)  # type: ignore[arg-type]
-        write_result(self.result, self._place)
+    def _write(self, result: FinalResult) -> None:
+        self.result = result
+        write_result(result, self._place)
 
 
 class _State:
@@ -229,16 +228,17 @@ class _State:
         self.epochs.append(Epoch(number, train_loss, validation, rate, seconds))
         return self.epochs[-1]
 
-    def measured(self) -> dict[str, object]:
-        """Return what the result says of the epochs."""
+    def added_to(self, result: FinalResult) -> FinalResult:
+        """Return a result with what the epochs measured."""
         epochs, best = self.epochs, self.best
-        return {
-            "train_loss": tuple(epoch.train_loss for epoch in epochs),
-            "validation": tuple(epoch.validation for epoch in epochs),
-            "seconds_per_epoch": statistics.median(e.seconds for e in epochs) if epochs else None,
-            "best_epoch": best,
-            "best_validation": epochs[best - 1].validation if best else None,
-        }
+        return dataclasses.replace(
+            result,
+            train_loss=tuple(epoch.train_loss for epoch in epochs),
+            validation=tuple(epoch.validation for epoch in epochs),
+            seconds_per_epoch=statistics.median(e.seconds for e in epochs) if epochs else None,
+            best_epoch=best,
+            best_validation=epochs[best - 1].validation if best else None,
+        )
 
     def save(self, directory: Path) -> None:
         """Write the variables, the epochs and the best model so far."""

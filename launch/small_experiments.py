@@ -154,19 +154,19 @@ SEARCHES = (
 TRAININGS = (
     Experiment(
         name="ptb_25m_small",
-        source="ptb_25m with 2 million parameters, 5 epochs and no dropout: shared embeddings, the "
+        source="ptb_25m with 1 million parameters, 4 epochs and no dropout: shared embeddings, the "
         "whole Penn Treebank",
         expected_time="TIME_25M",
         expected_result="RESULT_25M",
         space=RecurrentCellSpace(base=8),
         data=TextDataConfig(source="ptb", unit="word"),
         child=LanguageModelTraining(
-            num_parameters=2_000_000,
+            num_parameters=1_000_000,
             tie_embeddings=True,
-            epochs=5,
+            epochs=4,
             learning_rate=1.0,
             decay_factor=0.5,
-            decay_after=3,
+            decay_after=2,
         ),
         search=None,
     ),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nas_with_rl.launch.training_workdir import FinalResult, figure
 
@@ -53,10 +56,15 @@ class TrainingCurves:
         self._writer = None
         shutil.rmtree(directory, ignore_errors=True)
         try:
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+            # Not its EventFileWriter, nor TensorFlow's: either imports TensorFlow, beside JAX too.
+            from tensorboard.compat.proto.event_pb2 import Event
+            from tensorboard.summary.writer.record_writer import RecordWriter
         except ImportError:
             return
-        self._writer = EventFileWriter(str(directory))
+        directory.mkdir(parents=True)
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+        self._writer = RecordWriter((directory / name).open("wb"))
+        self._write(Event(file_version="brain.Event:2"))
         for epoch in epochs:
             self.add(epoch)
 
@@ -73,10 +81,13 @@ class TrainingCurves:
             "learning_rate": epoch.learning_rate,
             "epoch_seconds": epoch.seconds,
         }
-        summary = Summary(
-            value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        )
-        self._writer.add_event(Event(step=epoch.number, summary=summary))
+        points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        self._write(Event(step=epoch.number, summary=Summary(value=points)))
+
+    def _write(self, event: Any) -> None:
+        assert self._writer is not None
+        event.wall_time = time.time()
+        self._writer.write(event.SerializeToString())
         self._writer.flush()
 
     def close(self) -> None:

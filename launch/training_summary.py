@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nas_with_rl.launch.training_workdir import FinalResult, figure
+from nas_with_rl.launch.workdir import TENSORBOARD
 
 
 def size_line(result: FinalResult) -> str:
@@ -35,12 +36,15 @@ def describe(result: FinalResult, workdir: str | Path, *, has_test: bool) -> str
         lines.append(f"{result.seconds_per_epoch:.1f} s per epoch on {result.device}")
     if result.best_epoch is None:
         return "\n".join(lines)
+    curves = "tensorboard --logdir=" + str(Path(workdir, TENSORBOARD))
+    if not Path(workdir, TENSORBOARD).exists():
+        curves = "none, since TensorBoard is not installed"
     return "\n".join(
         [
             *lines,
             f"everything lies in {Path(workdir).resolve()}:",
             "  model.keras  result.json  experiment.json  checkpoints/",
-            f"  curves: tensorboard --logdir={workdir}/tensorboard",
+            f"  curves: {curves}",
             f"  in Python: nas_with_rl.load_model('{workdir}/model.keras')",
         ]
     )

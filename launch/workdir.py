@@ -121,7 +121,7 @@ def write_object(values: dict[str, Any], path: Path) -> None:
 def versions() -> dict[str, str]:
     """Return the versions of what the results depend on."""
     found = {"python": platform.python_version()}
-    for package in ("nas_with_rl", "tensorflow", "keras", "numpy"):
+    for package in ("nas_with_rl", "tensorflow", "jax", "keras", "numpy"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

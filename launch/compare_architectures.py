@@ -1,0 +1,68 @@
+"""Train given architectures one after the other and compare them:
+
+    python -m nas_with_rl.launch.compare_architectures --experiment=cifar10_small --data_dir=... \\
+        --architecture=figure_7 --architecture=figure_7_dense --architecture=figure_7_no_skips \\
+        --override=space.width_multiplier=0.25 --workdir=runs/figure_7
+
+Each is a final training of its own in <workdir>/<name>, as train_architecture's, with the same
+settings and seed. After any end, --resume --workdir=... continues with what is left.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from nas_with_rl.launch import command_line
+
+_EXPERIMENT = flags.DEFINE_string(
+    "experiment",
+    None,
+    "Whose space, data and training are used; 'help' lists the experiments. Not needed with "
+    "--resume.",
+)
+_ARCHITECTURE = flags.DEFINE_multi_string(
+    "architecture", [], "What to train: one line of text, or a name such as figure_7. Repeatable."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory that keeps the comparison.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Where the data lies, for experiments whose data is not embedded."
+)
+_SEED = flags.DEFINE_integer(
+    "seed", None, "Of every training. Default: 0.", lower_bound=0, upper_bound=2**63 - 1
+)
+_OVERRIDE = flags.DEFINE_multi_string(
+    "override", [], "Changes a field of the experiment, as in child.epochs=35. Repeatable."
+)
+_RESUME = flags.DEFINE_bool("resume", False, "Continue the comparison in --workdir.")
+_TEST = flags.DEFINE_enum(
+    "test",
+    "once",
+    ["once", "never", "again"],
+    "Whether to look at the test set after each training; see train_architecture.",
+)
+
+
+def main() -> int:
+    """Compare what the flags ask for; return the exit status."""
+    command_line.prepare_backend()
+    from nas_with_rl.launch import architecture_comparison, experiments
+
+    if _EXPERIMENT.value == "help":
+        print(experiments.describe_experiments())
+        return 0
+    return architecture_comparison.run(
+        architecture_comparison.Request(
+            experiment=_EXPERIMENT.value,
+            architectures=tuple(_ARCHITECTURE.value),
+            workdir=_WORKDIR.value,
+            data_dir=_DATA_DIR.value,
+            seed=_SEED.value,
+            overrides=tuple(_OVERRIDE.value),
+            resume=_RESUME.value,
+            test=_TEST.value,
+        )
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
