@@ -1,6 +1,6 @@
 """Epochs of a ConvNet's training on Keras's JAX backend; `convnet_epochs` is TensorFlow's.
 
-The same arithmetic in the same order of operations. The order of the images and the draws of
+The arithmetic is the same. The order of the images and the draws of
 crops and flips are keyed by (seed, epoch, step) as there, but are JAX's and NumPy's own: a seed
 gives one child on TensorFlow and another on JAX.
 
@@ -36,14 +36,31 @@ from nas_with_rl.child_models.jax_epochs import (
 )
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 
+_Data = tuple[jax.Array, jax.Array]  # images [N, S, S, C] of type uint8, labels [N]
 NO_LABEL = -1  # of the images that fill the last batch; no logit has this index
 
 
 class ConvNetInTraining:
     """One ConvNet with its optimizer, its data and its compiled epoch; a `ChildInTraining`."""
 
-    def __init__(self, model: keras.Model, images: Images, config: ImageTraining, *, seed: int):
-        """Take a model to train in place; the seed is the key of every draw."""
+    def __init__(
+        self,
+        model: keras.Model,
+        images: Images,
+        config: ImageTraining,
+        *,
+        seed: int,
+        whole_epochs: bool | None = None,
+    ):
+        """Take a model to train in place.
+
+        Args:
+          model, images, config: what, on what and how.
+          seed: the key of every draw.
+          whole_epochs: whether an epoch is one call of a compiled loop, or each step is a call.
+            None: one call except on CPUs, where XLA's loops run a convolution's gradient 20 times
+            slower than single calls do.
+        """
         self.model = model
         self.num_parameters = sum(math.prod(weight.shape) for weight in model.trainable_variables)
         self.multiply_adds = multiply_adds(model)
@@ -54,23 +71,24 @@ class ConvNetInTraining:
         )
         self._trained = TrainedVariables(model, self._optimizer)
         with out_of_memory_is_a_failure():
-            self._images = jnp.asarray(images.train.images)
-            self._labels = jnp.asarray(images.train.labels)
+            self._data = jnp.asarray(images.train.images), jnp.asarray(images.train.labels)
             self._validation = _batches(images.validation, config.batch_size)
         self._num_validation = len(images.validation)
-        self._train = jax.jit(self._train_steps)
+        if whole_epochs is None:
+            whole_epochs = jax.default_backend() != "cpu"
+        self._train = jax.jit(self._train_steps) if whole_epochs else self._train_one_by_one
+        self._step = jax.jit(self._train_step)
         self._count = jax.jit(self._num_correct)
 
     def train_epoch(self, epoch: int) -> float:
         """Train for an epoch, counted from 1, and return its mean cross-entropy in nats."""
         self._optimizer.learning_rate = self._config.learning_rate_at(epoch)
-        order = epoch_order(len(self._labels), self._seed, epoch)
+        order = epoch_order(len(self._data[1]), self._seed, epoch)
         num_steps = len(order) // self._config.batch_size  # the last partial batch is left out
         steps = order[: num_steps * self._config.batch_size].reshape(num_steps, -1)
         key = jax.random.fold_in(random_key(self._seed), epoch)
         with out_of_memory_is_a_failure():
-            data = (self._images, self._labels)
-            values, loss = self._train(self._trained.values(), data, steps, key)
+            values, loss = self._train(self._trained.values(), self._data, steps, key)
             loss = float(loss)
         self._trained.assign(values)
         if not math.isfinite(loss):
@@ -89,32 +107,42 @@ class ConvNetInTraining:
         """Return the weights, the moving averages and the optimizer's variables."""
         return [*self.model.variables, *self._optimizer.variables]
 
-    def _accuracy(self, batches: tuple[jax.Array, jax.Array], num_images: int) -> float:
+    def _accuracy(self, batches: _Data, num_images: int) -> float:
         with out_of_memory_is_a_failure():
             return int(self._count(self._trained.values(), batches)) / num_images
 
     def _train_steps(
-        self, values: Values, data: tuple[jax.Array, jax.Array], steps: jax.Array, key: jax.Array
+        self, values: Values, data: _Data, steps: jax.Array, key: jax.Array
     ) -> tuple[Values, jax.Array]:
         """Return the values after an epoch of the batches `[steps, B]`, and its mean loss."""
-        images, labels = data
 
         def step(values: Values, at: tuple[jax.Array, jax.Array]) -> tuple[Values, jax.Array]:
             number, batch = at
-            inputs = augment(
-                whiten(images[batch]),
-                self._config.upsampled_size,
-                flip=self._config.flip,
-                key=jax.random.fold_in(key, number),
-            )
-            return self._train_step(values, inputs, labels[batch])
+            return self._train_step(values, data, batch, jax.random.fold_in(key, number))
 
         values, losses = jax.lax.scan(step, values, (jnp.arange(len(steps)), steps))
         return values, unless_diverged(jnp.mean(losses), values.weights)
 
-    def _train_step(
-        self, values: Values, inputs: jax.Array, labels: jax.Array
+    def _train_one_by_one(
+        self, values: Values, data: _Data, steps: np.ndarray, key: jax.Array
     ) -> tuple[Values, jax.Array]:
+        """Return what `_train_steps` returns, by a call for each step."""
+        losses = []
+        for number, batch in enumerate(steps):
+            values, loss = self._step(values, data, batch, jax.random.fold_in(key, number))
+            losses.append(loss)
+        mean_loss = jnp.asarray(np.mean(jax.device_get(losses)))
+        return values, unless_diverged(mean_loss, values.weights)
+
+    def _train_step(
+        self, values: Values, data: _Data, batch: jax.Array, key: jax.Array
+    ) -> tuple[Values, jax.Array]:
+        """Return the values after a step, and its loss, for the numbers `[B]` of the images."""
+        images, labels = (each[batch] for each in data)
+        inputs = augment(
+            whiten(images), self._config.upsampled_size, flip=self._config.flip, key=key
+        )
+
         def loss_of(weights: list[jax.Array]) -> tuple[jax.Array, list[jax.Array]]:
             logits, others = self.model.stateless_call(
                 weights, values.others, inputs, training=True
@@ -130,7 +158,7 @@ class ConvNetInTraining:
         )
         return Values(weights, others, optimizer), loss
 
-    def _num_correct(self, values: Values, batches: tuple[jax.Array, jax.Array]) -> jax.Array:
+    def _num_correct(self, values: Values, batches: _Data) -> jax.Array:
         """Count what is classified right in images `[batches, B, S, S, C]` and their labels."""
 
         def count(batch: tuple[jax.Array, jax.Array]) -> jax.Array:

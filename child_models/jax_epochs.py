@@ -2,9 +2,11 @@
 
 An epoch is one call of one compiled function: a `jax.lax.scan` over its steps, with the data on
 the device and everything that changes carried along as `Values`, written back into the Keras
-variables at its end. Products of float32 are as precise as JAX takes them to be on the device, on
-recent GPUs TF32. The environment decides otherwise: JAX_DEFAULT_MATMUL_PRECISION=float32 for all
-24 bits, BF16_BF16_F32 for bfloat16 factors summed as float32.
+variables at its end. (ConvNets on CPUs are the exception.)
+
+Products of float32 are as precise as JAX takes them to be on the device: TF32 on recent GPUs. The
+environment decides otherwise: JAX_DEFAULT_MATMUL_PRECISION=float32 for all 24 bits, BF16_BF16_F32
+for bfloat16 factors summed as float32.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ def clipped_by_global_norm(gradients: Sequence[jax.Array], clip_norm: float) -> 
     return [gradient * scale for gradient in gradients]
 
 
+@jax.jit
 def unless_diverged(loss: jax.Array, weights: Sequence[jax.Array]) -> jax.Array:
     """Return the loss, NaN where a weight is not finite.
 

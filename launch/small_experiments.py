@@ -154,8 +154,8 @@ SEARCHES = (
 TRAININGS = (
     Experiment(
         name="ptb_25m_small",
-        source="ptb_25m with 1 million parameters, 4 epochs and no dropout: shared embeddings, the "
-        "whole Penn Treebank",
+        source="ptb_25m with 1 million parameters, 4 epochs of Adam and no dropout: shared "
+        "embeddings, the whole Penn Treebank",
         expected_time="TIME_25M",
         expected_result="RESULT_25M",
         space=RecurrentCellSpace(base=8),
@@ -164,7 +164,8 @@ TRAININGS = (
             num_parameters=1_000_000,
             tie_embeddings=True,
             epochs=4,
-            learning_rate=1.0,
+            optimizer="adam",
+            learning_rate=0.004,
             decay_factor=0.5,
             decay_after=2,
         ),

@@ -11,13 +11,13 @@ import keras
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models import image_training, images, language_model_training
+from nas_with_rl.child_models import images, language_model_training
 from nas_with_rl.child_models.convolutional import build_convnet
 from nas_with_rl.child_models.dropout import Dropout
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import Images, LabelledImages
-from nas_with_rl.child_models.jax_convnet_epochs import augment, epoch_order
+from nas_with_rl.child_models.jax_convnet_epochs import ConvNetInTraining, augment, epoch_order
 from nas_with_rl.child_models.jax_epochs import (
     clipped_by_global_norm,
     cross_entropy,
@@ -36,9 +36,8 @@ cropped = jax.jit(images.upsampled_crop, static_argnums=1)
 whitened = jax.jit(images.whiten)
 
 
-@pytest.fixture(scope="module")
-def convnet():
-    """A ConvNet in training, which takes seconds to compile, and its validation images."""
+def _new_convnet(**options: bool) -> tuple[ConvNetInTraining, LabelledImages]:
+    """Return a ConvNet in training, and its validation images."""
     generator = np.random.default_rng(0)
     parts = []
     for size in (40, 37):  # validation: two batches of 16 and one of 5
@@ -47,7 +46,7 @@ def convnet():
     network = ConvNet((ConvolutionalLayer(3, 3, 4),))
     model = build_convnet(network, image_shape=(8, 8, 1), num_classes=10)
     config = ImageTraining(batch_size=16, upsampled_size=9)
-    return image_training.in_training(model, Images(*parts, 10), config, seed=5), parts[1]
+    return ConvNetInTraining(model, Images(*parts, 10), config, seed=5, **options), parts[1]
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +148,16 @@ def _check_epochs(child) -> None:
     assert any((one != two).any() for one, two in zip(*values[1:], strict=True))
 
 
-def test_a_convnet(convnet):
-    child, validation = convnet
+def test_epochs_as_one_call_and_step_by_step():
+    whole, by_steps = (_new_convnet(whole_epochs=whole)[0] for whole in (True, False))
+    for epoch in (1, 2):
+        assert whole.train_epoch(epoch) == pytest.approx(by_steps.train_epoch(epoch), rel=1e-5)
+    for one, other in zip(whole.variables(), by_steps.variables(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, err_msg=one.path)
+
+
+def test_a_convnet():
+    child, validation = _new_convnet()
     _check_epochs(child)
     seen = images.central_crop(images.whiten(validation.images), 9)
     accuracy = np.mean(np.argmax(child.model(seen), axis=-1) == validation.labels)

@@ -31,6 +31,6 @@ def run_python(arguments: list[str], environment: dict[str, str]) -> subprocess.
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )

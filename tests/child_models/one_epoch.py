@@ -75,7 +75,7 @@ def train_convnet():
     first_to_last = np.argsort(order_of_the_first_epoch())
     train = LabelledImages(data.train.images[first_to_last], data.train.labels[first_to_last])
     images = Images(train, data.validation, data.num_classes)
-    config = ImageTraining(batch_size=BATCH_SIZE, upsampled_size=0, flip=False)
+    config = ImageTraining(batch_size=BATCH_SIZE, weight_decay=0.01, upsampled_size=0, flip=False)
     model = image_training.new_convnet(CONVNET, images, config, seed=SEED)
     generator = np.random.default_rng(0)
     for weight in model.trainable_variables:
