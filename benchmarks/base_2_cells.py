@@ -26,7 +26,13 @@ from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace, cell_of
 TABLE = Path(__file__).with_name("base_2_cells.json")
 FIXED = "add relu 1 0"  # Figure 5's cell inject and cell indices
 TRAINING = LanguageModelTraining(
-    units=16, steps_per_epoch=100, batch_size=16, num_steps=20, optimizer="adam", learning_rate=0.02
+    units=16,
+    steps_per_epoch=100,
+    batch_size=16,
+    num_steps=20,
+    optimizer="adam",
+    learning_rate=0.02,
+    clip_norm=100.0,
 )
 DATA = TextDataConfig(source="stdlib", max_validation_tokens=20_000)
 

@@ -9,6 +9,7 @@ Shapes: T steps, B sequences, V vocabulary.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -107,10 +108,10 @@ class LanguageModelInTraining:
         def train(carry: tuple[Values, State], segment: tuple) -> tuple[tuple, jax.Array]:
             (values, state), (number, *tokens) = carry, segment
             masks = self._masks(jax.random.fold_in(key, number))
-            (nll, state), gradients = jax.value_and_grad(self._nll, has_aux=True)(
+            (summed, state), gradients = jax.value_and_grad(self._summed_nll, has_aux=True)(
                 values.weights, values.others, tokens, state, masks
             )
-            return (self._updated(values, gradients), state), nll
+            return (self._updated(values, gradients), state), summed / self._config.num_steps
 
         start = (values, self.model.initial_state(tokens.shape[1]))
         (values, _), nlls = jax.lax.scan(train, start, (jnp.arange(len(inputs)), inputs, targets))
@@ -162,6 +163,11 @@ class LanguageModelInTraining:
         with self._trained.replaced(weights, others):
             logits, state = self.model.predict_next(inputs, state, masks)
         return jnp.mean(cross_entropy(targets, logits)), state
+
+    def _summed_nll(self, *arguments: Any) -> tuple[jax.Array, State]:
+        """Return the nll summed over the steps, averaged over the sequences; see `_nll`."""
+        nll, state = self._nll(*arguments)
+        return nll * self._config.num_steps, state
 
     def _masks(self, key: jax.Array) -> DropoutMasks:
         """Draw the masks of a training step."""

@@ -108,7 +108,8 @@ class LanguageModelInTraining:
             masks = self._masks(self._optimizer.iterations)
             with tf.GradientTape() as tape:
                 nll, state = self._nll(inputs, targets, state, masks)
-            gradients = tape.gradient(nll, [variable.value for variable in variables])
+                summed = nll * self._config.num_steps  # over the steps, as the training documents
+            gradients = tape.gradient(summed, [variable.value for variable in variables])
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
             self._update(gradients)
             return nll, state

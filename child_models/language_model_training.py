@@ -26,6 +26,7 @@ from nas_with_rl.search_spaces.errors import InputError
 # Called after each epoch with (epoch from 1, training perplexity, validation perplexity).
 Report = Callable[[int, float, float], None]
 
+MAX_PARAMETERS = 10**12  # of a model, and of a layer's hidden units
 MAX_NLL = 20.0  # nats per token; a perplexity is reported as at most e^20 = 4.9e8
 OPTIMIZERS = ("sgd", "adam")
 
@@ -48,7 +49,9 @@ class LanguageModelTraining:
       learning_rate: in the first epoch.
       decay_factor, decay_after: after epoch `decay_after`, the learning rate is multiplied by
         the factor before each further epoch.
-      clip_norm: ceiling of the gradients' global norm.
+      clip_norm: ceiling of the gradients' global norm. Gradients are those of the nll summed over a
+        segment's steps and averaged over its sequences, as in Zaremba et al. (2014): with SGD,
+        rates and ceilings of the literature mean this sum.
       weight_decay: share of every weight that each update takes away, after the gradient's step
         and whatever the learning rate (Gal's code).
       dropout: rates.
@@ -77,6 +80,9 @@ class LanguageModelTraining:
         for name in ("units", "epochs", "batch_size", "num_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, below 1")
+        for name in ("num_parameters", "units"):
+            if getattr(self, name) > MAX_PARAMETERS:
+                raise InputError(f"{name} is {getattr(self, name):,}, above {MAX_PARAMETERS:,}")
         for name in ("num_parameters", "embedding_units", "steps_per_epoch", "decay_after"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}, below 0")
@@ -118,14 +124,12 @@ class LanguageModelResult:
 
     Attributes:
       validation_perplexity, train_perplexity: one per epoch; at most e^20.
-      test_perplexity: after the last epoch, where test tokens were given.
       num_parameters: how many numbers were trained.
       seconds: wall-clock time, building and tracing included.
     """
 
     validation_perplexity: tuple[float, ...]
     train_perplexity: tuple[float, ...]
-    test_perplexity: float | None
     num_parameters: int
     seconds: float
 
@@ -136,7 +140,6 @@ def train_language_model(
     config: LanguageModelTraining,
     *,
     seed: int,
-    test_tokens: np.ndarray | None = None,
     report: Report | None = None,
 ) -> LanguageModelResult:
     """Train a child and measure its perplexity after every epoch.
@@ -148,7 +151,6 @@ def train_language_model(
       corpus: training and validation tokens.
       config: size and training.
       seed: of the weights and the dropout masks; at least 0.
-      test_tokens: measured once, after the last epoch.
       report: called after each epoch; what it raises ends the training.
 
     Raises:
@@ -156,7 +158,7 @@ def train_language_model(
       ChildFailure: "diverged" (a loss that is not finite) or "out_of_memory".
     """
     try:
-        return _train(cell, corpus, config, seed=seed, test_tokens=test_tokens, report=report)
+        return _train(cell, corpus, config, seed=seed, report=report)
     finally:
         release_child()
 
@@ -167,7 +169,6 @@ def _train(
     config: LanguageModelTraining,
     *,
     seed: int,
-    test_tokens: np.ndarray | None,
     report: Report | None,
 ) -> LanguageModelResult:
     start = time.monotonic()
@@ -181,7 +182,6 @@ def _train(
     return LanguageModelResult(
         validation_perplexity=tuple(map(perplexity, validation_nll)),
         train_perplexity=tuple(map(perplexity, train_nll)),
-        test_perplexity=None if test_tokens is None else perplexity(child.test(test_tokens)),
         num_parameters=child.num_parameters,
         seconds=time.monotonic() - start,
     )

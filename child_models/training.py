@@ -10,8 +10,9 @@ import keras
 class ChildInTraining(Protocol):
     """One model with its optimizer and its data, trained epoch by epoch.
 
-    Every random draw is keyed by (seed, epoch, step). So a child that is rebuilt from the same
-    configuration and seed, and is given the values of another's `variables()`, continues like it.
+    Every random draw is keyed by the seed and the number of the epoch or step. So a child that is
+    rebuilt from the same configuration and seed, and is given the values of another's
+    `variables()`, continues like it.
 
     Attributes:
       model: what is trained.

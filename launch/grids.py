@@ -15,10 +15,10 @@ from typing import Any
 
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining
-from nas_with_rl.launch.configuration import with_overrides
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.trainees import FinalTraining
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 
 
@@ -58,8 +58,11 @@ def default_axes(experiment: Experiment) -> tuple[Axis, ...]:
         rate, decay, epsilon = child.learning_rate, child.weight_decay, child.batch_norm_epsilon
         later = ",".join(f"{(1 + fraction) / 2:g}" for fraction in child.decay_epochs)
         epochs = ",".join(f"{fraction:g}" for fraction in child.decay_epochs)
+        chosen = (
+            isinstance(experiment.space, ConvolutionalSpace) and experiment.space.learning_rates
+        )
         return (
-            _axis("learning_rate", rate / 2, rate),
+            *([] if chosen else [_axis("learning_rate", rate / 2, rate)]),
             _axis("weight_decay", decay, 5 * decay),
             _axis("batch_norm_epsilon", epsilon / 100, epsilon),
             *([Axis("child.decay_epochs", (epochs, later))] if epochs else []),
@@ -107,11 +110,10 @@ class GridSearch:
         for field in fields:
             if fields.count(field) > 1:
                 raise InputError(f"--grid has two axes of {field}")
-        base = configured(self.experiment, self.overrides)
-        with_overrides(base, self.final_overrides)
-        for axis in self.axes:  # before the first child, not after days
+        self.training("", (), final=True)  # before the first child, not after days
+        for axis in self.axes:
             for value in axis.values:
-                with_overrides(base, [f"{axis.field}={value}"])
+                self.training("", [f"{axis.field}={value}"])
 
     def points(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
         """Yield number, architecture and assignments of every point, architectures outermost."""

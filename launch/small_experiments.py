@@ -34,6 +34,7 @@ QUICK = (
             num_steps=35,
             optimizer="adam",
             learning_rate=0.02,
+            clip_norm=175.0,
             init_scale=0.3,
         ),
         search=SearchConfig(num_samples=100, batch_size=4, checkpoint_every=1),
@@ -100,6 +101,7 @@ PTB = Experiment(
         num_steps=35,
         optimizer="adam",
         learning_rate=0.01,
+        clip_norm=175.0,
     ),
     search=SearchConfig(num_samples=60, batch_size=4, checkpoint_every=1),
     controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
@@ -154,7 +156,7 @@ SEARCHES = (
 TRAININGS = (
     Experiment(
         name="ptb_25m_small",
-        source="ptb_25m with 1 million parameters, 4 epochs of Adam and no dropout: shared "
+        source="ptb_25m with 1 million parameters, 4 epochs and no dropout: shared "
         "embeddings, the whole Penn Treebank",
         expected_time="TIME_25M",
         expected_result="RESULT_25M",
@@ -164,8 +166,7 @@ TRAININGS = (
             num_parameters=1_000_000,
             tie_embeddings=True,
             epochs=4,
-            optimizer="adam",
-            learning_rate=0.004,
+            learning_rate=1.0,
             decay_factor=0.5,
             decay_after=2,
         ),
@@ -187,7 +188,7 @@ TRAININGS = (
             num_steps=50,
             optimizer="adam",
             learning_rate=0.005,
-            clip_norm=1.0,
+            clip_norm=50.0,
         ),
         search=None,
     ),

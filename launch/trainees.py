@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from typing import Any, Protocol
 
@@ -18,6 +17,7 @@ from nas_with_rl.child_models.known_cells import KNOWN_CELLS, Cell
 from nas_with_rl.child_models.language_model_training import (
     LanguageModelTraining,
     begin_training,
+    bits_per_character,
     perplexity,
 )
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
@@ -62,6 +62,13 @@ class FinalTraining:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}, below 0")
+        space = self.experiment.space
+        chosen = isinstance(space, ConvolutionalSpace) and space.learning_rates
+        if chosen and any(text.startswith("child.learning_rate=") for text in self.overrides):
+            raise InputError(
+                "child.learning_rate has no effect where the architecture chooses the learning "
+                "rate (space.learning_rates)"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,18 +93,12 @@ def read_named(text: str, experiment: Experiment) -> NamedArchitecture:
       InputError: no such name, or text that is no architecture of the experiment's space.
     """
     name = text.strip()
-    recurrent = isinstance(experiment.child, LanguageModelTraining)
     if name in KNOWN_CELLS:
-        if not recurrent:
+        if not isinstance(experiment.child, LanguageModelTraining):
             raise InputError(
                 f"--architecture={name} is a recurrent cell, and {experiment.name} trains none"
             )
         return NamedArchitecture(None, name, name)
-    if len(name.split()) == 1 and name.isidentifier() and name not in PUBLISHED:
-        known = (*PUBLISHED, *(KNOWN_CELLS if recurrent else ()))
-        raise InputError(
-            f"--architecture={name}: no such architecture; there are {', '.join(known)}"
-        )
     architecture = read_architecture(name, experiment.space)
     return NamedArchitecture(architecture, str(architecture), name if name in PUBLISHED else None)
 
@@ -277,4 +278,4 @@ def in_metric(measured: float, metric: Metric) -> float:
     """Return in the metric what a child measured: an accuracy, or an nll in nats per token."""
     if metric == "accuracy":
         return measured
-    return perplexity(measured) if metric == "perplexity" else measured / math.log(2)
+    return perplexity(measured) if metric == "perplexity" else bits_per_character(measured)

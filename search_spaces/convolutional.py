@@ -193,13 +193,8 @@ def _unit(block_size: int) -> str:
 
 
 def is_convnet(space: SearchSpace) -> bool:
-    """Whether a space has the decisions of a `ConvolutionalSpace`."""
-    names = {decision.name for decision in space.layer_decisions}
-    kind = space.decision("type") if "type" in names else Choice("type", ("convolution",))
-    return isinstance(kind, Choice) and all(
-        option in LAYER_TYPES and names.issuperset(LAYER_TYPES[str(option)])
-        for option in kind.options
-    )
+    """Whether a space is a `ConvolutionalSpace`'s; like decisions do not make another one so."""
+    return space.name == _NAME or space.name.startswith(_BLOCKS)
 
 
 def block_size_of(space: SearchSpace) -> int:

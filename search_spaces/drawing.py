@@ -16,7 +16,12 @@ from nas_with_rl.search_spaces.convolutional import (
     predicted_layers,
     predicted_learning_rate,
 )
-from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell, cell_of
+from nas_with_rl.search_spaces.recurrent_cell import (
+    Node,
+    RecurrentCell,
+    cell_of,
+    is_recurrent_cell,
+)
 
 
 def draw(architecture: Architecture) -> str:
@@ -26,7 +31,7 @@ def draw(architecture: Architecture) -> str:
     them (blocks, pooling, other numbers of filters) is `draw_convnet`'s.
     """
     space = architecture.space
-    if "cell_indices/output" in (decision.name for decision in space.decisions):
+    if is_recurrent_cell(space):
         return draw_cell(cell_of(architecture))
     if not is_convnet(space):
         return "\n".join(

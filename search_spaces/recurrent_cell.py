@@ -21,6 +21,9 @@ ACTIVATIONS = ("identity", "tanh", "sigmoid", "relu", "sin")
 BASES = (2, 4, 8)
 
 
+_NAME = "recurrent_cell_base_"
+
+
 @dataclasses.dataclass(frozen=True)
 class RecurrentCellSpace:
     """The choices of a recurrent cell; the defaults are the paper's.
@@ -57,7 +60,7 @@ class RecurrentCellSpace:
                 Choice("cell_indices/output", nodes),
                 Choice("cell_indices/inject", nodes),
             ),
-            name=f"recurrent_cell_base_{self.base}",
+            name=f"{_NAME}{self.base}",
         )
 
     def _pair(self, group: str) -> tuple[Choice, Choice]:
@@ -101,10 +104,15 @@ class RecurrentCell:
         return 2 * (node - self.base), 2 * (node - self.base) + 1
 
 
+def is_recurrent_cell(space: SearchSpace) -> bool:
+    """Whether a space is a `RecurrentCellSpace`'s."""
+    return space.name.startswith(_NAME)
+
+
 def cell_of(architecture: Architecture) -> RecurrentCell:
     """Read an architecture of a `RecurrentCellSpace`."""
     names = [decision.name for decision in architecture.space.decisions]
-    if "cell_indices/output" not in names:
+    if not is_recurrent_cell(architecture.space):
         raise InputError(f"an architecture of {architecture.space.name!r} is no recurrent cell")
     num_nodes = sum(name.startswith("node_") for name in names) // 2
 

@@ -78,17 +78,35 @@ def changes_of_an_epoch(config, seed=0):
     return before, child.model.get_weights()
 
 
-@pytest.mark.parametrize(("clip_norm", "expected"), [(1e-3, 1e-3), (1e6, None)])
-def test_clipping_bounds_the_global_norm_of_an_sgd_step(clip_norm, expected):
+def sgd_step(clip_norm):
+    """The change of every weight in one step of rate 0.5."""
     config = dataclasses.replace(
-        SMALL, optimizer="sgd", learning_rate=1.0, clip_norm=clip_norm, steps_per_epoch=1
+        SMALL, optimizer="sgd", learning_rate=0.5, clip_norm=clip_norm, steps_per_epoch=1
     )
-    changes = [new - old for old, new in zip(*changes_of_an_epoch(config), strict=True)]
-    norm = math.sqrt(sum(float(np.sum(change**2)) for change in changes))
-    if expected is None:
-        assert norm > 0.01
-    else:
-        assert norm == pytest.approx(expected, rel=1e-3)
+    return [new - old for old, new in zip(*changes_of_an_epoch(config), strict=True)]
+
+
+def global_norm(changes):
+    return math.sqrt(sum(float(np.sum(change**2)) for change in changes))
+
+
+def test_an_sgd_step_follows_the_nll_summed_over_steps_and_averaged_over_sequences():
+    corpus = random_corpus()
+    child = LanguageModelInTraining(GATED_CELL, corpus, SMALL, seed=0)
+    tokens = segments_of(corpus.train, SMALL)[: SMALL.num_steps + 1]  # [T + 1, B]
+    logits, _ = child.model.predict_next(tokens[:-1], child.model.initial_state(SMALL.batch_size))
+    errors = tf.nn.softmax(logits).numpy() - np.eye(5)[tokens[1:]]  # of each logit, [T, B, V]
+    names = [weight.name for weight in child.model.weights]
+    bias = sgd_step(clip_norm=1e6)[names.index("softmax_bias")]
+    np.testing.assert_allclose(bias, -0.5 * errors.sum(axis=0).mean(axis=0), rtol=1e-4)
+
+
+def test_clipping_shortens_a_step_and_keeps_its_direction():
+    whole, clipped = sgd_step(clip_norm=1e6), sgd_step(clip_norm=1e-2)
+    assert global_norm(whole) > 0.1
+    share = 0.5 * 1e-2 / global_norm(whole)
+    for one, other in zip(clipped, whole, strict=True):
+        np.testing.assert_allclose(one, share * other, rtol=1e-2, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

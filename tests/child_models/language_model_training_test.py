@@ -112,12 +112,8 @@ def test_a_tiny_model_learns_and_equal_seeds_give_equal_results():
         dropout=ALL_DROPOUT,
     )
     corpus = cycle_corpus(1000)
-    first, again = (
-        train_language_model(GATED_CELL, corpus, config, seed=3, test_tokens=corpus.validation)
-        for _ in range(2)
-    )
+    first, again = (train_language_model(GATED_CELL, corpus, config, seed=3) for _ in range(2))
     assert first.validation_perplexity[-1] < 1.7  # of a vocabulary of 5
-    assert first.test_perplexity < 1.7
     assert dataclasses.replace(first, seconds=0) == dataclasses.replace(again, seconds=0)
     other = train_language_model(GATED_CELL, corpus, config, seed=4)
     assert other.validation_perplexity != first.validation_perplexity
