@@ -43,6 +43,7 @@ POOL_STRIDES = (1, 2)
 WINDOWS = (3, 5, 9)
 
 _NAME = "convolutional"
+MAX_WIDTH = 1000
 _BLOCKS = "convolutional_blocks_of_"
 
 
@@ -97,8 +98,10 @@ class ConvolutionalSpace:
                 "alone, so one of the two has to go"
             )
         check_pool_after(self.pool_after)
-        if not 0 < self.width_multiplier < math.inf:
-            raise InputError(f"width_multiplier is {self.width_multiplier}, not above 0 and finite")
+        if not 0 < self.width_multiplier <= MAX_WIDTH:
+            raise InputError(
+                f"width_multiplier is {self.width_multiplier}, not above 0 and at most {MAX_WIDTH}"
+            )
         if self.extra_filters < 0:
             raise InputError(f"extra_filters is {self.extra_filters}, below 0")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,30 @@ from nas_with_rl.launch.experiments import EXPERIMENTS, find_experiment
 from nas_with_rl.search_spaces.errors import InputError
 
 QUICKSTART = find_experiment("quickstart")
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "rates"),
+    [
+        ("ptb", 35, {1: 1, 6: 1, 7: 1 / 1.2, 35: 1.2**-29}),
+        ("ptb_medium", 39, {1: 1, 6: 1, 7: 1 / 1.2, 8: 1 / 1.44, 39: 1.2**-33}),
+        ("ptb_25m", 39, {6: 1, 7: 1 / 1.2, 39: 1.2**-33}),
+        ("ptb_large", 55, {1: 1, 14: 1, 15: 1 / 1.15, 55: 1.15**-41}),
+        ("ptb_54m", 55, {10: 1, 11: 1 / 1.15, 55: 1.15**-45}),
+        ("char_ptb", 205, {1: 0.001, 205: 0.001}),
+    ],
+)
+def test_the_language_models_have_the_literatures_schedules(name, epochs, rates):
+    child = find_experiment(name).child
+    assert child.epochs == epochs
+    found = {epoch: child.learning_rate_of(epoch) for epoch in rates}
+    assert found == pytest.approx(rates)
+
+
+def test_no_experiment_has_a_blank():
+    for experiment in EXPERIMENTS:
+        texts = (experiment.source, experiment.expected_time, experiment.expected_result)
+        assert all(texts) and not any(re.search(r"[A-Z]+_[A-Z]", text) for text in texts), texts
 
 
 def test_overrides_reach_every_depth_and_type():
