@@ -103,7 +103,7 @@ PTB = Experiment(
         learning_rate=0.01,
         clip_norm=175.0,
     ),
-    search=SearchConfig(num_samples=60, batch_size=4, checkpoint_every=1),
+    search=SearchConfig(num_samples=32, batch_size=4, checkpoint_every=1),
     controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
 )
 
@@ -149,7 +149,7 @@ SEARCHES = (
         name="ptb_random_small",
         source="ptb_random (control 2), reduced as ptb_small: random search",
         expected_result="RESULT_RANDOM",
-        search=SearchConfig(num_samples=60, batch_size=4, checkpoint_every=1, searcher="random"),
+        search=SearchConfig(num_samples=32, batch_size=4, checkpoint_every=1, searcher="random"),
     ),
 )
 
