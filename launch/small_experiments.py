@@ -90,8 +90,8 @@ PTB = Experiment(
     name="ptb_small",
     source="section 4.2 with base 4, 32 units and 100 segments of the Penn Treebank: it proves "
     "the path, its perplexities are not the paper's",
-    expected_time="10 minutes on 2 cores",
-    expected_result="a validation perplexity of 630",
+    expected_time="7 minutes on one core",
+    expected_result="a validation perplexity of 640",
     space=RecurrentCellSpace(base=4),
     data=TextDataConfig(source="ptb", unit="word", max_validation_tokens=20_000),
     child=LanguageModelTraining(
@@ -113,8 +113,8 @@ SEARCHES = (
         CIFAR10,
         name="cifar10_strides_small",
         source="cifar10_strides, reduced as cifar10_small: strides of 1 to 3 are predicted too",
-        expected_time="TIME_STRIDES",
-        expected_result="RESULT_STRIDES",
+        expected_time="3 minutes on one core",
+        expected_result="42 % of the validation images",
         space=ConvolutionalSpace(filters=(6, 12, 18, 24), strides=(1, 2, 3)),
     ),
     dataclasses.replace(
@@ -122,8 +122,8 @@ SEARCHES = (
         name="cifar10_pooling_small",
         source="cifar10_pooling, reduced as cifar10_small: 4 blocks of 3 layers, max pooling after "
         "layers 4 and 8",
-        expected_time="TIME_POOLING",
-        expected_result="RESULT_POOLING",
+        expected_time="6 minutes on one core",
+        expected_result="44 % of the validation images",
         space=ConvolutionalSpace(filters=(3, 6, 9, 12), block_size=3, pool_after=(4, 8)),
         search=SearchConfig(
             num_samples=40,
@@ -137,7 +137,7 @@ SEARCHES = (
         PTB,
         name="ptb_max_sin_small",
         source="ptb_max_sin (control 1), reduced as ptb_small",
-        expected_result="RESULT_MAX_SIN",
+        expected_result="a validation perplexity of 660",
         space=RecurrentCellSpace(
             base=4,
             combinations=("add", "elem_mult", "max"),
@@ -148,7 +148,7 @@ SEARCHES = (
         PTB,
         name="ptb_random_small",
         source="ptb_random (control 2), reduced as ptb_small: random search",
-        expected_result="RESULT_RANDOM",
+        expected_result="a validation perplexity like that of ptb_small: 32 samples tell little",
         search=SearchConfig(num_samples=32, batch_size=4, checkpoint_every=1, searcher="random"),
     ),
 )
@@ -158,8 +158,8 @@ TRAININGS = (
         name="ptb_25m_small",
         source="ptb_25m with 1 million parameters, 4 epochs and no dropout: shared "
         "embeddings, the whole Penn Treebank",
-        expected_time="TIME_25M",
-        expected_result="RESULT_25M",
+        expected_time="15 minutes for each architecture on one core",
+        expected_result="test perplexity 150 with nas_cell, 124 with baseline_lstm",
         space=RecurrentCellSpace(base=8),
         data=TextDataConfig(source="ptb", unit="word"),
         child=LanguageModelTraining(
@@ -175,8 +175,8 @@ TRAININGS = (
     Experiment(
         name="char_ptb_small",
         source="char_ptb (transfer) with 200,000 parameters and 1,200 steps",
-        expected_time="TIME_CHAR",
-        expected_result="RESULT_CHAR",
+        expected_time="2 minutes for each architecture on one core",
+        expected_result="bits per character of the test text: 2.32 with nas_cell, 2.09 with baseline_lstm",
         space=RecurrentCellSpace(base=8),
         data=TextDataConfig(source="ptb", unit="character", max_validation_tokens=100_000),
         child=LanguageModelTraining(
