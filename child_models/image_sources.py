@@ -45,7 +45,13 @@ def read_split(dataset: str, split: SplitName, data_dir: str | None) -> Split:
         return _read_digits(split)
     if data_dir is not None and os.path.isfile(path := os.path.join(data_dir, NPZ_FILE)):
         return _read_npz(path, split)
-    return _read_tfds(dataset, split, data_dir)
+    return _read_tfds(dataset, split, _prepared_in(data_dir))
+
+
+def _prepared_in(data_dir: str | None) -> str | None:
+    """Return the directory `tfds` in a data directory, where there is one."""
+    below = os.path.join(data_dir or "", "tfds")
+    return below if data_dir and os.path.isdir(below) else data_dir
 
 
 def write_npz(data_dir: str, path: str | Path) -> None:

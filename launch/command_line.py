@@ -17,6 +17,7 @@ from nas_with_rl.search_spaces.errors import InputError
 BACKENDS = ("tensorflow", "jax")  # of Keras; a search needs the first
 USAGE_STATUS = 2
 INTERRUPTED_STATUS = 130
+BROKEN_PIPE_STATUS = 141
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -34,7 +35,12 @@ def run(main: Callable[[], int | None]) -> None:
 def _status(main: Callable[[], int | None]) -> int:
     logging.set_verbosity(logging.WARNING)  # TensorFlow's notes on saving are nobody's concern
     try:
-        return main() or 0
+        status = main() or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BROKEN_PIPE_STATUS
     except InputError as error:
         return _fail(str(error))
     except KeyboardInterrupt:

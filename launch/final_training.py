@@ -164,12 +164,23 @@ class _Run:
         if data is None:
             self._write(over)
             return
+        self._check_kept()
         child = self._built_child()
         _take_over(load_model(self._place.model), child.model, self._place.model)
         figure = in_metric(child.test(data), self._trainee.metric)
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         looks = over.test_looks + 1
         self._write(dataclasses.replace(over, test=figure, test_looks=looks, test_looked_at=now))
+
+    def _check_kept(self) -> None:
+        """Raise InputError where the kept model is not the best epoch's of this training."""
+        kept = describe_model(self._place.model)
+        if (kept.epoch, kept.validation) != (self.result.best_epoch, self.result.best_validation):
+            raise InputError(
+                f"{self._place.model} is not the model of this training: its epoch {kept.epoch} "
+                f"has the validation figure {kept.validation:.6g}, the best here is epoch "
+                f"{self.result.best_epoch} with {self.result.best_validation or 0:.6g}"
+            )
 
     def fail(self, failure: ChildFailure) -> None:
         """Record a failure; the best model so far stays."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -21,15 +19,14 @@ from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.final_training import train
 from nas_with_rl.launch.grids import Axis, GridSearch, default_axes, grid_from_json
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
-from nas_with_rl.launch.trainees import FinalTraining
+from nas_with_rl.launch.trainees import FinalTraining, make_trainee
+from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
 from nas_with_rl.launch.training_workdir import FinalResult, figure, read_result
 from nas_with_rl.launch.trials import TrialStore
-from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.launch.workdir import FINAL, GRID_SEARCH, POINTS, Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
-KIND = "grid_search"
-POINTS = "points"
-FINAL = "final"
+NUM_BEST = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +35,14 @@ class Request:
 
     Attributes:
       search: the workdir of the search whose best architectures are tuned.
-      num_best: how many of them.
+      num_best: how many of them; None for 3.
       axes: none for the defaults.
     """
 
     workdir: str | None = None
     search: str | None = None
     data_dir: str | None = None
-    num_best: int = 3
+    num_best: int | None = None
     axes: tuple[Axis, ...] = ()
     overrides: tuple[str, ...] = ()
     final_overrides: tuple[str, ...] = ()
@@ -71,11 +68,11 @@ def new_grid(request: Request) -> GridSearch:
     if not request.search:
         raise InputError("--search is missing: the workdir of the search whose best are tuned")
     place = Workdir(request.search)
-    stored = place.read()
+    stored = place.read() if place.is_begun() else {}
     if "search" not in stored or not place.trials.exists():
         raise InputError(f"--search={request.search} holds no search of architectures")
     with contextlib.closing(TrialStore(place.trials)) as store:
-        best = store.best(request.num_best)
+        best = store.best(request.num_best or NUM_BEST)
     if not best:
         raise InputError(f"--search={request.search} has no completed trial")
     overrides = (*stored.get("overrides", ()), *request.overrides)
@@ -99,13 +96,55 @@ def opened(request: Request) -> Iterator[tuple[GridSearch, Path]]:
     place = Workdir(request.workdir)
     with contextlib.closing(place):
         if request.resume:
+            _check_resumed(request)
             grid = _stored(place.resume(), place)
             if request.data_dir:
                 grid = dataclasses.replace(grid, data_dir=request.data_dir)
         else:
             grid = new_grid(request)
-            place.start({"kind": KIND, "experiment": grid.experiment, "grid": grid.as_json()})
+            _check_data(grid)
+            place.start(
+                {
+                    "kind": GRID_SEARCH,
+                    "experiment": grid.experiment,
+                    "grid": grid.as_json(),
+                    "search": _searched(str(request.search)),
+                }
+            )
         yield grid, place.path
+
+
+def _check_resumed(request: Request) -> None:
+    """Raise InputError where a resumed grid search is asked to be another one."""
+    for flag in ("search", "num_best", "axes", "overrides", "final_overrides"):
+        if getattr(request, flag):
+            name = {"axes": "grid", "overrides": "override", "final_overrides": "final_override"}
+            raise InputError(
+                f"--{name.get(flag, flag)} with --resume: a grid search is continued as it was "
+                "begun; leave the flag out, or begin another one in another --workdir"
+            )
+
+
+def _check_data(grid: GridSearch) -> None:
+    """Raise InputError where a training could not even begin: before the first, not after days."""
+    architecture = grid.architectures[0]
+    trainings = [grid.training(architecture, point) for _, _, point in grid.points()]
+    trainings.append(grid.training(architecture, next(grid.points())[2], final=True))
+    checked = []
+    for training in trainings:
+        experiment = training.experiment
+        batch_size = getattr(experiment.child, "batch_size", 0)
+        loaded = (experiment.data, experiment.space, batch_size)
+        if loaded not in checked:
+            make_trainee(training)
+            checked.append(loaded)
+
+
+def _searched(workdir: str) -> dict[str, Any]:
+    """Return what is kept of the search: where it lies, and how far it had come."""
+    place = Workdir(workdir)
+    with contextlib.closing(TrialStore(place.trials)) as store:
+        return {"workdir": str(place.path.resolve()), "finished_trials": store.num_finished()}
 
 
 def _stored(description: dict[str, Any], place: Workdir) -> GridSearch:
@@ -171,30 +210,26 @@ def describe(points: Sequence[GridPoint]) -> str:
     return "\n".join(lines)
 
 
-def run(request: Request) -> None:
-    """Run a grid search to its test figure, printed. Ctrl-C leaves with the status for that."""
+def run(request: Request) -> int:
+    """Run a grid search to its test figure, printed; return the exit status."""
     with opened(request) as (grid, workdir):
         try:
-            run_interruptibly(lambda: _run(grid, workdir))
+            return run_interruptibly(lambda: _run(grid, workdir))
         except KeyboardInterrupt:
-            python = shlex.quote(sys.executable)
-            print("stopped; continue with:")
-            print(
-                f"{python} -m nas_with_rl.launch.grid_search --resume "
-                f"--workdir={shlex.quote(str(workdir))}"
-            )
+            print(f"stopped; continue with: {module_command('grid_search', str(workdir))}")
             leave_now(INTERRUPTED_STATUS)
 
 
-def _run(grid: GridSearch, workdir: Path) -> None:
+def _run(grid: GridSearch, workdir: Path) -> int:
     points = train_points(grid, workdir)
     print(f"\n{describe(points)}\n\nthe winner is point {points[0].number}:", flush=True)
     final = train_winner(grid, points[0], workdir)
     print(_summary(points[0], final, workdir))
+    return FAILED_STATUS if final.status == "failed" else 0
 
 
 def _summary(winner: GridPoint, final: FinalResult, workdir: Path) -> str:
-    if final.best_validation is None:
+    if final.status == "failed" or final.best_validation is None:
         return f"the winner's training has failed: {final.failure}"
     lines = [
         f"--architecture='{final.architecture}'",

@@ -16,7 +16,7 @@ _SEARCH = flags.DEFINE_string("search", None, "Workdir of the search whose best 
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory that keeps the grid search.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data lies. Default: as the search.")
 _NUM_BEST = flags.DEFINE_integer(
-    "num_best", 3, "How many of the search's best architectures.", lower_bound=1
+    "num_best", None, "How many of the search's best architectures. Default: 3.", lower_bound=1
 )
 _GRID = flags.DEFINE_multi_string(
     "grid",
@@ -49,8 +49,7 @@ def main() -> int:
         final_overrides=tuple(_FINAL_OVERRIDE.value),
         resume=_RESUME.value,
     )
-    grid_runs.run(request)
-    return 0
+    return grid_runs.run(request)
 
 
 if __name__ == "__main__":

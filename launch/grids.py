@@ -73,9 +73,13 @@ def default_axes(experiment: Experiment) -> tuple[Axis, ...]:
             _axis("learning_rate", child.learning_rate / 2, child.learning_rate),
             _axis("init_scale", 0.8 * child.init_scale, child.init_scale),
             _axis("dropout.output", dropped, dropped + 0.4 * (1 - dropped)),
-            Axis("child.decay_after", (str(child.decay_after), str(child.decay_after + 4))),
+            *([] if child.decay_factor == 1 else [_later(child.decay_after)]),
         )
     raise InputError(f"{experiment.name} looks its results up: there is nothing to tune")
+
+
+def _later(epoch: int) -> Axis:
+    return Axis("child.decay_after", (str(epoch), str(epoch + 4)))
 
 
 def _axis(field: str, *values: float) -> Axis:
@@ -107,6 +111,9 @@ class GridSearch:
 
     def __post_init__(self) -> None:
         fields = [axis.field for axis in self.axes]
+        for field in fields:
+            if field.partition(".")[0] not in ("child", "data", "space"):
+                raise InputError(f"--grid={field}=...: an axis is a field of child, data or space")
         for field in fields:
             if fields.count(field) > 1:
                 raise InputError(f"--grid has two axes of {field}")

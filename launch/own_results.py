@@ -3,7 +3,8 @@
 A run counts for a row of a table only if it is that row's run. It has to be a finished final
 training that has looked at the test set, and to share with what the row's command resolves to
 
-- the experiment's name and, where the row has one, the architecture;
+- the experiment's name and, where the row has one, the architecture; where it has none, the run
+  is the winner of a grid search over a search of at least the row's number of trials;
 - all of `data` and all of `space`, so that no smaller data set and no thinner network counts;
 - all of `child`, so epochs, steps, hidden units or number of parameters, tied embeddings, batch
   size and the rest, apart from `TUNED`: the settings over which the paper's grid searches run and
@@ -24,10 +25,15 @@ from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.paper_tables import Metric
 from nas_with_rl.launch.training_workdir import FinalResult, read_result, read_training
-from nas_with_rl.launch.workdir import EXPERIMENT_FILE, RESULT_FILE, Workdir
+from nas_with_rl.launch.workdir import (
+    EXPERIMENT_FILE,
+    FINAL,
+    GRID_SEARCH,
+    POINTS,
+    RESULT_FILE,
+    Workdir,
+)
 from nas_with_rl.search_spaces.errors import InputError
-
-POINTS = "points"  # of a grid search: never tested, so never a row's run
 
 TUNED = frozenset(
     {
@@ -69,11 +75,13 @@ class OwnRun:
       workdir: where.
       description: its `experiment.json`.
       result: its `result.json`.
+      grid: of a grid search's winner, that search's `experiment.json`.
     """
 
     workdir: Path
     description: Mapping[str, Any]
     result: FinalResult
+    grid: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,12 +117,24 @@ class Wanted:
             return "the test set was not looked at"
         if run.result.metric != wanted:
             return f"metric {run.result.metric}, not {wanted}"
+        if self.architecture is None and (reason := self._why_not_found(run)):
+            return reason
         for path, (there, here) in self._differences(run).items():
             if path not in TUNED:
                 return f"{path} {_shown(there)}, not {_shown(here)}"
         for name, digest in _digests(run.description.get("data_found")).items():
             if self.files.get(name, digest) != digest:
                 return f"its {name} is not the published file"
+        return None
+
+    def _why_not_found(self, run: OwnRun) -> str | None:
+        """Say why a run's architecture is not what the row's whole search has found."""
+        if run.grid is None:
+            return "its architecture is not a grid search's winner"
+        search = self.experiment.search
+        finished = run.grid.get("search", {}).get("finished_trials", 0)
+        if search and finished < search.num_samples:
+            return f"its search had {finished:,} of {search.num_samples:,} trials"
         return None
 
     def departures(self, run: OwnRun) -> tuple[str, ...]:
@@ -183,7 +203,7 @@ def read_runs(folder: Path) -> tuple[tuple[OwnRun, ...], tuple[str, ...]]:
     runs, warnings = [], []
     seen: set[tuple[bytes, ...]] = set()
     for path in sorted(folder.rglob(RESULT_FILE)):
-        if path.parent.parent.name == POINTS:
+        if path.parent.parent.name == POINTS:  # never tested, so never a row's run
             continue
         try:
             run = _read_run(path.parent)
@@ -211,7 +231,16 @@ def _read_run(workdir: Path) -> OwnRun:
                 f"{RESULT_FILE} {getattr(result, name)!r}"
             )
     _check_figure(result)
-    return OwnRun(workdir, description, result)
+    return OwnRun(workdir, description, result, _grid_of(workdir))
+
+
+def _grid_of(workdir: Path) -> Mapping[str, Any] | None:
+    """Return the `experiment.json` of the grid search whose winner was trained here."""
+    above = Workdir(workdir.parent)
+    if workdir.name != FINAL or not above.is_begun():
+        return None
+    description = above.read()
+    return description if description.get("kind") == GRID_SEARCH else None
 
 
 def _check_figure(result: FinalResult) -> None:

@@ -139,7 +139,7 @@ def _training(
     return Experiment(
         name=name,
         source=source,
-        expected_time="hours to days on one GPU; `tables` estimates it; not run here",
+        expected_time="hours on one GPU (`tables` estimates its rows); not run here",
         expected_result=expected_result,
         space=RecurrentCellSpace(base=8),
         data=data,

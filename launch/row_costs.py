@@ -23,7 +23,7 @@ from nas_with_rl.child_models.language_model_training import LanguageModelTraini
 from nas_with_rl.child_models.text import TextDataConfig
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
-from nas_with_rl.launch.grid_runs import Request
+from nas_with_rl.launch.grid_runs import NUM_BEST
 from nas_with_rl.launch.grids import default_axes
 from nas_with_rl.launch.own_rows import OwnRow
 from nas_with_rl.search_spaces.architecture import Architecture, random_architecture
@@ -214,7 +214,7 @@ def _searched_work(final: Experiment, searched: Experiment) -> tuple[Work, ...]:
     layers = "layers" if block == 1 else f"blocks of {block}"
     middle = search.depth.depth(search.num_samples // 2)
     last = search.depth.depth(search.num_samples - 1)
-    points = math.prod(len(axis.values) for axis in default_axes(searched)) * Request().num_best
+    points = math.prod(len(axis.values) for axis in default_axes(searched)) * NUM_BEST
     return (
         _image_work(
             f"the search ({search.num_samples:,} children of {child.epochs} epochs, counted as "

@@ -93,13 +93,15 @@ def read_named(text: str, experiment: Experiment) -> NamedArchitecture:
       InputError: no such name, or text that is no architecture of the experiment's space.
     """
     name = text.strip()
+    recurrent = isinstance(experiment.child, LanguageModelTraining)
     if name in KNOWN_CELLS:
-        if not isinstance(experiment.child, LanguageModelTraining):
+        if not recurrent:
             raise InputError(
                 f"--architecture={name} is a recurrent cell, and {experiment.name} trains none"
             )
         return NamedArchitecture(None, name, name)
-    architecture = read_architecture(name, experiment.space)
+    further = tuple(KNOWN_CELLS) if recurrent else ()
+    architecture = read_architecture(name, experiment.space, further_names=further)
     return NamedArchitecture(architecture, str(architecture), name if name in PUBLISHED else None)
 
 

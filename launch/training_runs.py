@@ -10,6 +10,7 @@ from typing import Any
 
 from nas_with_rl.launch.children import make_trainer
 from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
+from nas_with_rl.launch.configuration import difference
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.final_training import FinalTraining, Test, has_diverged, train
@@ -48,6 +49,7 @@ def run(request: Request) -> int:
     """
     if request.resume:
         request = _completed(request)
+        _check_same(request)
     experiment = configured(request.experiment, request.overrides)
     if request.architecture is None:
         raise InputError(
@@ -113,6 +115,24 @@ def _completed(request: Request) -> Request:
         raise InputError(
             f"--workdir={request.workdir} is not a training of a named experiment"
         ) from None
+
+
+def _check_same(request: Request) -> None:
+    """Raise InputError where a resumed training is asked to be another one."""
+    assert request.workdir is not None
+    stored = read_training(Workdir(request.workdir))
+    wanted = {
+        "experiment": request.experiment,
+        "seed": request.seed,
+        "overrides": list(request.overrides),
+    }
+    if request.architecture not in (stored["named"], stored["architecture"]):
+        wanted["architecture"] = request.architecture
+    if found := difference({name: stored[name] for name in wanted}, wanted):
+        raise InputError(
+            f"--workdir={request.workdir} holds another training, it cannot be resumed as this "
+            f"one; there / here: {found}"
+        )
 
 
 def _default_workdir(training: FinalTraining) -> str:

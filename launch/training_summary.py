@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from nas_with_rl.launch.training_workdir import FinalResult, figure
-from nas_with_rl.launch.workdir import TENSORBOARD
+from nas_with_rl.launch.workdir import TENSORBOARD, Workdir
 
 
 def size_line(result: FinalResult) -> str:
@@ -26,6 +26,7 @@ def describe(result: FinalResult, workdir: str | Path, *, has_test: bool) -> str
       workdir: where everything lies.
       has_test: whether the data has a test split.
     """
+    workdir = Workdir(workdir).path
     lines = []
     if result.best_epoch is not None and result.best_validation is not None:
         best = figure(result.best_validation, result.metric)

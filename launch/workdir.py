@@ -14,6 +14,9 @@ from typing import IO, Any
 from nas_with_rl.search_spaces.errors import InputError
 
 EXPERIMENT_FILE = "experiment.json"
+GRID_SEARCH = "grid_search"  # the kind of run, as `experiment.json` says; its trainings lie in
+POINTS = "points"  # this directory, and its winner's in
+FINAL = "final"
 TRIALS_FILE = "trials.sqlite"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
@@ -43,7 +46,10 @@ class Workdir:
 
     def is_begun(self) -> bool:
         """Say whether a run has begun here."""
-        return (self.path / EXPERIMENT_FILE).exists()
+        try:
+            return (self.path / EXPERIMENT_FILE).exists()
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror}") from None
 
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run here; refused where one has begun."""

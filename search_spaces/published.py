@@ -6,7 +6,7 @@ A binary takes such a name wherever it takes an architecture's text (`read_archi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
@@ -110,13 +110,16 @@ def published(name: str) -> Published:
     return PUBLISHED[name]
 
 
-def read_architecture(text: str, space: Space) -> Architecture:
+def read_architecture(
+    text: str, space: Space, *, further_names: Sequence[str] = ()
+) -> Architecture:
     """Read an architecture: a published one's name, or a line of text of any depth.
 
     Args:
       text: the name, or what `str(architecture)` writes.
       space: what the text belongs to. A published architecture keeps the space it was found in,
         which need not be this one, but has to be of its kind.
+      further_names: what else a name may be, for the error message.
 
     Raises:
       InputError: a name that is none, or of another kind than the space; a text that the space
@@ -128,7 +131,10 @@ def read_architecture(text: str, space: Space) -> Architecture:
         return PUBLISHED[name].architecture
     own = space.search_space(1) if isinstance(space, ConvolutionalSpace) else space.search_space()
     if len(name.split()) == 1 and len(own.steps) > 1:
-        return published(name).architecture
+        known = ", ".join((*PUBLISHED, *further_names))
+        raise InputError(
+            f"architecture {name!r}: no such published architecture; there are {known}"
+        )
     return parse_architecture(text, own, any_depth=True)
 
 

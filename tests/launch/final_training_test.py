@@ -220,6 +220,10 @@ def test_a_model_of_another_architecture_is_refused(copied, tmp_path):
     train(convnet_training(seed=1), tmp_path / "seed", test="never")
     shutil.copy(tmp_path / "seed" / "model.keras", copied / "model.keras")
     refused(resumption(copied, test="again"), "is not the model of this training")
+    rate = (*SMALL, "child.learning_rate=0.01")  # another training of the same architecture
+    training_runs.run(request(tmp_path / "rate", overrides=rate, test="never"))
+    shutil.copy(tmp_path / "rate" / "model.keras", copied / "model.keras")
+    refused(resumption(copied, test="again"), "is not the model of this training")
     (copied / "model.keras").write_text("no model")
     refused(resumption(copied, test="again"), "is no .keras file")
     assert read_result(copied).test_looks == 1

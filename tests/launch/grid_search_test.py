@@ -37,6 +37,7 @@ def test_values_with_commas_are_separated_by_semicolons():
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
+        (["search.num_samples=1,2"], "a field of child, data or space"),
         (["child.epochs"], "expected FIELD=VALUE"),
         (["child.epochs="], "expected FIELD=VALUE"),
         (["child.epochs=1,1"], "twice"),
@@ -72,8 +73,9 @@ def test_the_default_axes_are_the_papers_and_possible(name):
     fields = [axis.field.removeprefix("child.") for axis in axes]
     if name == "cifar10":
         assert fields == ["learning_rate", "weight_decay", "batch_norm_epsilon", "decay_epochs"]
-    else:
-        assert fields == ["learning_rate", "init_scale", "dropout.output", "decay_after"]
+    else:  # those of a constant rate have no epoch of decay
+        decay = ["decay_after"] if name == "ptb" else []
+        assert fields == ["learning_rate", "init_scale", "dropout.output", *decay]
     GridSearch(name, ("x",), axes)
     for axis in axes:
         assert 1 <= len(axis.values) == len(set(axis.values)) <= 2
@@ -150,12 +152,18 @@ def test_a_killed_grid_search_ends_as_one_never_killed_with_one_look(search, tmp
     [
         ({"workdir": None}, "--workdir is missing"),
         ({"search": None}, "--search is missing"),
-        ({"search": "/nowhere"}, "holds no run"),
+        ({"search": "/nowhere"}, "--search=/nowhere holds no search"),
         ({"overrides": ("child.epoch=1",)}, "no field 'epoch'"),
-        ({"resume": True}, "holds no run"),
+        ({"overrides": ("data.num_train=99999",)}, "99999"),
+        ({"final_overrides": ("data.num_train=99999",)}, "99999"),
+        ({"final_overrides": ("space.filters=1,2,3",)}, "unknown token"),
+        ({"resume": True}, "--search with --resume"),
+        ({"resume": True, "search": None}, "--num_best with --resume"),
+        ({"resume": True, "search": None, "num_best": None, "axes": ()}, "holds no run"),
     ],
 )
 def test_what_cannot_be_searched_is_one_clear_line(search, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         request = _request(search, tmp_path / "grid")
         grid_runs.run(dataclasses.replace(request, **changes))
+    assert not (tmp_path / "grid" / "experiment.json").exists()

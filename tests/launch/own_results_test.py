@@ -144,9 +144,27 @@ def test_another_architecture_or_experiment_is_not_meant(runs):
         dataclasses.replace(WANTED, experiment=configured("cifar10", ())),
     ):
         assert described(runs, wanted) == ("not run", [])
-    # A row whose architecture comes from a search takes any.
-    shown, _ = described(runs)
-    assert described(runs, dataclasses.replace(WANTED, architecture=None)) == (shown, [])
+
+
+@pytest.mark.parametrize(
+    ("grid", "reason"),
+    [
+        ({"kind": "grid_search", "search": {"finished_trials": 80}}, None),
+        ({"kind": "grid_search", "search": {"finished_trials": 79}}, "its search had 79 of 80"),
+        ({"kind": "grid_search"}, "its search had 0 of 80"),
+        ({"kind": "comparison"}, "not a grid search's winner"),
+        (None, "not a grid search's winner"),
+    ],
+)
+def test_a_row_without_an_architecture_takes_the_winner_of_its_whole_search(
+    trained, tmp_path, grid, reason
+):
+    shutil.copytree(trained, tmp_path / "grid" / "final")
+    if grid:
+        (tmp_path / "grid" / "experiment.json").write_text(json.dumps(grid))
+    shown, rejected = described(tmp_path, dataclasses.replace(WANTED, architecture=None))
+    assert (shown == "not run") == bool(reason)
+    assert [reason in why for why in rejected] == [True] * bool(reason)
 
 
 def test_a_tuned_setting_counts_and_is_named(tmp_path):

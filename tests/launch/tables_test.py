@@ -132,7 +132,9 @@ def test_no_wrong_value_in_a_file_ends_the_table(name, tmp_path):
 
 def test_convnets_are_compared_by_error(tmp_path):
     write_run(tmp_path / "a", "v1")
-    write_run(tmp_path / "b", "v2", overrides=("child.learning_rate=0.05",))
+    write_run(tmp_path / "b" / "final", "v2", overrides=("child.learning_rate=0.05",))
+    grid = {"kind": "grid_search", "search": {"finished_trials": 12_800}}
+    write_object(grid, tmp_path / "b" / "experiment.json")
     write_run(tmp_path / "c", "v1", overrides=("space.width_multiplier=0.25",))
     text = printed(1, tmp_path)
     assert row_of(text, "NAS v1, no stride or pooling", "4.2M") == "5.63"
