@@ -41,7 +41,6 @@ STDLIB_MODULES = (
 STDLIB_VOCABULARY = 100  # rarer characters become UNKNOWN
 VALIDATION_SHARE = 0.1
 
-PTB_SPLITS = ("train", "valid", "test")
 PTB_MD5 = {
     "train": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
     "valid": "aa0affc06ff7c36e977d7cd49e3839bf",
@@ -164,6 +163,11 @@ def load_test_tokens(
     if config.source != "ptb":
         raise InputError(f"source is {config.source!r}, which has no test text; ptb has one")
     return _numbers(_ptb_tokens(_ptb_file("test", data_dir), config.unit), vocabulary)
+
+
+def test_source(data_dir: str | None) -> SourceFile:
+    """Return where the test text of "ptb" comes from; errors as in `load_corpus`."""
+    return _ptb_file("test", data_dir).source
 
 
 def contiguous_batches(tokens: np.ndarray, batch_size: int) -> np.ndarray:

@@ -221,6 +221,7 @@ def run(request: Request) -> int:
 
 
 def _run(grid: GridSearch, workdir: Path) -> int:
+    print(f"the {len(grid.architectures)} best of the search, {len(list(grid.points()))} points")
     points = train_points(grid, workdir)
     print(f"\n{describe(points)}\n\nthe winner is point {points[0].number}:", flush=True)
     final = train_winner(grid, points[0], workdir)

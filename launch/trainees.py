@@ -22,7 +22,7 @@ from nas_with_rl.child_models.language_model_training import (
 )
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.child_models.saved_models import SavedDescription
-from nas_with_rl.child_models.text import TextDataConfig, load_test_tokens
+from nas_with_rl.child_models.text import TextDataConfig, load_test_tokens, test_source
 from nas_with_rl.child_models.training import ChildInTraining
 from nas_with_rl.launch.children import ConvNetTrainer, LanguageModelTrainer, make_trainer
 from nas_with_rl.launch.configuration import as_json
@@ -213,6 +213,9 @@ class LanguageModelTrainee:
         data = training.experiment.data
         assert isinstance(data, TextDataConfig)
         self.training, self.named, self.data_found = training, named, trainer.data
+        if has_test(training.experiment):  # missing or damaged: now, not after the last epoch
+            source = test_source(_expanded(training.data_dir))
+            self.data_found = [*trainer.data, dataclasses.asdict(source)]
         self.metric: Metric = "perplexity" if data.unit == "word" else "bits_per_character"
         self._data, self._cell = data, _cell(named)
         self._corpus, self._config = trainer.corpus, trainer.training
@@ -257,10 +260,12 @@ def has_test(experiment: Experiment) -> bool:
 def draw_training(training: FinalTraining) -> str:
     """Return what is trained as lines of text."""
     named = read_named(training.architecture, training.experiment)
+    published = PUBLISHED.get(named.name or "")
+    heading = f"{published.title}\n" if published else ""
     if isinstance(training.experiment.child, ImageTraining):
-        return draw_convnet(_convnet(named, training.experiment))
+        return heading + draw_convnet(_convnet(named, training.experiment))
     cell = _cell(named)
-    return KNOWN_CELLS[cell].title if isinstance(cell, str) else draw_cell(cell)
+    return KNOWN_CELLS[cell].title if isinstance(cell, str) else heading + draw_cell(cell)
 
 
 def _convnet(named: NamedArchitecture, experiment: Experiment) -> ConvNet:

@@ -94,7 +94,7 @@ def test_directories_are_names_or_numbers():
     [
         ({"workdir": None}, "--workdir is missing"),
         ({"architectures": ("1 1 - 4",)}, "--architecture is given 1 times, and two at least"),
-        ({"architectures": ("1 1 - 4", "figure_8")}, "--architecture=figure_8: no such"),
+        ({"architectures": ("1 1 - 4", "figure_8")}, "architecture 'figure_8': no such"),
         ({"overrides": ("child.batch_size=1001",)}, "batch_size is 1001"),
         ({"experiment": "nas_bench_201"}, "looks its results up"),
         ({"resume": True}, "holds no run"),

@@ -285,7 +285,10 @@ def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
     [
         ({"experiment": None}, "--experiment is missing"),
         ({"architecture": None}, "--architecture is missing"),
-        ({"architecture": "figure_8"}, "--architecture=figure_8: no such architecture; there are"),
+        (
+            {"architecture": "figure_8"},
+            "architecture 'figure_8': no such published architecture; there are",
+        ),
         ({"architecture": "baseline_lstm"}, "quickstart_conv trains none"),
         ({"architecture": "nas_cell"}, "is a recurrent cell"),
         ({"architecture": "3 4 - 8"}, "unknown token at word 2"),

@@ -213,8 +213,8 @@ def test_what_is_no_convnet_or_of_other_blocks_is_refused():
         ({"pool_after": (24, 13)}, "pool_after is (24, 13); it takes numbers of layers, from 1"),
         ({"pool_after": (0, 13)}, "pool_after is (0, 13)"),
         ({"pool_after": (13, 13)}, "pool_after is (13, 13)"),
-        ({"width_multiplier": 0.0}, "width_multiplier is 0.0, not above 0 and finite"),
-        ({"width_multiplier": math.inf}, "width_multiplier is inf, not above 0 and finite"),
+        ({"width_multiplier": 0.0}, "width_multiplier is 0.0, not above 0"),
+        ({"width_multiplier": math.inf}, "width_multiplier is inf, not above 0 and at most"),
         ({"extra_filters": -1}, "extra_filters is -1, below 0"),
     ],
 )
