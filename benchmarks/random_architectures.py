@@ -73,6 +73,7 @@ TEXT_TRAINING = LanguageModelTraining(  # the rest as in the quickstart
     num_steps=35,
     optimizer="adam",
     learning_rate=0.02,
+    clip_norm=175.0,
     init_scale=0.3,
 )
 
