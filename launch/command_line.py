@@ -90,6 +90,11 @@ def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
     try:
         with _held_back_stderr() if quiet else contextlib.nullcontext():
             import keras
+
+            if keras.backend.backend() == "tensorflow":
+                import tensorflow as tf
+
+                tf.config.list_physical_devices()  # remembered; without a driver it complains
     except ImportError as error:
         raise InputError(
             f"Keras's backend cannot be imported: {error} (KERAS_BACKEND names another of "
