@@ -349,7 +349,7 @@ def test_ctrl_c_names_the_command_that_continues(tmp_path):
     )
     assert any(line.startswith("epoch 3 ") or " 3 of" in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=180)
     assert process.returncode == 130 and errors == ""
     command = "-m nas_with_rl.launch.train_architecture --resume --workdir=run"
     assert f"stopped; continue with: {sys.executable} {command}" in printed
