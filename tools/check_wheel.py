@@ -72,7 +72,7 @@ def install(wheel: Path, environment: Path) -> Path:
     """Install the wheel and its requirements; return the environment's python."""
     run([sys.executable, "-m", "venv", environment])
     python = environment / "bin" / "python"
-    run([python, "-m", "pip", "install", "--quiet", wheel])
+    run([python, "-m", "pip", "install", "--quiet", f"{wheel}[jax]"])  # jax_* need the extra
     run([python, "-m", "pip", "check"])
     return python
 
