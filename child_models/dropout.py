@@ -15,7 +15,6 @@ from nas_with_rl.child_models.operations import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 
 NUM_LAYERS = 2  # of every language model
-NUM_MASKS = 2 + 2 * NUM_LAYERS  # that a segment may have, numbered by `draw_masks`
 RATES = ("embedding", "input", "recurrent", "output")
 
 
@@ -90,8 +89,8 @@ def draw_masks(
     Args:
       dropout: the rates.
       shapes: of the segment and the model.
-      uniform: from a mask's number, below NUM_MASKS, and shape to draws from U[0, 1). It holds
-        the key: the same function draws the same.
+      uniform: from a mask's number and shape to draws from U[0, 1). It holds the key: the same
+        function draws the same.
     """
     times = shapes.num_steps if dropout.kind == "zaremba" else 1
     batch_size, units = shapes.batch_size, shapes.units
@@ -99,7 +98,7 @@ def draw_masks(
     def draw(number: int, shape: tuple[int, ...], rate: float) -> Tensor | None:
         if not rate:
             return None
-        return keras.ops.cast(uniform(number, shape) >= rate, "float32") / (1 - rate)
+        return keras.ops.cast(uniform(number, shape) >= rate, keras.config.floatx()) / (1 - rate)
 
     widths = (shapes.embedding_width, *(units,) * (NUM_LAYERS - 1))
     return DropoutMasks(

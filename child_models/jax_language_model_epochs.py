@@ -1,7 +1,6 @@
 """The epochs of a language model in JAX: whole loops over segments, compiled.
 
-The twin of `language_model_epochs`: the same arithmetic, with masks of JAX's own random numbers,
-keyed by (seed, epoch, segment).
+The twin of `language_model_epochs`: the same arithmetic and the same dropout masks.
 
 Shapes: T steps, B sequences, V vocabulary.
 """
@@ -23,9 +22,9 @@ from nas_with_rl.child_models.jax_epochs import (
     Values,
     clipped_by_global_norm,
     cross_entropy,
-    random_key,
     unless_diverged,
 )
+from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.known_cells import Cell
 from nas_with_rl.child_models.language_model import LanguageModel, State
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining, segments_of
@@ -43,7 +42,7 @@ class LanguageModelInTraining:
         Raises:
           InputError: a size that no model meets.
         """
-        self._config, self._seed = config, seed
+        self._config, self._seed = config, (seed, seed >> 32)  # words
         self._training = jnp.asarray(segments_of(corpus.train, config, most=config.steps_per_epoch))
         self._validation = jnp.asarray(segments_of(corpus.validation, config))
         size = config.size(len(corpus.vocabulary), cell)
@@ -63,9 +62,9 @@ class LanguageModelInTraining:
           ChildFailure: "diverged" or "out_of_memory".
         """
         self._optimizer.learning_rate.assign(self._config.learning_rate_of(epoch))
-        key = jax.random.fold_in(random_key(self._seed), epoch)
+        first_step = (epoch - 1) * (len(self._training) // self._config.num_steps)
         with out_of_memory_is_a_failure():
-            values, nll = self._train_loop(self._trained.values(), self._training, key)
+            values, nll = self._train_loop(self._trained.values(), self._training, first_step)
             nll = float(nll)
         self._trained.assign(values)
         return _finite(nll, f"training, epoch {epoch}")
@@ -100,14 +99,20 @@ class LanguageModelInTraining:
         return _finite(nll, when)
 
     def _train_segments(
-        self, values: Values, tokens: jax.Array, key: jax.Array
+        self, values: Values, tokens: jax.Array, first_step: jax.Array
     ) -> tuple[Values, jax.Array]:
-        """Return the values after an epoch, and its mean nll, for tokens [segments·T + 1, B]."""
+        """Return the values after an epoch, and its mean nll, for tokens [segments·T + 1, B].
+
+        Args:
+          values: before it.
+          tokens: the text.
+          first_step: the number of its first step.
+        """
         inputs, targets, _ = self._segments(tokens)
 
         def train(carry: tuple[Values, State], segment: tuple) -> tuple[tuple, jax.Array]:
             (values, state), (number, *tokens) = carry, segment
-            masks = self._masks(jax.random.fold_in(key, number))
+            masks = self._masks(first_step + number)
             (summed, state), gradients = jax.value_and_grad(self._summed_nll, has_aux=True)(
                 values.weights, values.others, tokens, state, masks
             )
@@ -169,8 +174,8 @@ class LanguageModelInTraining:
         nll, state = self._nll(*arguments)
         return nll * self._config.num_steps, state
 
-    def _masks(self, key: jax.Array) -> DropoutMasks:
-        """Draw the masks of a training step."""
+    def _masks(self, step: jax.Array) -> DropoutMasks:
+        """Draw the masks of a training step, from its number and the seed alone."""
         size, config = self.model.size, self._config
         shapes = MaskShapes(
             config.num_steps,
@@ -181,7 +186,7 @@ class LanguageModelInTraining:
         )
 
         def uniform(number: int, shape: tuple[int, ...]) -> jax.Array:
-            return jax.random.uniform(jax.random.fold_in(key, number), shape)
+            return keyed_uniform((*self._seed, step, number), shape)
 
         return draw_masks(config.dropout, shapes, uniform)
 

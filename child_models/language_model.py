@@ -70,9 +70,10 @@ class LanguageModel(keras.Model):
                 shape=(size.units, size.vocabulary), initializer="zeros", name="softmax_kernel"
             )
         self.built = True
-        rng = np.random.default_rng(seed)
-        for weight in self.trainable_variables:
-            weight.assign(rng.uniform(-init_scale, init_scale, weight.shape).astype(np.float32))
+        weights = self.trainable_variables
+        drawn = draw_weights([weight.shape for weight in weights], init_scale, seed)
+        for weight, values in zip(weights, drawn, strict=True):
+            weight.assign(values)
 
     @property
     def num_parameters(self) -> int:
@@ -201,6 +202,14 @@ class RecurrentLayer(keras.layers.Layer):
         batch_major = keras.ops.transpose(inputs, (1, 0, 2))
         outputs, *last = layer(batch_major, initial_state=list(state))
         return keras.ops.transpose(outputs, (1, 0, 2)), tuple(last)
+
+
+def draw_weights(
+    shapes: Sequence[Sequence[int]], init_scale: float, seed: int
+) -> list[np.ndarray]:
+    """Return weights from U[-init_scale, init_scale], float32, drawn by `seed` alone."""
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(-init_scale, init_scale, shape).astype(np.float32) for shape in shapes]
 
 
 def _by_token(mask: Tensor | None, tokens: Tensor) -> Tensor | None:

@@ -16,12 +16,12 @@ import tensorflow as tf
 
 from nas_with_rl.child_models.dropout import (
     NO_DROPOUT,
-    NUM_MASKS,
     DropoutMasks,
     MaskShapes,
     draw_masks,
 )
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.known_cells import Cell
 from nas_with_rl.child_models.language_model import LanguageModel, State
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining, segments_of
@@ -39,7 +39,7 @@ class LanguageModelInTraining:
         Raises:
           InputError: a size that no model meets.
         """
-        self._config, self._seed = config, seed
+        self._config, self._seed = config, (seed, seed >> 32)  # words
         self._training = segments_of(corpus.train, config, most=config.steps_per_epoch)
         self._validation = segments_of(corpus.validation, config)
         size = config.size(len(corpus.vocabulary), cell)
@@ -190,9 +190,7 @@ class LanguageModelInTraining:
             size.embedding_width,
             size.units,
         )
-        seed, first = tf.constant(self._seed, tf.int64), tf.cast(step, tf.int64) * NUM_MASKS
-
         def uniform(number: int, shape: tuple[int, ...]) -> tf.Tensor:
-            return tf.random.stateless_uniform(shape, tf.stack([seed, first + number]))
+            return keyed_uniform((*self._seed, step, number), shape)
 
         return draw_masks(config.dropout, shapes, uniform)

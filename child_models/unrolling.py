@@ -141,7 +141,7 @@ def _backward(
 
 
 def _array(num_steps: int, like: tf.Tensor) -> tf.TensorArray:
-    return tf.TensorArray(tf.float32, num_steps, element_shape=like.shape)
+    return tf.TensorArray(like.dtype, num_steps, element_shape=like.shape)
 
 
 def _flat(values: tf.Tensor) -> tf.Tensor:
