@@ -110,9 +110,14 @@ class InProcess:
                 measurement = _measurement(self._called(evaluation))
         except ChildFailure as failure:
             return Failure(failure.reason, str(failure))
-        if not math.isfinite(measurement.reward):
-            return Failure("diverged", f"the reward is {measurement.reward}")
-        return measurement
+        return finite(measurement)
+
+
+def finite(result: Measurement | Failure) -> Measurement | Failure:
+    """Return the failure "diverged" for a measurement whose reward is not finite."""
+    if isinstance(result, Measurement) and not math.isfinite(result.reward):
+        return Failure("diverged", f"the reward is {result.reward}")
+    return result
 
 
 def _measurement(returned: object) -> Measurement:
