@@ -1,0 +1,295 @@
+"""Speed of recurrent children, beside what one would use instead, every one treated alike.
+
+    python benchmarks/children.py                                # hours, most of it PyTorch's
+    python benchmarks/children.py --units=32 --rival_cells=4     # 10 minutes on 2 cores
+
+The children are `children_task`'s: random base-8 cells as both layers of a character model. Each
+contestant runs in fresh processes of one thread, each pinned to one of the cores that this one may
+use (`taskset` narrows them).
+
+- `steps`: ms per training step of one child, on one core. The contestants take turns, a round of
+  10 steps of each cell. First calls: what the first program costs beyond its steps (building,
+  tracing, compiling), and each further cell. Ratios are of CPU time, which on an idle machine is
+  the wall-clock time of one thread and on a busy one still holds.
+- `rewards`: seconds from nothing to the validation nll of 32 different cells, trained for 100
+  steps each, with a process on every core: start, imports and compilation included.
+
+Floor: 6 operations (2 forward, 4 backward) for each multiply-add of the forward products, at the
+rate of large float32 matrix products, which is measured in the same run.
+
+The exit status is 1 if a target is missed.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from children_contestants import CONTESTANTS, NOBODY, ContestantProcess, Start, present
+from children_task import multiply_adds, save_text
+
+from nas_with_rl.launch import command_line
+from nas_with_rl.search_spaces.errors import InputError
+
+STEPS_PER_ROUND, STEPS_PER_CHILD = 10, 100
+STEP_CELLS = 4  # of the table of steps, where a program does not take more
+HAND, KERAS = "by_hand_xla", "keras_cell"
+STEP_TARGET = 1.25  # of any cell as data, times the hand-written cell's time per step
+REWARD_TARGETS = {32: 0.5, 64: 0.6, 128: 0.8}  # of the best rival's time
+
+_UNITS = flags.DEFINE_list("units", ["32", "64", "128"], "Hidden units, one table for each.")
+_TABLES = flags.DEFINE_list("table", ["steps", "rewards"], "Which tables.")
+_CONTESTANTS = flags.DEFINE_list("contestants", list(CONTESTANTS), "Who takes part.")
+_CELLS = flags.DEFINE_integer("cells", 32, "Cells of the table of rewards.", lower_bound=1)
+_RIVAL_CELLS = flags.DEFINE_integer(
+    "rival_cells",
+    0,
+    "Cells trained by those that need a program for each; what they take after the start is then "
+    "scaled. 0: all.",
+    lower_bound=0,
+)
+_REPETITIONS = flags.DEFINE_integer("repetitions", 7, "Rounds of steps.", lower_bound=1)
+_TORCH_PYTHON = flags.DEFINE_string("torch_python", sys.executable, "A Python that has PyTorch.")
+_OUTPUT = flags.DEFINE_string("output", "runs/children.json", "Where the figures are written.")
+
+
+@dataclasses.dataclass(frozen=True)
+class StepFigures:
+    """A line of the table of steps, by wall-clock and CPU time; medians over the rounds.
+
+    Attributes:
+      first_seconds: of the first program.
+      further_seconds: of a further group of cells; None where one was all.
+      ms_per_step: of one child.
+      nll: the first cell's, in nats, of its first epoch.
+    """
+
+    first_seconds: tuple[float, float]
+    further_seconds: tuple[float, float] | None
+    ms_per_step: tuple[float, float]
+    nll: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class RewardFigures:
+    """A line of the table of rewards.
+
+    Attributes:
+      seconds: from nothing to all rewards.
+      cpu_seconds: of the process that takes most.
+      num_trained: cells; if fewer than were wanted, what came after the start is scaled.
+      nlls: of the validation text by cell; None: diverged.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    num_trained: int
+    nlls: tuple[float | None, ...]
+
+
+def measure_steps(
+    names: Sequence[str], start: Start, repetitions: int
+) -> tuple[dict[str, StepFigures], float]:
+    """Return each contestant's figures, and matrix-product operations per second (CPU time)."""
+    with contextlib.ExitStack() as stack:
+        products = stack.enter_context(ContestantProcess(NOBODY, start))
+        processes, groups, begun = {}, {}, {}
+        for name in names:  # one after the other: they share the core
+            processes[name] = stack.enter_context(ContestantProcess(CONTESTANTS[name], start))
+            groups[name] = grouped(STEP_CELLS, CONTESTANTS[name].group_size)
+            begun[name] = processes[name].ask("begin", groups[name])
+            seconds = ", ".join(f"{answer['first'][0]:.1f}" for answer in begun[name])
+            print(f"  {name}: first calls of {seconds} s", flush=True)
+        rates, rounds = [], {name: [] for name in names}
+        for _ in range(repetitions):
+            rates.append(products.ask("epoch")[0]["per_second"][1])
+            for name, process in processes.items():
+                rounds[name].append(process.ask("epoch")[0]["seconds"])
+    figures = {}
+    for name in names:
+        steps = STEPS_PER_ROUND * sum(map(len, groups[name]))
+        first, *further = [answer["first"] for answer in begun[name]]
+        figures[name] = StepFigures(
+            first_seconds=medians([first]),
+            further_seconds=medians(further) if further else None,
+            ms_per_step=medians([[1000 * each / steps for each in pair] for pair in rounds[name]]),
+            nll=begun[name][0]["nlls"][0],
+        )
+    return figures, statistics.median(rates)
+
+
+def measure_rewards(name: str, start: Start, cores: Sequence[int], num_cells: int) -> RewardFigures:
+    """Return one contestant's figures, with a process on each core."""
+    groups = grouped(num_cells, CONTESTANTS[name].group_size)
+    shares = [groups[index :: len(cores)] for index in range(min(len(cores), len(groups)))]
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for core, share in zip(cores, shares, strict=False):
+            process = ContestantProcess(CONTESTANTS[name], dataclasses.replace(start, core=core))
+            processes.append(stack.enter_context(process))
+            process.tell("rewards", share)
+        answers = [process.answers() for process in processes]
+        ready = [process.ready for process in processes]
+        began = processes[0].started
+    scale = 1.0
+    if not CONTESTANTS[name].any_cell:  # by the cells of the process that has most
+        scale = math.ceil(_CELLS.value / len(cores)) / math.ceil(num_cells / len(shares))
+
+    def scaled(key: str) -> float:
+        ends = (of_process[-1] for of_process in answers)
+        pairs = zip(ready, ends, strict=True)
+        return max(first[key] + (last[key] - first[key]) * scale for first, last in pairs)
+
+    return RewardFigures(
+        seconds=scaled("at") - began,
+        cpu_seconds=scaled("cpu_seconds"),
+        num_trained=num_cells,
+        nlls=tuple(nll for of_process in answers for one in of_process for nll in one["nlls"]),
+    )
+
+
+def grouped(num_cells: int, group_size: int) -> list[list[int]]:
+    """Return the cells' numbers in groups, all of one size."""
+    numbers = range(-(-num_cells // group_size) * group_size)
+    return [list(numbers[i : i + group_size]) for i in numbers[::group_size]]
+
+
+def medians(pairs: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the median wall-clock and CPU time."""
+    wall, cpu = (statistics.median(values) for values in zip(*pairs, strict=True))
+    return wall, cpu
+
+
+def show_steps(figures: dict[str, StepFigures], units: int, rate: float) -> None:
+    """Print a table of steps."""
+    floor = 1000 * 2 * multiply_adds(units) / rate
+    billions = multiply_adds(units) / 1e9
+    print(
+        f"{units} units: floor {floor:.1f} ms = 2 x {billions:.3f}e9 multiply-adds (forward and two"
+        f" backward products) / {rate / 1e9:.1f} GFLOP/s\n"
+        f"  {'ms per training step of one child':44}first s further s     ms  CPU ms"
+        "  x by hand  x floor  nll"
+    )
+    hand = figures.get(HAND)
+    for name, line in figures.items():
+        further = f"{line.further_seconds[0]:9.1f}" if line.further_seconds else f"{'-':>9}"
+        ratio = f"{line.ms_per_step[1] / hand.ms_per_step[1]:11.2f}" if hand else f"{'-':>11}"
+        nll = "diverged" if line.nll is None else f"{line.nll:.5f}"
+        print(
+            f"  {CONTESTANTS[name].title:44}{line.first_seconds[0]:7.1f} {further}"
+            f"{line.ms_per_step[0]:7.1f}{line.ms_per_step[1]:8.1f}{ratio}"
+            f"{line.ms_per_step[1] / floor:9.1f}  {nll}",
+            flush=True,
+        )
+
+
+def show_rewards(figures: dict[str, RewardFigures], units: int) -> None:
+    """Print a table of rewards."""
+    best = min([line.seconds for name, line in figures.items() if not CONTESTANTS[name].own] or [0])
+    print(
+        f"{units} units, {_CELLS.value} cells x {STEPS_PER_CHILD} steps\n"
+        f"  {'from nothing to all rewards':44}seconds  CPU s a core  x best rival  median nll"
+    )
+    for name, line in figures.items():
+        finite = [math.inf if nll is None else nll for nll in line.nlls]
+        scaled = line.num_trained < _CELLS.value
+        ratio = f"{line.seconds / best:14.2f}" if best else f"{'-':>14}"
+        note = f"  SCALED from {line.num_trained} cells" if scaled else ""
+        print(
+            f"  {CONTESTANTS[name].title:44}{line.seconds:7.1f}{line.cpu_seconds:14.1f}{ratio}"
+            f"{statistics.median(finite):12.4f}{note}",
+            flush=True,
+        )
+
+
+def targets(
+    steps: dict[str, StepFigures], rewards: dict[str, RewardFigures], units: int
+) -> list[tuple[str, float, float]]:
+    """Return what is wanted of any cell as data: in words, a ratio and its ceiling."""
+    found = []
+    if {HAND, KERAS} <= steps.keys():  # or the rivals would be straw men
+        ratio = steps[HAND].ms_per_step[1] / steps[KERAS].ms_per_step[1]
+        found.append((f"{HAND} per step, of {KERAS}", ratio, 1.0))
+    ours = [line.ms_per_step[1] for name, line in steps.items() if CONTESTANTS[name].any_cell]
+    if ours and HAND in steps:
+        ratio = min(ours) / steps[HAND].ms_per_step[1]
+        found.append((f"any cell as data per step, of {HAND}", ratio, STEP_TARGET))
+    rivals = [line.seconds for name, line in rewards.items() if not CONTESTANTS[name].own]
+    ours = [line.seconds for name, line in rewards.items() if CONTESTANTS[name].any_cell]
+    if ours and rivals and units in REWARD_TARGETS:
+        ratio = min(ours) / min(rivals)
+        found.append(
+            ("any cell as data, all rewards, of the best rival", ratio, REWARD_TARGETS[units])
+        )
+    return found
+
+
+def measure(units: int, names: Sequence[str], cores: Sequence[int], directory: Path) -> dict:
+    """Measure, print and return the tables of one size."""
+    steps: dict[str, StepFigures] = {}
+    rewards: dict[str, RewardFigures] = {}
+    rate = None
+    if "steps" in _TABLES.value:
+        text = directory / "steps.npz"
+        save_text(text, STEPS_PER_ROUND)
+        start = Start(units, text, cores[0], _TORCH_PYTHON.value)
+        steps, rate = measure_steps(names, start, _REPETITIONS.value)
+        show_steps(steps, units, rate)
+    if "rewards" in _TABLES.value:
+        text = directory / "rewards.npz"
+        save_text(text, STEPS_PER_CHILD)
+        start = Start(units, text, cores[0], _TORCH_PYTHON.value)
+        for name in names:
+            few = _RIVAL_CELLS.value and not CONTESTANTS[name].any_cell
+            num_cells = min(_RIVAL_CELLS.value, _CELLS.value) if few else _CELLS.value
+            rewards[name] = measure_rewards(name, start, cores, num_cells)
+            print(f"  {name}: {rewards[name].seconds:.1f} s", flush=True)
+        show_rewards(rewards, units)
+    goals = targets(steps, rewards, units)
+    for title, ratio, ceiling in goals:
+        print(f"  {title}: {ratio:.2f} (at most {ceiling}), {verdict(ratio, ceiling)}", flush=True)
+    return {
+        "units": units,
+        "operations_per_second": rate,
+        "multiply_adds": multiply_adds(units),
+        "steps": {name: dataclasses.asdict(line) for name, line in steps.items()},
+        "rewards": {name: dataclasses.asdict(line) for name, line in rewards.items()},
+        "targets": goals,
+    }
+
+
+def verdict(ratio: float, ceiling: float) -> str:
+    return "met" if ratio <= ceiling else "MISSED"
+
+
+def main() -> int:
+    """Measure all sizes; return the exit status."""
+    if wrong := [table for table in _TABLES.value if table not in ("steps", "rewards")]:
+        raise InputError(f"--table has {wrong[0]!r}, not steps or rewards")
+    if wrong := [units for units in _UNITS.value if not units.isdigit() or not int(units)]:
+        raise InputError(f"--units has {wrong[0]!r}, not a number above 0")
+    names = list(present(_CONTESTANTS.value, _TORCH_PYTHON.value))
+    cores = sorted(os.sched_getaffinity(0))
+    output = Path(_OUTPUT.value)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{platform.machine()}, cores {cores}; figures go to {output}", flush=True)
+    sizes: list[dict] = []
+    with tempfile.TemporaryDirectory() as directory:
+        for units in map(int, _UNITS.value):
+            sizes.append(measure(units, names, cores, Path(directory)))
+            figures = {"cores": cores, "cells": _CELLS.value, "sizes": sizes}
+            output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    missed = [goal for size in sizes for goal in size["targets"] if goal[1] > goal[2]]
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)
