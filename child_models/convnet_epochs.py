@@ -1,15 +1,19 @@
 """Epochs of a ConvNet's training, compiled by TensorFlow.
 
 A whole epoch is one call of one compiled function, over images that stay in memory as one uint8
-tensor. Every random draw is keyed by (seed, epoch, step).
+tensor. Every random draw is keyed by (seed, epoch, step). A small child takes less time to train
+than to trace and optimise, so graphs are kept small, and those of the last few networks for who
+trains one of them again (`KeptPrograms`).
 
 Shapes: B images in a batch, N images, S height and width, C channels.
 """
 
 from __future__ import annotations
 
+import collections
 import math
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import keras
@@ -29,7 +33,11 @@ from nas_with_rl.child_models.images import (
 )
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 
-_Data = tuple[tf.Tensor, tf.Tensor]  # images [N, S, S, C] of type uint8, labels [N]
+_Data = tuple[tf.Tensor, ...]  # images [N, S, S, C] of type uint8, labels [N]
+
+_NUM_KEPT = 4  # programs; 7 MB each, and two numbers for each weight
+# Once for all children of a search; they go with the images that they are copies of.
+_resident: weakref.WeakKeyDictionary[LabelledImages, _Data] = weakref.WeakKeyDictionary()
 
 
 class ConvNetInTraining:
@@ -41,23 +49,48 @@ class ConvNetInTraining:
         self.num_parameters = sum(math.prod(w.shape) for w in model.trainable_variables)
         self.multiply_adds = multiply_adds(model)
         self._config = config
-        self._seed = tf.constant(np.random.SeedSequence(seed).generate_state(2).view(np.int32))
+        self._seed = _key(seed)
         self._optimizer = keras.optimizers.SGD(
             config.learning_rate, momentum=config.momentum, nesterov=True
         )
         self._optimizer.build(model.trainable_variables)
-        self._train = _tensors(images.train)
-        self._validation = _tensors(images.validation)
+        self._take(images)
         self._train_loop: Callable[..., tf.Tensor] | None = None
         self._validation_loop: Callable[..., tf.Tensor] | None = None
+        self._learn, self._logits = self._learned, self._inferred
+        if config.jit_compile:  # without the crops, for which XLA has no kernel
+            self._learn, self._logits = (
+                tf.function(part, autograph=False, jit_compile=True)
+                for part in (self._learned, self._inferred)
+            )
+
+    def start_over(self, model: keras.Model, images: Images, *, seed: int) -> None:
+        """Become the child of the same network that starts from other weights; compile nothing.
+
+        Args:
+          model: the same network, untrained; its values are copied.
+          images: as many as before, and as large.
+          seed: the key of every draw.
+        """
+        for variable, start in zip(self.model.variables, model.variables, strict=True):
+            variable.assign(start)
+        for velocity in self._optimizer.momentums:
+            velocity.assign(tf.zeros_like(velocity))
+        self._seed = _key(seed)
+        self._take(images)
+
+    def let_images_go(self) -> None:
+        """Hold no images until `start_over`."""
+        self._train = self._validation = ()
 
     def train_epoch(self, epoch: int) -> float:
         """Train for an epoch from 1; see `ChildInTraining`."""
         self._optimizer.learning_rate = self._config.learning_rate_at(epoch)
         with out_of_memory_is_a_failure():
+            arguments = (self._seed, tf.constant(epoch), *self._train)
             if self._train_loop is None:
-                self._train_loop = _traced(self._train_images, tf.constant(epoch), *self._train)
-            loss = float(self._train_loop(tf.constant(epoch), *self._train))
+                self._train_loop = _traced(self._train_images, *arguments)
+            loss = float(self._train_loop(*arguments))
         if not math.isfinite(loss):
             raise ChildFailure("diverged", f"the loss of epoch {epoch} is {loss}")
         return loss
@@ -79,11 +112,16 @@ class ConvNetInTraining:
         """Return the weights, the moving averages, and the optimizer's variables."""
         return [*self.model.variables, *self._optimizer.variables]
 
-    def _train_images(self, epoch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def _take(self, images: Images) -> None:
+        self._train, self._validation = _tensors(images.train), _tensors(images.validation)
+
+    def _train_images(
+        self, seed: tf.Tensor, epoch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
+    ) -> tf.Tensor:
         """Return the mean loss of an epoch."""
         batch_size = self._config.batch_size
         num_steps = images.shape[0] // batch_size  # the last partial batch is left out
-        seed = tf.random.experimental.stateless_fold_in(self._seed, epoch)
+        seed = tf.random.experimental.stateless_fold_in(seed, epoch)
         order = tf.random.experimental.stateless_shuffle(tf.range(images.shape[0]), seed)
 
         def one_step(step: tf.Tensor, total_loss: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -101,6 +139,10 @@ class ConvNetInTraining:
         inputs = augment(
             whiten(images), self._config.upsampled_size, flip=self._config.flip, seed=seed
         )
+        return self._learn(inputs, labels)
+
+    def _learned(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Return the loss of a batch `[B, S, S, C]`, and take a step against its gradient."""
         weights = self.model.trainable_variables
         with tf.GradientTape() as tape:
             logits = self.model(inputs, training=True)  # [B, classes]
@@ -110,13 +152,38 @@ class ConvNetInTraining:
         gradients = tape.gradient(loss, weights)
         # Weight decay as in Huang et al.'s code, an L2 term in the gradient that passes through
         # the momentum. Keras's `weight_decay` is another thing: it shrinks the weights apart.
-        decay = self._config.weight_decay
-        gradients = [g + decay * w for g, w in zip(gradients, weights, strict=True)]
-        # Not `optimizer.apply`: in a graph it registers, for good, a gradient function that holds
-        # the graph (tf.distribute's all-reduce), 8 MiB a child.
-        for gradient, weight in zip(gradients, weights, strict=True):
-            self._optimizer.update_step(gradient, weight, self._optimizer.learning_rate)
+        decay = tf.constant(self._config.weight_decay)
+        self._update([g + decay * w for g, w in zip(gradients, weights, strict=True)])
         return loss
+
+    def _update(self, gradients: list[tf.Tensor]) -> None:
+        """Take the optimizer's step.
+
+        Not by `optimizer.apply`: in a graph it registers, for good, a gradient function that holds
+        the graph (tf.distribute's all-reduce), 8 MiB a child. And `optimizer.update_step` makes 12
+        nodes of each weight where this makes one, which gives the same numbers to the bit and
+        saves a quarter of the graph.
+        """
+        optimizer, weights = self._optimizer, self.model.trainable_variables
+        rate, momentum = tf.convert_to_tensor(optimizer.learning_rate), self._config.momentum
+        if not momentum:  # Keras has no velocities then
+            for gradient, weight in zip(gradients, weights, strict=True):
+                optimizer.update_step(gradient, weight, rate)
+            return
+        momentum = tf.constant(momentum)
+        for g, weight, velocity in zip(gradients, weights, optimizer.momentums, strict=True):
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=weight.value.handle,
+                accum=velocity.value.handle,
+                lr=rate,
+                grad=g,
+                momentum=momentum,
+                use_nesterov=True,
+            )
+
+    def _inferred(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Return the logits `[B, classes]` of images that are not trained on."""
+        return self.model(inputs, training=False)
 
     def _num_correct(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Count the images `[N, S, S, C]` that the model classifies right, batch by batch."""
@@ -125,7 +192,7 @@ class ConvNetInTraining:
         def one_batch(start: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             batch = slice(start, start + batch_size)  # the last one may be smaller
             inputs = central_crop(whiten(images[batch]), self._config.upsampled_size)
-            predicted = tf.argmax(self.model(inputs, training=False), -1, output_type=tf.int32)
+            predicted = tf.argmax(self._logits(inputs), -1, output_type=tf.int32)
             return start + batch_size, correct + tf.math.count_nonzero(
                 predicted == labels[batch], dtype=tf.int32
             )
@@ -133,6 +200,34 @@ class ConvNetInTraining:
         return tf.while_loop(
             lambda start, _: start < num_images, one_batch, (tf.constant(0), tf.constant(0))
         )[1]
+
+
+class KeptPrograms:
+    """Compiled children of the networks that were trained last, by what they were compiled for.
+
+    A child is taken out while it trains, so what fails is not kept.
+    """
+
+    def __init__(self, most: int = _NUM_KEPT):
+        """Keep at most so many."""
+        self._most = most
+        self._children: collections.OrderedDict[Hashable, ConvNetInTraining] = (
+            collections.OrderedDict()
+        )
+
+    def take(self, program: Hashable) -> ConvNetInTraining | None:
+        """Return the child that was compiled for this, to be started over, or None."""
+        return self._children.pop(program, None)
+
+    def keep(self, program: Hashable, child: ConvNetInTraining) -> None:
+        """Keep a child that is not needed any more, in the place of the oldest."""
+        child.let_images_go()
+        self._children[program] = child
+        while len(self._children) > self._most:
+            self._children.popitem(last=False)
+
+
+PROGRAMS = KeptPrograms()  # the process's
 
 
 def augment(images: tf.Tensor, upsampled_size: int, *, flip: bool, seed: tf.Tensor) -> tf.Tensor:
@@ -156,7 +251,15 @@ def augment(images: tf.Tensor, upsampled_size: int, *, flip: bool, seed: tf.Tens
 
 
 def _tensors(images: LabelledImages) -> _Data:
-    return tf.constant(images.images), tf.constant(images.labels)
+    """Return the images and the labels on the device."""
+    if images not in _resident:
+        _resident[images] = tf.constant(images.images), tf.constant(images.labels)
+    return _resident[images]
+
+
+def _key(seed: int) -> tf.Tensor:
+    """Return a seed as the key `[2]` of stateless draws."""
+    return tf.constant(np.random.SeedSequence(seed).generate_state(2).view(np.int32))
 
 
 def _traced(function: Callable[..., Any], *arguments: tf.Tensor) -> Callable[..., tf.Tensor]:

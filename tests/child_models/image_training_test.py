@@ -1,12 +1,14 @@
 """Tests of a ConvNet child's training."""
 
 import dataclasses
+import gc
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow.python.eager import context
 
 from nas_with_rl.child_models.convolutional import build_convnet
 from nas_with_rl.child_models.failures import ChildFailure
@@ -154,15 +156,47 @@ def test_any_architecture_trains_a_step(key, depth):
     assert np.isfinite(result.train_loss[0]) and 0 <= result.validation_accuracy[0] <= 1
 
 
-def test_a_child_leaves_no_graph_behind():
-    from tensorflow.python.eager import context
+def test_the_same_network_again_is_not_compiled_again():
+    images = _noise()
+    first = evaluate_convnet(CONVNET, images, QUICK, seed=5)
+    names = _functions()
+    other, again = (evaluate_convnet(CONVNET, images, QUICK, seed=seed) for seed in (6, 5))
+    assert _functions() <= names
+    assert (again.train_loss, again.validation_accuracy) == (
+        first.train_loss,
+        first.validation_accuracy,
+    )
+    alone = build_convnet(CONVNET, image_shape=(8, 8, 1), num_classes=10, seed=6)
+    assert other.train_loss == train_convnet(alone, images, QUICK, seed=6).train_loss
+    wider = dataclasses.replace(QUICK, weight_decay=0.5)
+    assert evaluate_convnet(CONVNET, images, wider, seed=5).train_loss != first.train_loss
 
+
+def test_children_leave_only_the_last_graphs_behind():
     config = dataclasses.replace(QUICK, epochs=1)
-    counts = []
-    for seed in range(3):
-        evaluate_convnet(CONVNET, _noise(num_train=16), config, seed=seed)
-        counts.append(len(context.context().list_function_names()))
-    assert counts[2] == counts[1]
+    gc.collect()  # what other tests have left
+    before, counts = _functions(), []
+    for filters in range(2, 8):
+        convnet = ConvNet((ConvolutionalLayer(3, 3, filters),))
+        evaluate_convnet(convnet, _noise(num_train=16), config, seed=0)
+        counts.append(len(_functions() - before))
+    assert 0 < counts[0] < counts[3] == counts[5]
+
+
+def test_a_failed_child_leaves_with_the_next():
+    config = dataclasses.replace(QUICK, epochs=1)
+    gc.collect()  # what other tests have left
+    evaluate_convnet(CONVNET, _noise(), config, seed=0)
+    left = _functions()
+    with pytest.raises(ChildFailure):
+        evaluate_convnet(CONVNET, _noise(), dataclasses.replace(config, learning_rate=1e30), seed=0)
+    evaluate_convnet(CONVNET, _noise(), config, seed=0)
+    assert _functions() <= left
+
+
+def _functions() -> set[str]:
+    """Return the names of what has been compiled, single operations aside."""
+    return {n for n in context.context().list_function_names() if not n.startswith("__wrapped__")}
 
 
 def test_a_loss_that_is_not_finite_is_a_named_failure():
