@@ -204,9 +204,7 @@ class RecurrentLayer(keras.layers.Layer):
         return keras.ops.transpose(outputs, (1, 0, 2)), tuple(last)
 
 
-def draw_weights(
-    shapes: Sequence[Sequence[int]], init_scale: float, seed: int
-) -> list[np.ndarray]:
+def draw_weights(shapes: Sequence[Sequence[int]], init_scale: float, seed: int) -> list[np.ndarray]:
     """Return weights from U[-init_scale, init_scale], float32, drawn by `seed` alone."""
     rng = np.random.default_rng(seed)
     return [rng.uniform(-init_scale, init_scale, shape).astype(np.float32) for shape in shapes]

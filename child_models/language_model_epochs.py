@@ -190,6 +190,7 @@ class LanguageModelInTraining:
             size.embedding_width,
             size.units,
         )
+
         def uniform(number: int, shape: tuple[int, ...]) -> tf.Tensor:
             return keyed_uniform((*self._seed, step, number), shape)
 

@@ -146,7 +146,8 @@ class Group:
     def __init__(self, population: Population, members: Sequence[Member]):
         """Draw the weights; see `Population.begin`."""
         self._population, self._num_members = population, len(members)
-        self._members = [*members, *members[:1] * (population.num_children - len(members))]
+        num_copies = population.num_children - len(members)
+        self._members = [*members, *[members[0]] * num_copies]
         self._dtype = keras.config.floatx()
         self._cells = encode(
             [member.cell for member in self._members],
@@ -160,24 +161,34 @@ class Group:
         alive = np.ones(population.num_children, bool)
         self._training = Training(weights, slots, np.zeros((), np.int32), alive)
 
-    def train_epoch(self, epoch: int) -> np.ndarray:
+    def train_epoch(self, epoch: int, *, most: int = 0) -> np.ndarray:
         """Train for an epoch, counted from 1; return the mean nll of each child, in nats per token.
 
         It is not finite for a child that has diverged, in this epoch or before.
+
+        Args:
+          epoch: from 1.
+          most: segments, from the start; 0 for all.
         """
         population = self._population
         training = tf.nest.map_structure(tf.constant, self._training)
         settings = self._settings(epoch)
         self._training, nll = population.train_loop(
-            training, settings, self._cells, population.train_tokens
+            training, settings, self._cells, *self._segments(population.train_tokens, most)
         )
         return nll.numpy()[: self._num_members]
 
-    def validate(self) -> np.ndarray:
-        """Return each child's mean nll of the validation text in nats per token."""
+    def validate(self, *, most: int = 0) -> np.ndarray:
+        """Return each child's mean nll of the validation text in nats per token.
+
+        Args:
+          most: segments, from the start; 0 for all.
+        """
         population = self._population
         nll = population.validation_loop(
-            self._training.weights, self._cells, population.validation_tokens
+            self._training.weights,
+            self._cells,
+            *self._segments(population.validation_tokens, most),
         )
         return nll.numpy()[: self._num_members]
 
@@ -192,6 +203,10 @@ class Group:
         for index in self._kernels:
             values[index] = values[index][:, np.argsort(columns)]
         return values
+
+    def _segments(self, tokens: np.ndarray, most: int) -> tuple[np.ndarray, np.int32]:
+        num_segments = len(tokens) // self._population.config.num_steps
+        return tokens, np.int32(min(num_segments, most) if most else num_segments)
 
     @property
     def _kernels(self) -> range:

@@ -92,7 +92,12 @@ class PopulationProgram:
     config: LanguageModelTraining
 
     def train(
-        self, training: Training, settings: Settings, cells: Cells, tokens: tf.Tensor
+        self,
+        training: Training,
+        settings: Settings,
+        cells: Cells,
+        tokens: tf.Tensor,
+        num_segments: tf.Tensor,
     ) -> tuple[Training, tf.Tensor]:
         """Train for an epoch; return each child's mean nll too, [C], in nats per token.
 
@@ -100,8 +105,8 @@ class PopulationProgram:
           training: where the epoch starts.
           settings, cells: the children's own.
           tokens: [segments·T + 1, B], the same for all.
+          num_segments: how many of these to train on, from the first.
         """
-        num_segments = (tokens.shape[0] - 1) // self.config.num_steps
 
         def unfinished(index: tf.Tensor, training: Training, *_: object) -> tf.Tensor:
             return tf.logical_and(index < num_segments, tf.reduce_any(training.alive))
@@ -122,11 +127,12 @@ class PopulationProgram:
         total = tf.zeros_like(settings.learning_rate)
         start = (0, training, self._zero_state(tokens, total), total)
         _, training, _, total = tf.while_loop(unfinished, body, start)
-        return training, total / num_segments
+        return training, total / tf.cast(num_segments, total.dtype)
 
-    def evaluate(self, weights: Weights, cells: Cells, tokens: tf.Tensor) -> tf.Tensor:
-        """Return the mean nll of each child, [C], for tokens [segments·T + 1, B]."""
-        num_segments = (tokens.shape[0] - 1) // self.config.num_steps
+    def evaluate(
+        self, weights: Weights, cells: Cells, tokens: tf.Tensor, num_segments: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the mean nll of each child, [C], for the first segments of tokens, as `train`."""
 
         def body(index: tf.Tensor, state: States, total: tf.Tensor) -> tuple:
             segment = (*_segment(tokens, index, self.config.num_steps), state, NO_DROPOUT)
@@ -136,7 +142,7 @@ class PopulationProgram:
         total = tf.zeros_like(weights[1][:, 0])
         start = (0, self._zero_state(tokens, total), total)
         *_, total = tf.while_loop(lambda index, *_: index < num_segments, body, start)
-        return total / num_segments
+        return total / tf.cast(num_segments, total.dtype)
 
     def _zero_state(self, tokens: tf.Tensor, by_child: tf.Tensor) -> States:
         shape = (NUM_LAYERS, by_child.shape[0], tokens.shape[1], self.size.units)

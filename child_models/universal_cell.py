@@ -368,7 +368,7 @@ def _inputs_gradient(
     adds, left, right = nodes.adds > 0, values.left, values.right
     d_left = keras.ops.where(adds, d_before, d_before * right)
     d_right = keras.ops.where(adds, d_before, d_before * left)
-    if nodes.maximizes is not None:
+    if nodes.maximizes is not None and nodes.turned is not None:
         # All to the first input where both are equal, as `keras.ops.maximum` has it.
         wins = keras.ops.where(nodes.turned > 0, left > right, left >= right)
         maximizes, zeros = nodes.maximizes > 0, keras.ops.zeros_like(d_before)

@@ -2,7 +2,9 @@
 
 Every binary reads its flags and hands a request on:
 
-- `search` -> experiment_runs -> runs -> search_loop; children and evaluation measure, trials and
+- `search` -> experiment_runs -> runs -> search_loop; local_children (plans, plan_choice) has child
+  processes (child_processes, process_slot, child_process, machine, compilation) that train groups of
+  children (child_groups, children); evaluation is the interface; trials and
   checkpoints keep, curves, progress, report and summary show, comparison trains the best again
 - `train_architecture` -> training_runs -> final_training; trainees say what is trained,
   training_workdir what is kept, training_progress and training_summary what is shown

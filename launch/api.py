@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
-from nas_with_rl.launch.evaluation import EvaluateFunction
+from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
@@ -73,7 +73,7 @@ def search(
         config=dataclasses.replace(options.search, num_samples=num_samples),
         controller=options.controller,
         seed=seed,
-        evaluate=evaluate,
+        evaluator=InProcess(evaluate),
         description={"space": _described(space)},
     )
     if workdir is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import gc
 import importlib
 import os
 import pickle
@@ -217,6 +218,10 @@ class _Answers:
         request: Work | Call | Group = pickle.loads(pickled)
         if isinstance(request, Work):
             self._evaluate = _function(request.factory)(request.argument)
+            # What stays for good, all that TensorFlow has imported, need not be looked at by each
+            # child's `release_child`: 0.27 s, then 0.02 s.
+            gc.collect()
+            gc.freeze()
             return None
         try:
             with out_of_memory_is_a_failure():

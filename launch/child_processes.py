@@ -106,36 +106,31 @@ class ChildProcesses:
         self._evaluation = self._outcomes(evaluations)
         return self._evaluation
 
-    def call(
-        self,
-        function: str,
-        argument: Any = None,
-        *,
-        indices: Sequence[int] | None = None,
-        seconds: float = 0.0,
-    ) -> list[Any]:
-        """Return what a "module:function" returns for an argument, in several processes at once.
+    def call(self, function: str, arguments: Sequence[Any], *, seconds: float = 0.0) -> list[Any]:
+        """Return what a "module:function" returns for each argument, one process for each.
 
         Args:
-          function: it is called before or after the work is set up, in the same process.
-          argument: anything that can be pickled.
-          indices: of the processes; None for all of them.
+          function: it is called before or after the work is set up, in the same processes.
+          arguments: anything that can be pickled; the first is given to the first process, and
+            those beyond the number of processes to whichever is free.
           seconds: ceiling of each call; 0 for none.
 
         Raises:
           ChildFailure: a call that raises it, passes a ceiling or whose process dies.
         """
         self._abandon()
-        indices = range(self.num_processes) if indices is None else indices
-        jobs = [Job(Call(function, argument), seconds, index) for index in indices]
-        returned: dict[int, Any] = {}
-        with contextlib.closing(self._serve(jobs)) as served:
-            for slot, _, answer in served:
+        jobs = [
+            Job(Call(function, argument), seconds, index if index < self.num_processes else None)
+            for index, argument in enumerate(arguments)
+        ]
+        returned: dict[Job, Any] = {}
+        with contextlib.closing(self._serve(list(jobs))) as served:
+            for _, job, answer in served:
                 result = answer.returned if isinstance(answer, Answer) else answer.failure
                 if isinstance(result, Failure):
                     raise ChildFailure(result.reason, result.message)
-                returned[slot.index] = result
-        return [returned[index] for index in indices]
+                returned[job] = result
+        return [returned[job] for job in jobs]
 
     def _abandon(self) -> None:
         if self._evaluation:

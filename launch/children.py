@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from nas_with_rl.child_models.image_training import ImageTraining, check_images, evaluate_convnet
 from nas_with_rl.child_models.images import ImageDataConfig, Images, load_images
 from nas_with_rl.child_models.language_model_training import (
+    LanguageModelResult,
     LanguageModelTraining,
     check_corpus,
     train_language_model,
@@ -128,6 +129,11 @@ class LanguageModelTrainer:
         result = train_language_model(
             cell_of(architecture), self.corpus, self.training, seed=seed, report=self._report
         )
+        return self.measurement(result)
+
+    @staticmethod
+    def measurement(result: LanguageModelResult) -> Measurement:
+        """Return what a trained child measured, with its reward."""
         metrics = {
             "validation_perplexity": result.validation_perplexity,
             "train_perplexity": result.train_perplexity,

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.known_cells import Cell
 from nas_with_rl.child_models.language_model_size import closest_units
 from nas_with_rl.child_models.language_model_training import (
+    LanguageModelResult,
     LanguageModelTraining,
-    train_language_model,
 )
 from nas_with_rl.launch.children import LanguageModelTrainer
 from nas_with_rl.launch.results import SearchResult, finding
@@ -23,6 +22,9 @@ from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
 _Contestant = tuple[str, Cell, LanguageModelTraining]  # the first is its title
+TrainCells = Callable[
+    [Sequence[tuple[Cell, LanguageModelTraining, int]]], list[LanguageModelResult | None]
+]
 
 LSTM = "baseline_lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
@@ -55,12 +57,36 @@ class Candidate:
 
 
 def compare(
-    result: SearchResult, trainer: LanguageModelTrainer, *, num_seeds: int, seed: int
+    result: SearchResult,
+    trainer: LanguageModelTrainer,
+    train_cells: TrainCells,
+    *,
+    num_seeds: int,
+    seed: int,
 ) -> tuple[Candidate, ...]:
     """Train the best cell, an LSTM of equal size, and the best of the first samples.
 
     The LSTM has the hidden size whose model comes closest in parameters, and as many steps.
+
+    Args:
+      result: of the search.
+      trainer: of its children.
+      train_cells: trains (cell, training, seed) each, None for what fails.
+      num_seeds: for each.
+      seed: of the search.
     """
+    contestants = _contestants(result, trainer)
+    # Fresh seeds: none that a trial of the search had.
+    seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
+    tasks = [(cell, training, each) for _, cell, training in contestants for each in seeds]
+    trained = train_cells(tasks)
+    return tuple(
+        _candidate(title, [t for t in trained[index * num_seeds :][:num_seeds] if t])
+        for index, (title, _, _) in enumerate(contestants)
+    )
+
+
+def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_Contestant]:
     best, training = result.best, trainer.training
     first = [t for t in result.trials[:FIRST_SAMPLES] if t.status == "completed"]
     best_cell = cell_of(best.architecture)
@@ -73,24 +99,13 @@ def compare(
         random_best = finding(max(first, key=lambda t: t.reward or 0.0), result.space)
         title = f"best of the first {min(FIRST_SAMPLES, len(result.trials))} samples"
         contestants.append((title, cell_of(random_best.architecture), training))
-    # Fresh seeds: none that a trial of the search had.
-    seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
-    return tuple(_candidate(trainer, contestant, seeds) for contestant in contestants)
+    return contestants
 
 
-def _candidate(
-    trainer: LanguageModelTrainer, contestant: _Contestant, seeds: Sequence[int]
-) -> Candidate:
-    title, cell, training = contestant
-    perplexities, num_parameters = [], 0
-    for seed in seeds:
-        try:
-            trained = train_language_model(cell, trainer.corpus, training, seed=seed)
-        except ChildFailure:
-            continue
-        perplexities.append(trained.validation_perplexity[-1])
-        num_parameters = trained.num_parameters
-    return Candidate(title, num_parameters, tuple(perplexities))
+def _candidate(title: str, trained: Sequence[LanguageModelResult]) -> Candidate:
+    num_parameters = trained[-1].num_parameters if trained else 0
+    perplexities = tuple(each.validation_perplexity[-1] for each in trained)
+    return Candidate(title, num_parameters, perplexities)
 
 
 def describe(candidates: Sequence[Candidate]) -> str:

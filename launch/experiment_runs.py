@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 from nas_with_rl.launch import comparison, summary
-from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trainer
+from nas_with_rl.launch.child_groups import ChildData, trainer_of
+from nas_with_rl.launch.children import LanguageModelTrainer, Trainer
 from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
+from nas_with_rl.launch.local_children import LocalChildren, local_children
+from nas_with_rl.launch.plans import AUTO
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
@@ -37,24 +40,27 @@ class Request:
     seed: int | None = None
     overrides: tuple[str, ...] = ()
     resume: bool = False
+    plan: str | None = None
 
 
 def run_experiment(request: Request) -> bool:
     """Run a search to its end result, printed; return whether Ctrl-C ended it early."""
     request = _completed(request)
     experiment, search = _with_search(request)
-    seed = request.seed or 0
-    trainer = make_trainer(experiment, data_dir=request.data_dir, seed=seed)
-    run = _run(experiment, search, request, trainer)
+    data = ChildData(experiment, request.data_dir, request.seed or 0)
+    trainer = trainer_of(data)
     assert request.workdir is not None
-    with opened(run, request.workdir, resume=request.resume) as place:
-        print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}", flush=True)
-        result = execute(run, place, progress=True)
-    if result.interrupted:
-        print(f"stopped after {_num_done(result)} of {search.num_samples} trials;")
-        print(f"continue with: {resume_command(request)}")
-        return True
-    _print_result(result, experiment, trainer, seed)
+    with local_children(data, search, request.plan or AUTO) as children:
+        run = _run(request, experiment, search, trainer, children)
+        with opened(run, request.workdir, resume=request.resume) as place:
+            print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}")
+            print(children.reason, flush=True)
+            result = execute(run, place, progress=True)
+        if result.interrupted:
+            print(f"stopped after {_num_done(result)} of {search.num_samples} trials;")
+            print(f"continue with: {resume_command(request)}")
+            return True
+        _print_result(result, experiment, children)
     return False
 
 
@@ -71,7 +77,13 @@ def _with_search(request: Request) -> tuple[Experiment, SearchConfig]:
     return dataclasses.replace(experiment, search=search), search
 
 
-def _run(experiment: Experiment, search: SearchConfig, request: Request, trainer: Trainer) -> Run:
+def _run(
+    request: Request,
+    experiment: Experiment,
+    search: SearchConfig,
+    trainer: Trainer,
+    children: LocalChildren,
+) -> Run:
     return Run(
         name=experiment.name,
         source=experiment.source,
@@ -79,15 +91,17 @@ def _run(experiment: Experiment, search: SearchConfig, request: Request, trainer
         config=search,
         controller=experiment.controller,
         seed=request.seed or 0,
-        evaluate=trainer,
+        evaluator=children.evaluator,
         description={
             "overrides": list(request.overrides),
             "space": as_json(experiment.space),
             "child": as_json(experiment.child),
             "data": as_json(experiment.data),
             "data_found": trainer.data,
+            # Programs round differently; how many processes run them changes nothing.
+            "program": [children.plan.program, children.plan.num_children],
         },
-        location={"data_dir": request.data_dir},
+        location={"data_dir": request.data_dir, "plan": str(children.plan)},
     )
 
 
@@ -109,6 +123,7 @@ def _completed(request: Request) -> Request:
             num_samples=request.num_samples or stored["search"]["num_samples"],
             seed=stored["seed"] if request.seed is None else request.seed,
             overrides=request.overrides or tuple(stored["overrides"]),
+            plan=request.plan or stored["location"].get("plan", "here"),
         )
     except (KeyError, TypeError):
         raise InputError(
@@ -126,15 +141,17 @@ def _num_done(result: SearchResult) -> int:
     return sum(trial.status != "running" for trial in result.trials)
 
 
-def _print_result(
-    result: SearchResult, experiment: Experiment, trainer: Trainer, seed: int
-) -> None:
+def _print_result(result: SearchResult, experiment: Experiment, children: LocalChildren) -> None:
     print()
     print(summary.describe(result, metric=_METRICS[type(experiment.child).__name__]))
+    trainer = trainer_of(children.data)
     completed = any(trial.status == "completed" for trial in result.trials)
     if experiment.num_compared and isinstance(trainer, LanguageModelTrainer) and completed:
-        print(f"\ntraining each with {experiment.num_compared} fresh seeds ...", flush=True)
-        compared = comparison.compare(result, trainer, num_seeds=experiment.num_compared, seed=seed)
+        num_seeds = experiment.num_compared
+        print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
+        compared = comparison.compare(
+            result, trainer, children.train_cells, num_seeds=num_seeds, seed=children.data.seed
+        )
         print(comparison.describe(compared))
     print(f"\neverything lies in {Path(str(result.workdir)).resolve()}:")
     print("  trials.sqlite  checkpoints/  experiment.json  report.html")

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas_with_rl.launch import compilation
+
 GIB = 2**30
 _CGROUP = Path("/sys/fs/cgroup")  # what a container may use of its machine
 # Of TensorFlow, and of the libraries of matrix products that read OpenMP's.
@@ -33,7 +35,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """Return this process's environment with what the place adds."""
         if self.gpu is None:
-            return {**os.environ, **dict.fromkeys(_THREADS, "1")}
+            return {**os.environ, **dict.fromkeys(_THREADS, "1"), **compilation.environment()}
         growth = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if self.is_shared else {}
         return {**os.environ, "CUDA_VISIBLE_DEVICES": self.gpu, **growth}
 

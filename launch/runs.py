@@ -18,7 +18,7 @@ from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.launch.checkpoints import Checkpoints
 from nas_with_rl.launch.configuration import as_json, difference
 from nas_with_rl.launch.curves import Curves
-from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
+from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.progress import Progress
 from nas_with_rl.launch.report import write_report
 from nas_with_rl.launch.results import SearchResult
@@ -40,7 +40,7 @@ class Run:
       name: of the experiment.
       source: where its settings come from, for the report.
       space, config, controller, seed: what is searched and how.
-      evaluate: what measures an architecture.
+      evaluator: what measures architectures.
       description: further JSON-ready facts for `experiment.json` that a resumed run must share.
       location: where the data lies and the like, which a resumed run may change.
     """
@@ -51,7 +51,7 @@ class Run:
     config: SearchConfig
     controller: ReinforceConfig
     seed: int
-    evaluate: EvaluateFunction
+    evaluator: Evaluator
     description: dict[str, Any] = dataclasses.field(default_factory=dict)
     location: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -118,7 +118,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
             config=run.config,
             seed=run.seed,
             searcher=searcher,
-            evaluator=InProcess(run.evaluate),
+            evaluator=run.evaluator,
             store=store,
             checkpoints=Checkpoints(place.checkpoints) if place else None,
             observers=tuple(observers),

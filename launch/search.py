@@ -36,6 +36,12 @@ _SEED = flags.DEFINE_integer(
     upper_bound=2**63 - 1,
 )
 _RESUME = flags.DEFINE_bool("resume", False, "Continue the run in --workdir.")
+_PLAN = flags.DEFINE_string(
+    "plan",
+    None,
+    "How children are trained: auto (measured, the default), population:CHILDREN@PROCESSES, "
+    "single@PROCESSES (each compiles its own program) or here (in this process).",
+)
 _OVERRIDE = flags.DEFINE_multi_string(
     "override", [], "Changes a field of the experiment, as in child.epochs=5. Repeatable."
 )
@@ -57,6 +63,7 @@ def main() -> int:
         seed=_SEED.value,
         overrides=tuple(_OVERRIDE.value),
         resume=_RESUME.value,
+        plan=_PLAN.value,
     )
     started = time.monotonic()
     interrupted = experiment_runs.run_experiment(request)

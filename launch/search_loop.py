@@ -66,6 +66,8 @@ class SearchConfig:
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
       failure_reward: what the controller gets for a child that failed.
       checkpoint_every: updates between two checkpoints.
+      child_seconds: ceiling of a child's time in a child process; 0 for none.
+      child_memory_gib: ceiling of a child process's memory; 0 for an equal share of the machine's.
     """
 
     num_samples: int = 1000
@@ -75,11 +77,16 @@ class SearchConfig:
     duplicates: Literal["reuse", "evaluate"] = "reuse"
     failure_reward: float = 0.0
     checkpoint_every: int = 10
+    child_seconds: float = 0.0
+    child_memory_gib: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("num_samples", "batch_size", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"search.{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("child_seconds", "child_memory_gib"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"search.{name} is {getattr(self, name)}, not a number from 0")
         if not math.isfinite(self.failure_reward):
             raise InputError(f"search.failure_reward is {self.failure_reward}, not a finite number")
 

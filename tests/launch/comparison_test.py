@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from nas_with_rl.child_models.language_model_training import LanguageModelTraining
+from nas_with_rl.child_models.language_model_training import (
+    LanguageModelTraining,
+    train_language_model,
+)
 from nas_with_rl.child_models.text import Corpus
 from nas_with_rl.launch.api import SearchOptions, search
 from nas_with_rl.launch.children import LanguageModelTrainer
@@ -59,7 +62,11 @@ def test_the_lstm_has_the_size_that_comes_closest():
         num_samples=2,
         options=SearchOptions(search=SearchConfig(searcher="random"), progress=False),
     )
-    best, lstm, first = compare(result, trainer, num_seeds=1, seed=0)
+
+    def train_cells(tasks):
+        return [train_language_model(c, trainer.corpus, t, seed=seed) for c, t, seed in tasks]
+
+    best, lstm, first = compare(result, trainer, train_cells, num_seeds=1, seed=0)
     assert best.num_parameters == result.best.trial.num_parameters == 1_955  # 21 units
     assert (lstm.title, lstm.num_parameters) == ("LSTM, 10 units", 1_785)  # 11 units have 2,101
     assert first.perplexities == best.perplexities and len(lstm.perplexities) == 1

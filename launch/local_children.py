@@ -1,0 +1,132 @@
+"""Children on this machine: a search's evaluator, by a plan that is given, remembered or measured.
+
+one process, or child processes -> child_groups -> the trainers of `children`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from nas_with_rl.child_models.image_training import ImageTraining
+from nas_with_rl.child_models.known_cells import Cell
+from nas_with_rl.child_models.language_model_training import (
+    LanguageModelResult,
+    LanguageModelTraining,
+)
+from nas_with_rl.launch import machine
+from nas_with_rl.launch.child_groups import (
+    CellTraining,
+    ChildData,
+    GroupWork,
+    train_cell,
+    trainer_of,
+)
+from nas_with_rl.launch.child_process import Work
+from nas_with_rl.launch.child_processes import ChildProcesses, Limits
+from nas_with_rl.launch.evaluation import Evaluator, InProcess
+from nas_with_rl.launch.nas_bench_201 import TableLookup
+from nas_with_rl.launch.plan_choice import choose_plan
+from nas_with_rl.launch.plans import AUTO, Plan, parse_plan
+from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.search_spaces.errors import InputError
+
+_EVALUATE = "nas_with_rl.launch.child_groups:make_evaluate"
+_TRAIN_CELL = "nas_with_rl.launch.child_groups:train_cell"
+CellTask = tuple[Cell, LanguageModelTraining, int]  # a cell, its training and its seed
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalChildren:
+    """Where children are trained.
+
+    Attributes:
+      plan: by which program, how many together, in how many processes.
+      reason: the plan in a line.
+      evaluator: for the search.
+      data: what is trained, and on what.
+      processes: None where all is done in this process.
+    """
+
+    plan: Plan
+    reason: str
+    evaluator: Evaluator
+    data: ChildData
+    processes: ChildProcesses | None = None
+
+    def train_cells(self, tasks: Sequence[CellTask]) -> list[LanguageModelResult | None]:
+        """Train language models of given cells on the experiment's text; None for one that fails.
+
+        Trees of the experiment's own size are trained by the plan's program, as in the search.
+        """
+        work = GroupWork(self.data, self.plan.program, self.plan.num_children)
+        trainings = [CellTraining(work, *task) for task in tasks]
+        if self.processes is None:
+            return [train_cell(training) for training in trainings]
+        return self.processes.call(_TRAIN_CELL, trainings)
+
+
+@contextlib.contextmanager
+def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator[LocalChildren]:
+    """Yield where an experiment's children are trained; at the end its processes are gone.
+
+    Args:
+      data: what is trained, and on what.
+      search: how many children at a time, and their ceilings.
+      plan: as `parse_plan` reads it, or "auto": language models by the fastest program, measured;
+        images in a process per core or GPU; tables in this process.
+
+    Raises:
+      InputError: a plan that the experiment does not allow.
+    """
+    given = _given(data, plan)
+    if given is not None and given.program == "here":
+        yield LocalChildren(given, _described(given), InProcess(trainer_of(data)), data)
+        return
+    num_processes = given.num_processes if given else machine.default_num_processes()
+    _leave_gpus_to_the_processes()
+    processes = ChildProcesses(
+        Work(_EVALUATE),
+        num_processes=num_processes,
+        group_size=1,
+        limits=Limits(search.child_seconds, search.child_memory_gib),
+    )
+    with processes:
+        if given:
+            chosen, reason = given, _described(given)
+        else:
+            choice = choose_plan(data, search, processes)
+            chosen, reason = choice.plan, choice.describe()
+        processes.work = Work(_EVALUATE, GroupWork(data, chosen.program, chosen.num_children))
+        processes.group_size = chosen.num_children
+        yield LocalChildren(chosen, reason, processes, data, processes)
+
+
+def _given(data: ChildData, text: str) -> Plan | None:
+    """Return the plan that is asked for or goes without saying; None where it is to be chosen."""
+    child = data.experiment.child
+    plan = None if text == AUTO else parse_plan(text)
+    if plan and plan.program == "population" and not isinstance(child, LanguageModelTraining):
+        raise InputError(
+            f"--plan={text}: populations are of recurrent cells, not of images or tables"
+        )
+    if plan:
+        return plan
+    if isinstance(child, TableLookup):
+        return Plan("here")
+    if isinstance(child, ImageTraining):
+        return Plan("single", 1, machine.default_num_processes())
+    return None
+
+
+def _described(plan: Plan) -> str:
+    return f"plan {plan}: {plan.describe()}"
+
+
+def _leave_gpus_to_the_processes() -> None:
+    """Hide GPUs from this process, which would otherwise take the memory of all."""
+    if machine.visible_gpus():
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")
