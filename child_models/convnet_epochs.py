@@ -87,7 +87,7 @@ class ConvNetInTraining:
         """Train for an epoch from 1; see `ChildInTraining`."""
         self._optimizer.learning_rate = self._config.learning_rate_at(epoch)
         with out_of_memory_is_a_failure():
-            arguments = (self._seed, tf.constant(epoch), *self._train)
+            arguments: tuple[tf.Tensor, ...] = (self._seed, tf.constant(epoch), *self._train)
             if self._train_loop is None:
                 self._train_loop = _traced(self._train_images, *arguments)
             loss = float(self._train_loop(*arguments))
@@ -100,7 +100,7 @@ class ConvNetInTraining:
         with out_of_memory_is_a_failure():
             if self._validation_loop is None:
                 self._validation_loop = _traced(self._num_correct, *self._validation)
-            return int(self._validation_loop(*self._validation)) / len(self._validation[1])
+            return int(self._validation_loop(*self._validation)) / self._num_validation
 
     def test(self, data: LabelledImages) -> float:
         """Return the accuracy on every one of other images, in [0, 1]."""

@@ -56,6 +56,24 @@ def num_parameters(cell: Cell, size: LanguageModelSize) -> int:
     return embedding + recurrent + softmax_kernel + size.vocabulary
 
 
+def tree_weight_shapes(size: LanguageModelSize, base: int) -> list[tuple[int, ...]]:
+    """Return the shapes of a tree's model, in the order of `LanguageModel.trainable_variables`.
+
+    Embedding, softmax bias, softmax kernel if it has its own, then each layer's kernel and
+    recurrent kernel.
+
+    Args:
+      size: the widths.
+      base: N, leaves of the tree.
+    """
+    shapes: list[tuple[int, ...]] = [(size.vocabulary, size.embedding_width), (size.vocabulary,)]
+    if not size.tie_embeddings:
+        shapes.append((size.units, size.vocabulary))
+    for width in size.input_widths:
+        shapes += [(width, base * size.units), (size.units, base * size.units)]
+    return shapes
+
+
 def closest_units(wanted: int, cell: Cell, size: LanguageModelSize) -> int:
     """Return the H whose model comes closest to a number of parameters, at least 1.
 

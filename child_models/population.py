@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_model import draw_weights
+from nas_with_rl.child_models.language_model_size import tree_weight_shapes
 from nas_with_rl.child_models.language_model_training import (
     LanguageModelResult,
     LanguageModelTraining,
@@ -27,11 +28,11 @@ from nas_with_rl.child_models.language_model_training import (
     segments_of,
 )
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
+from nas_with_rl.child_models.population_memory import check_memory
 from nas_with_rl.child_models.population_program import (
     PopulationProgram,
     Settings,
     Training,
-    weight_shapes,
 )
 from nas_with_rl.child_models.text import Corpus
 from nas_with_rl.child_models.universal_cell import UniversalCell, encode, kernel_columns
@@ -78,19 +79,28 @@ class Population:
         config: LanguageModelTraining,
         *,
         num_children: int,
+        memory_gib: float = math.inf,
     ):
         """Cut the text; nothing is compiled yet.
 
+        Args:
+          operations: what the cells may be made of.
+          corpus: training and validation tokens.
+          config: size and training of each child.
+          num_children: C.
+          memory_gib: what this process may have on CPU.
+
         Raises:
-          InputError: fewer than one child, a split too small for one segment, or a size that no
-            model meets.
+          InputError: fewer than one child or more than fit into the memory, a split too small for
+            one segment, or a size that no model meets.
         """
         check_corpus(corpus, config)
         if num_children < 1:
             raise InputError(f"num_children is {num_children}, below 1")
         self.num_children, self.operations, self.config = num_children, operations, config
         self.size = config.size(len(corpus.vocabulary), operations.any_cell())
-        self.shapes = weight_shapes(self.size, operations.base)
+        check_memory(num_children, self.size, config, base=operations.base, memory_gib=memory_gib)
+        self.shapes = tree_weight_shapes(self.size, operations.base)
         self.num_parameters = sum(map(math.prod, self.shapes))
         self.train_tokens = segments_of(corpus.train, config, most=config.steps_per_epoch)
         self.validation_tokens = segments_of(corpus.validation, config)

@@ -33,7 +33,7 @@ from nas_with_rl.child_models.universal_cell import Cells
 # rows one after the other.
 MAX_ONE_HOT = 512
 
-Weights = tuple[tf.Tensor, ...]  # each [C, ...], in the order of `weight_shapes`
+Weights = tuple[tf.Tensor, ...]  # each [C, ...], in the order of `tree_weight_shapes`
 States = tuple[tf.Tensor, tf.Tensor]  # h and c of all layers, [L, C, B, H] each
 
 
@@ -65,18 +65,6 @@ class Settings(NamedTuple):
     learning_rate: tf.Tensor
     clip_norm: tf.Tensor
     seed: tf.Tensor
-
-
-def weight_shapes(size: LanguageModelSize, base: int) -> list[tuple[int, ...]]:
-    """Return one child's shapes, in the order of `LanguageModel.trainable_variables`: embedding,
-    softmax bias, softmax kernel if it has its own, then each layer's kernel and recurrent kernel.
-    """
-    shapes: list[tuple[int, ...]] = [(size.vocabulary, size.embedding_width), (size.vocabulary,)]
-    if not size.tie_embeddings:
-        shapes.append((size.units, size.vocabulary))
-    for width in size.input_widths:
-        shapes += [(width, base * size.units), (size.units, base * size.units)]
-    return shapes
 
 
 @dataclasses.dataclass(frozen=True)

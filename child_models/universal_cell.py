@@ -328,7 +328,10 @@ def _levels(
 def _values(left: Tensor, right: Tensor, nodes: Nodes, one: Tensor) -> _Values:
     combined = keras.ops.where(nodes.adds > 0, left + right, left * right)
     if nodes.maximizes is not None:
-        combined = keras.ops.where(nodes.maximizes > 0, keras.ops.maximum(left, right), combined)
+        # Not `maximum`: XLA's may answer the other input where one is NaN, on CPU.
+        first = keras.ops.logical_or(left >= right, left != left)
+        maximum = keras.ops.where(first, left, right)
+        combined = keras.ops.where(nodes.maximizes > 0, maximum, combined)
     before = combined / one
     squashed = keras.ops.tanh(nodes.slope * before)
     passed = keras.ops.where(before <= nodes.threshold, keras.ops.zeros_like(before), before)

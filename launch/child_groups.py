@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -22,6 +23,7 @@ from nas_with_rl.child_models.language_model_training import (
 )
 from nas_with_rl.child_models.memory import release_child
 from nas_with_rl.child_models.population import Member, Population
+from nas_with_rl.child_models.population_memory import check_memory
 from nas_with_rl.child_models.training import ChildInTraining
 from nas_with_rl.child_models.universal_cell import UniversalCell
 from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trainer
@@ -59,11 +61,13 @@ class GroupWork:
       data: what is trained, and on what.
       program: the plan's.
       num_children: C of a population.
+      memory_gib: what the process may have.
     """
 
     data: ChildData
     program: Program
     num_children: int = 1
+    memory_gib: float = math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +92,7 @@ def make_evaluate(work: GroupWork) -> EvaluateGroup:
     trainer = trainer_of(work.data)
     if work.program != "population":
         return functools.partial(_one_by_one, trainer)
-    population = _population(work.data, work.num_children)
+    population = _population(work)
 
     def evaluate(evaluations: Sequence[Evaluation]) -> list[Measurement | Failure]:
         members = [Member(cell_of(e.architecture), e.seed) for e in evaluations]
@@ -125,7 +129,7 @@ def train_cell(task: CellTraining) -> LanguageModelResult | None:
     assert isinstance(trainer, LanguageModelTrainer)
     cell, as_in_the_search = task.cell, task.training == trainer.training
     if isinstance(cell, RecurrentCell) and as_in_the_search and task.work.program == "population":
-        population = _population(task.work.data, task.work.num_children)
+        population = _population(task.work)
         (result,) = population.train([Member(cell, task.seed)])
         return None if isinstance(result, ChildFailure) else result
     try:
@@ -163,6 +167,24 @@ def _one_by_one(trainer: Trainer, evaluations: Sequence[Evaluation]) -> list[Mea
     return results
 
 
+def check_memory_of(work: GroupWork) -> None:
+    """Raise InputError where a population does not fit into its process."""
+    trainer, space = trainer_of(work.data), work.data.experiment.space
+    if work.program == "population":
+        assert isinstance(trainer, LanguageModelTrainer) and isinstance(space, RecurrentCellSpace)
+        check_memory(
+            work.num_children,
+            trainer.training.size(len(trainer.corpus.vocabulary), _operations(space).any_cell()),
+            trainer.training,
+            base=space.base,
+            memory_gib=work.memory_gib,
+        )
+
+
+def _operations(space: RecurrentCellSpace) -> UniversalCell:
+    return UniversalCell(space.base, space.combinations, space.activations)
+
+
 @functools.cache
 def trainer_of(data: ChildData) -> Trainer:
     """Return what trains an experiment's children one by one; its data is loaded once."""
@@ -170,12 +192,17 @@ def trainer_of(data: ChildData) -> Trainer:
 
 
 @functools.cache
-def _population(data: ChildData, num_children: int) -> Population:
+def _population(work: GroupWork) -> Population:
     """Return the population of an experiment, compiled at its first group."""
-    trainer, space = trainer_of(data), data.experiment.space
+    trainer, space = trainer_of(work.data), work.data.experiment.space
     assert isinstance(trainer, LanguageModelTrainer) and isinstance(space, RecurrentCellSpace)
-    operations = UniversalCell(space.base, space.combinations, space.activations)
-    return Population(operations, trainer.corpus, trainer.training, num_children=num_children)
+    return Population(
+        _operations(space),
+        trainer.corpus,
+        trainer.training,
+        num_children=work.num_children,
+        memory_gib=work.memory_gib,
+    )
 
 
 class _Seconds(NamedTuple):
@@ -188,7 +215,7 @@ class _Seconds(NamedTuple):
 
 
 def _timed_population(work: GroupWork, cell: RecurrentCell) -> _Seconds:
-    population = _population(work.data, work.num_children)
+    population = _population(work)
     members = [Member(cell, seed) for seed in range(work.num_children)]
 
     def begun() -> Any:

@@ -70,6 +70,7 @@ class ChildProcesses:
       work, group_size: what the next evaluation does, and at most how many children together;
         both may be replaced between evaluations, the processes stay.
       num_processes: how many there are.
+      memory_gib: the ceiling of each process's memory.
     """
 
     def __init__(
@@ -80,9 +81,9 @@ class ChildProcesses:
                 raise InputError(f"{name} is {value}; it must be at least 1")
         self.work, self.group_size, self.num_processes = work, group_size, num_processes
         self._seconds = limits.seconds
-        memory_gib = limits.memory_gib or machine.memory_gib() / (num_processes + 1)
+        self.memory_gib = limits.memory_gib or machine.memory_gib() / (num_processes + 1)
         self._slots = [
-            ProcessSlot(index, place, memory_gib=memory_gib)
+            ProcessSlot(index, place, memory_gib=self.memory_gib)
             for index, place in enumerate(machine.places(num_processes))
         ]
         self._hostname = socket.gethostname()

@@ -144,13 +144,13 @@ def _num_done(result: SearchResult) -> int:
 def _print_result(result: SearchResult, experiment: Experiment, children: LocalChildren) -> None:
     print()
     print(summary.describe(result, metric=_METRICS[type(experiment.child).__name__]))
-    trainer = trainer_of(children.data)
+    trainer = trainer_of(children.work.data)
     completed = any(trial.status == "completed" for trial in result.trials)
     if experiment.num_compared and isinstance(trainer, LanguageModelTrainer) and completed:
         num_seeds = experiment.num_compared
         print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
         compared = comparison.compare(
-            result, trainer, children.train_cells, num_seeds=num_seeds, seed=children.data.seed
+            result, trainer, children.train_cells, num_seeds=num_seeds, seed=children.work.data.seed
         )
         print(comparison.describe(compared))
     print(f"\neverything lies in {Path(str(result.workdir)).resolve()}:")

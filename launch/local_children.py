@@ -20,6 +20,7 @@ from nas_with_rl.launch.child_groups import (
     CellTraining,
     ChildData,
     GroupWork,
+    check_memory_of,
     train_cell,
     trainer_of,
 )
@@ -45,14 +46,14 @@ class LocalChildren:
       plan: by which program, how many together, in how many processes.
       reason: the plan in a line.
       evaluator: for the search.
-      data: what is trained, and on what.
+      work: what is trained, on what, by which program.
       processes: None where all is done in this process.
     """
 
     plan: Plan
     reason: str
     evaluator: Evaluator
-    data: ChildData
+    work: GroupWork
     processes: ChildProcesses | None = None
 
     def train_cells(self, tasks: Sequence[CellTask]) -> list[LanguageModelResult | None]:
@@ -60,8 +61,7 @@ class LocalChildren:
 
         Trees of the experiment's own size are trained by the plan's program, as in the search.
         """
-        work = GroupWork(self.data, self.plan.program, self.plan.num_children)
-        trainings = [CellTraining(work, *task) for task in tasks]
+        trainings = [CellTraining(self.work, *task) for task in tasks]
         if self.processes is None:
             return [train_cell(training) for training in trainings]
         return self.processes.call(_TRAIN_CELL, trainings)
@@ -82,7 +82,8 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
     """
     given = _given(data, plan)
     if given is not None and given.program == "here":
-        yield LocalChildren(given, _described(given), InProcess(trainer_of(data)), data)
+        work = GroupWork(data, given.program)
+        yield LocalChildren(given, _described(given), InProcess(trainer_of(data)), work)
         return
     num_processes = given.num_processes if given else machine.default_num_processes()
     _leave_gpus_to_the_processes()
@@ -98,9 +99,11 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
         else:
             choice = choose_plan(data, search, processes)
             chosen, reason = choice.plan, choice.describe()
-        processes.work = Work(_EVALUATE, GroupWork(data, chosen.program, chosen.num_children))
+        work = GroupWork(data, chosen.program, chosen.num_children, processes.memory_gib)
+        check_memory_of(work)
+        processes.work = Work(_EVALUATE, work)
         processes.group_size = chosen.num_children
-        yield LocalChildren(chosen, reason, processes, data, processes)
+        yield LocalChildren(chosen, reason, processes, work, processes)
 
 
 def _given(data: ChildData, text: str) -> Plan | None:

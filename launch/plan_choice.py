@@ -57,7 +57,8 @@ def choose_plan(data: ChildData, search: SearchConfig, processes: ChildProcesses
     if remembered := _remembered(key):
         return remembered
     plans = _candidates(search.batch_size, processes.num_processes)
-    works = [GroupWork(data, plan.program, plan.num_children) for plan in plans]
+    memory_gib = processes.memory_gib
+    works = [GroupWork(data, plan.program, plan.num_children, memory_gib) for plan in plans]
     timings = _timings(works, processes)
     seconds = {
         plan: _search_seconds(plan, timing, search)
@@ -81,12 +82,12 @@ def _candidates(batch_size: int, num_processes: int) -> list[Plan]:
 def _timings(works: list[GroupWork], processes: ChildProcesses) -> list[Timing | None]:
     try:
         return processes.call(_MEASURE, works)
-    except ChildFailure:  # which one is not known: each by itself
+    except (ChildFailure, InputError):  # which one is not known: each by itself
         return [_timing(work, processes) for work in works]
 
 
 def _timing(work: GroupWork, processes: ChildProcesses) -> Timing | None:
-    with contextlib.suppress(ChildFailure):
+    with contextlib.suppress(ChildFailure, InputError):  # it does not fit into the memory
         return processes.call(_MEASURE, [work])[0]
     return None
 
