@@ -114,6 +114,7 @@ class ConvNetInTraining:
 
     def _take(self, images: Images) -> None:
         self._train, self._validation = _tensors(images.train), _tensors(images.validation)
+        self._num_validation = len(images.validation)
 
     def _train_images(
         self, seed: tf.Tensor, epoch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
