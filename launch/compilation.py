@@ -14,11 +14,12 @@ MAX_CACHE_BYTES = 2**29  # of compiled programs, some MB each
 
 def cache_directory() -> Path:
     """Return where compiled programs and measured plans are kept from run to run."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "nas_with_rl"
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    directory = Path(os.environ.get(CACHE_VARIABLE) or base / "nas_with_rl")
+    try:
+        return directory.expanduser()
+    except RuntimeError:  # a user without a home, as containers have: nothing can be kept
+        return Path(os.devnull) / "nas_with_rl"
 
 
 def processor() -> str:
@@ -31,16 +32,19 @@ def processor() -> str:
     return f"{told.get('model name', platform.machine())} {told.get('flags', '')}"
 
 
-def environment() -> dict[str, str]:
-    """Return the variables for a process that compiles for CPU; the user's own flags come last.
+def flags() -> list[str]:
+    """Return XLA's flags for this processor.
 
     LLVM's first level of optimisation compiles the population's program in two thirds of the time
     of its third, and the program is no slower; vectors of 512 bits make it a tenth faster.
     """
-    flags = ["--xla_backend_optimization_level=1"]
-    if "avx512f" in processor():
-        flags.append("--xla_cpu_prefer_vector_width=512")
-    variables = {"XLA_FLAGS": _joined(*flags, os.environ.get("XLA_FLAGS", ""))}
+    wide = ["--xla_cpu_prefer_vector_width=512"] if "avx512f" in processor() else []
+    return ["--xla_backend_optimization_level=1", *wide]
+
+
+def environment() -> dict[str, str]:
+    """Return the variables for a process that compiles for CPU; the user's own flags come last."""
+    variables = {"XLA_FLAGS": _joined(*flags(), os.environ.get("XLA_FLAGS", ""))}
     if directory := _program_directory(variables["XLA_FLAGS"]):
         kept = f"--tf_xla_persistent_cache_directory={directory}"
         variables["TF_XLA_FLAGS"] = _joined(kept, os.environ.get("TF_XLA_FLAGS", ""))
