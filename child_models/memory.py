@@ -44,6 +44,8 @@ def out_of_memory_is_a_failure() -> Iterator[None]:
 
 def _is_out_of_memory(error: Exception) -> bool:
     """Tell Python's, TensorFlow's and JAX's errors, whichever is there."""
+    if "No space left on device" in str(error):  # a disk's, which has the same name
+        return False
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "ResourceExhaustedError"

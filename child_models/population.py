@@ -9,9 +9,11 @@ Shapes: C children, T steps, B sequences, V vocabulary, H hidden units, N leaves
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,6 +35,7 @@ from nas_with_rl.child_models.population_program import (
     PopulationProgram,
     Settings,
     Training,
+    program_of,
 )
 from nas_with_rl.child_models.text import Corpus
 from nas_with_rl.child_models.universal_cell import UniversalCell, encode, kernel_columns
@@ -59,12 +62,20 @@ class Member:
     learning_rate: float | None = None
     clip_norm: float | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}, not from 0 to 2^63 - 1")
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value}, not a number above 0")
+
 
 class Population:
-    """Trains groups of at most C children; compiles at the first and never again.
+    """Trains groups of at most C children; what has been compiled in a process is used again.
 
-    A child's numbers depend on its neighbours in no bit; between different C they agree up to
-    rounding. One that diverges is frozen, and the others go on.
+    On CPU a child's numbers depend on its neighbours in no bit; between different C they agree up
+    to rounding. One that diverges is frozen, and the others go on.
 
     Attributes:
       num_children: C.
@@ -104,9 +115,7 @@ class Population:
         self.num_parameters = sum(map(math.prod, self.shapes))
         self.train_tokens = segments_of(corpus.train, config, most=config.steps_per_epoch)
         self.validation_tokens = segments_of(corpus.validation, config)
-        program = PopulationProgram(self.size, config)
-        self.train_loop = tf.function(program.train, autograph=False, jit_compile=True)
-        self.validation_loop = tf.function(program.evaluate, autograph=False, jit_compile=True)
+        self.train_loop, self.validation_loop = _compiled(program_of(self.size, config))
 
     def begin(self, members: Sequence[Member]) -> Group:
         """Draw the weights of a group of children.
@@ -147,6 +156,17 @@ class Population:
         ]
 
 
+@functools.cache
+def _compiled(program: PopulationProgram) -> tuple[Any, Any]:
+    """Return the loops of training and validation.
+
+    TensorFlow compiles them once for each C, base, set of operations and length of the text.
+    """
+    functions = program.train, program.evaluate
+    train, evaluate = (tf.function(f, autograph=False, jit_compile=True) for f in functions)
+    return train, evaluate
+
+
 class Group:
     """Some children of a population in training.
 
@@ -174,7 +194,7 @@ class Group:
     def train_epoch(self, epoch: int, *, most: int = 0) -> np.ndarray:
         """Train for an epoch, counted from 1; return the mean nll of each child, in nats per token.
 
-        It is not finite for a child that has diverged, in this epoch or before.
+        It is not finite for a child that has diverged: NaN in the epochs after.
 
         Args:
           epoch: from 1.

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import math
 
+import keras
+import numpy as np
+
 from nas_with_rl.child_models.language_model_size import LanguageModelSize, tree_weight_shapes
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining
 from nas_with_rl.search_spaces.errors import InputError
 
 PROCESS_BYTES = 1.25 * 2**30  # TensorFlow, and XLA while it compiles
-_NUMBER_BYTES = 4  # float32
 # How often each of these is there at the same time, per child.
 _PRODUCTS = 7.0  # x W, h U and their gradients, [T, B, N·H]
 _STATES = 8.0  # h, c and their gradients, [T, B, H]
 _LOGITS = 4.5  # with probabilities and gradients, [T, B, V]
-_WEIGHTS, _SLOTS = 7.0, 2.0  # with gradients and copies; and for each slot of the optimizer
+_WEIGHTS, _SLOTS = 8.0, 2.0  # with gradients and copies; and for each slot of the optimizer
+
+
+class PopulationTooLarge(InputError):
+    """A population that does not fit into its process."""
 
 
 def child_bytes(size: LanguageModelSize, config: LanguageModelTraining, base: int) -> float:
@@ -36,7 +42,7 @@ def child_bytes(size: LanguageModelSize, config: LanguageModelTraining, base: in
         rows * (_PRODUCTS * base * size.units + _STATES * size.units + _LOGITS * size.vocabulary)
         + (_WEIGHTS + _SLOTS * num_slots) * num_weights
     )
-    return _NUMBER_BYTES * numbers
+    return np.dtype(keras.config.floatx()).itemsize * numbers
 
 
 def check_memory(
@@ -47,7 +53,7 @@ def check_memory(
     base: int,
     memory_gib: float,
 ) -> None:
-    """Raise InputError where a population does not fit into a process's memory.
+    """Raise PopulationTooLarge where a population does not fit into a process's memory.
 
     Args:
       num_children: C.
@@ -59,7 +65,7 @@ def check_memory(
     if needed <= memory:
         return
     largest = max(math.floor((memory - PROCESS_BYTES) / each), 0)
-    raise InputError(
+    raise PopulationTooLarge(
         f"a population of {num_children:,} needs about {needed / 2**30:.1f} GiB, and its process "
         f"may have {memory_gib:.1f} GiB: at most {largest:,} children fit"
     )

@@ -89,6 +89,8 @@ class PopulationProgram:
     ) -> tuple[Training, tf.Tensor]:
         """Train for an epoch; return each child's mean nll too, [C], in nats per token.
 
+        It is NaN for those that had diverged before.
+
         Args:
           training: where the epoch starts.
           settings, cells: the children's own.
@@ -108,11 +110,12 @@ class PopulationProgram:
                 summed = nll * self.config.num_steps  # as `LanguageModelTraining` documents
             gradients = tape.gradient(summed, training.weights)
             total = tf.where(training.alive, total + nll, total)
-            training = self._updated(training, gradients, settings)
             alive = tf.logical_and(training.alive, tf.math.is_finite(total))
-            return index + 1, training._replace(alive=alive), state, total
+            training = self._updated(training._replace(alive=alive), gradients, settings)
+            return index + 1, training, state, total
 
         total = tf.zeros_like(settings.learning_rate)
+        total = tf.where(training.alive, total, total + np.nan)
         start = (0, training, self._zero_state(tokens, total), total)
         _, training, _, total = tf.while_loop(unfinished, body, start)
         return training, total / tf.cast(num_segments, total.dtype)
@@ -283,3 +286,22 @@ def _adam(
         m * _by_child(rate, m) / (tf.sqrt(v) + epsilon) for m, v in zip(means, squares, strict=True)
     ]
     return (tuple(means), tuple(squares)), changes
+
+
+def program_of(size: LanguageModelSize, config: LanguageModelTraining) -> PopulationProgram:
+    """Return the program of a configuration: the same for all that differ in what is its input."""
+    return PopulationProgram(
+        size,
+        dataclasses.replace(
+            config,
+            learning_rate=1.0,
+            decay_factor=1.0,
+            decay_after=0,
+            clip_norm=1.0,
+            init_scale=1.0,
+            epochs=1,
+            steps_per_epoch=0,
+            units=1,
+            num_parameters=0,
+        ),
+    )

@@ -8,7 +8,9 @@ The equations are `TreeCell`'s (Zoph & Le, 2016, section 3.4). A node's activati
   identity: α 0, β 1, δ 0, θ NaN (no x is ≤ NaN)    tanh: α 1, β 1, δ 0, θ ∞
   relu:     α 0, β 1, δ 0, θ 0                       sigmoid: α ½, β ½, δ ½, θ ∞
 
-Chosen, not blended: in a sum γx + ..., γ = 0 and an infinite x would give NaN where tanh gives 1.
+The linear part is chosen, not blended: in a sum γx + ..., γ = 0 and an infinite x would give NaN
+where tanh gives 1. The sigmoid, as ½ tanh(½x) + ½, and its derivative are right to 6e-8 in float32,
+so that its far tail, below -16, is 0.
 
 Shapes: C children, B sequences, N leaves (the base), H hidden units. The n nodes of one level of
 the tree lie side by side, [C, B, n·H], in an order in which the nodes p and p + n/2 are the

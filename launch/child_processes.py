@@ -39,7 +39,7 @@ class Limits:
     """Ceilings of child processes; one that passes a ceiling is killed and replaced.
 
     Attributes:
-      seconds: of a group for each child in it, by the clock, with the compilation that its
+      seconds: by the clock, for each child that a group may have, with the compilation that its
         process may need; 0 for none.
       memory_gib: resident memory of a process; 0 for an equal share of this machine's, this
         process having a share as well. None is kept where there is no /proc, as on macOS.
@@ -156,7 +156,8 @@ class ChildProcesses:
             yield tuple(evaluations[start:end])
 
     def _job(self, group: Group) -> Job:
-        return Job(group, self._seconds * len(group))
+        # Also for a smaller group: a program for many children takes as long with a few.
+        return Job(group, self._seconds * self.group_size)
 
     def _again(self, slot: ProcessSlot, job: Job, answer: Answer | Broken) -> list[Job]:
         """Return what is to be given out again; see the module's rules."""

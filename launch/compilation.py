@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
 import platform
+import re
+import shutil
+import time
 from pathlib import Path
 
 CACHE_VARIABLE = "NAS_WITH_RL_CACHE_DIR"
+_DIRECTORY_FLAG = "--tf_xla_persistent_cache_directory"
+UNTOUCHABLE_SECONDS = 3600  # after which another process has read what it has found
 MAX_CACHE_BYTES = 2**29  # of compiled programs, some MB each
 
 
@@ -46,9 +52,16 @@ def environment() -> dict[str, str]:
     """Return the variables for a process that compiles for CPU; the user's own flags come last."""
     variables = {"XLA_FLAGS": _joined(*flags(), os.environ.get("XLA_FLAGS", ""))}
     if directory := _program_directory(variables["XLA_FLAGS"]):
-        kept = f"--tf_xla_persistent_cache_directory={directory}"
+        kept = f"{_DIRECTORY_FLAG}={directory}"
         variables["TF_XLA_FLAGS"] = _joined(kept, os.environ.get("TF_XLA_FLAGS", ""))
     return variables
+
+
+def _tensorflow_version() -> str:
+    for name in ("tensorflow", "tensorflow-cpu", "tf-nightly"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return "unknown"
 
 
 def _joined(*flags: str) -> str:
@@ -57,15 +70,28 @@ def _joined(*flags: str) -> str:
 
 def _program_directory(flags: str) -> Path | None:
     """Return where programs compiled here with these flags are kept; None if nowhere."""
-    told = [importlib.metadata.version("tensorflow"), processor(), flags]
+    told = [_tensorflow_version(), processor(), flags]
     name = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     directory = cache_directory() / "xla" / name
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _trim(directory.parent)
+        has_room = shutil.disk_usage(directory).free > 2 * MAX_CACHE_BYTES
     except OSError:  # a home that cannot be written to: everything is compiled anew
         return None
-    return directory if os.access(directory, os.W_OK) else None
+    return directory if has_room and os.access(directory, os.W_OK) else None
+
+
+def forget_programs() -> bool:
+    """Delete the programs that this process reads from the disk; return whether there were any.
+
+    For a process that cannot compile: TensorFlow does not survive a damaged file.
+    """
+    kept = re.search(rf"{_DIRECTORY_FLAG}=(\S+)", os.environ.get("TF_XLA_FLAGS", ""))
+    files = list(Path(kept[1]).glob("*")) if kept else []
+    for path in files:
+        path.unlink(missing_ok=True)
+    return bool(files)
 
 
 def _trim(directory: Path) -> None:
@@ -76,7 +102,7 @@ def _trim(directory: Path) -> None:
     )
     excess = sum(path.stat().st_size for path in files) - MAX_CACHE_BYTES
     for path in files:
-        if excess <= 0:
+        if excess <= 0 or path.stat().st_mtime > time.time() - UNTOUCHABLE_SECONDS:
             return
         excess -= path.stat().st_size
         path.unlink(missing_ok=True)

@@ -50,6 +50,8 @@ def run_experiment(request: Request) -> bool:
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     trainer = trainer_of(data)
     assert request.workdir is not None
+    if not request.resume:
+        Workdir(request.workdir).check_unused()  # before anything is measured
     with local_children(data, search, request.plan or AUTO) as children:
         run = _run(request, experiment, search, trainer, children)
         with opened(run, request.workdir, resume=request.resume) as place:

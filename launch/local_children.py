@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 
+from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.known_cells import Cell
 from nas_with_rl.child_models.language_model_training import (
@@ -35,6 +37,7 @@ from nas_with_rl.search_spaces.errors import InputError
 
 _EVALUATE = "nas_with_rl.launch.child_groups:make_evaluate"
 _TRAIN_CELL = "nas_with_rl.launch.child_groups:train_cell"
+PROCESS_GIB = 1.5  # that a child process needs at least
 CellTask = tuple[Cell, LanguageModelTraining, int]  # a cell, its training and its seed
 
 
@@ -57,14 +60,23 @@ class LocalChildren:
     processes: ChildProcesses | None = None
 
     def train_cells(self, tasks: Sequence[CellTask]) -> list[LanguageModelResult | None]:
-        """Train language models of given cells on the experiment's text; None for one that fails.
+        """Train language models of given cells on the experiment's text; None for what fails.
 
         Trees of the experiment's own size are trained by the plan's program, as in the search.
         """
         trainings = [CellTraining(self.work, *task) for task in tasks]
         if self.processes is None:
             return [train_cell(training) for training in trainings]
-        return self.processes.call(_TRAIN_CELL, trainings)
+        try:
+            return self.processes.call(_TRAIN_CELL, trainings)
+        except ChildFailure:  # a process has died, of which model is not known: each by itself
+            return [self._trained(training) for training in trainings]
+
+    def _trained(self, training: CellTraining) -> LanguageModelResult | None:
+        assert self.processes
+        with contextlib.suppress(ChildFailure):
+            return self.processes.call(_TRAIN_CELL, [training])[0]
+        return None
 
 
 @contextlib.contextmanager
@@ -80,12 +92,12 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
     Raises:
       InputError: a plan that the experiment does not allow.
     """
-    given = _given(data, plan)
+    given = _given(data, search, plan)
     if given is not None and given.program == "here":
         work = GroupWork(data, given.program)
         yield LocalChildren(given, _described(given), InProcess(trainer_of(data)), work)
         return
-    num_processes = given.num_processes if given else machine.default_num_processes()
+    num_processes = given.num_processes if given else _num_processes(search)
     _leave_gpus_to_the_processes()
     processes = ChildProcesses(
         Work(_EVALUATE),
@@ -93,20 +105,22 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib),
     )
+    # A GPU's own memory is not known here; what does not fit there is the failure "out_of_memory".
+    memory_gib = math.inf if machine.visible_gpus() else processes.memory_gib
     with processes:
         if given:
             chosen, reason = given, _described(given)
         else:
-            choice = choose_plan(data, search, processes)
+            choice = choose_plan(data, search, processes, memory_gib=memory_gib)
             chosen, reason = choice.plan, choice.describe()
-        work = GroupWork(data, chosen.program, chosen.num_children, processes.memory_gib)
+        work = GroupWork(data, chosen.program, chosen.num_children, memory_gib)
         check_memory_of(work)
         processes.work = Work(_EVALUATE, work)
         processes.group_size = chosen.num_children
         yield LocalChildren(chosen, reason, processes, work, processes)
 
 
-def _given(data: ChildData, text: str) -> Plan | None:
+def _given(data: ChildData, search: SearchConfig, text: str) -> Plan | None:
     """Return the plan that is asked for or goes without saying; None where it is to be chosen."""
     child = data.experiment.child
     plan = None if text == AUTO else parse_plan(text)
@@ -119,8 +133,16 @@ def _given(data: ChildData, text: str) -> Plan | None:
     if isinstance(child, TableLookup):
         return Plan("here")
     if isinstance(child, ImageTraining):
-        return Plan("single", 1, machine.default_num_processes())
+        return Plan("single", 1, _num_processes(search))
     return None
+
+
+def _num_processes(search: SearchConfig) -> int:
+    """Return one for each core or GPU, but no more than a batch keeps busy or memory holds."""
+    most = min(machine.default_num_processes(), search.batch_size)
+    if search.child_memory_gib or machine.visible_gpus():
+        return most
+    return max(1, min(most, int(machine.memory_gib() / PROCESS_GIB) - 1))  # and this process
 
 
 def _described(plan: Plan) -> str:

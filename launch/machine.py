@@ -41,11 +41,16 @@ class Place:
 
 
 def places(num_processes: int) -> list[Place]:
-    """Return where each process computes: the GPUs in turn or, without any, the cores."""
+    """Return where each process computes: the GPUs in turn or, without any, the cores.
+
+    With fewer processes than cores none is pinned: another search would choose the same cores.
+    """
     if gpus := visible_gpus():
         shared = num_processes > len(gpus)
         return [Place(gpu=gpus[i % len(gpus)], is_shared=shared) for i in range(num_processes)]
-    numbers: list[int | None] = [*cores()] or [None]
+    numbers = cores()
+    if not numbers or num_processes < len(numbers):  # the system finds those that are idle
+        return [Place()] * num_processes
     return [Place(core=numbers[i % len(numbers)]) for i in range(num_processes)]
 
 

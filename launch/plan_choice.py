@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import math
 import os
@@ -15,17 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch import compilation
-from nas_with_rl.launch.child_groups import ChildData, GroupWork, Timing
+from nas_with_rl.child_models.population_memory import PopulationTooLarge
+from nas_with_rl.launch import compilation, machine
+from nas_with_rl.launch.child_groups import ChildData, GroupWork, check_memory_of, trainer_of
 from nas_with_rl.launch.child_processes import ChildProcesses
 from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.plan_timing import CELLS_TRIED, TIMED_SEGMENTS, Timing
 from nas_with_rl.launch.plans import Plan, parse_plan
 from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.launch.workdir import versions
 from nas_with_rl.search_spaces.errors import InputError
 
-_MEASURE = "nas_with_rl.launch.child_groups:measure"
+_MEASURE = "nas_with_rl.launch.plan_timing:measure"
 _FILE = "plans.json"
-_PACKAGES = ("nas_with_rl", "keras", "tensorflow")  # whose versions decide what is fast
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,29 +45,42 @@ class Choice:
     def describe(self) -> str:
         """Return the choice in a line."""
         compared = ", ".join(f"{plan} {_duration(s)}" for plan, s in self.seconds.items())
+        if not self.seconds:
+            return f"plan {self.plan}: {self.plan.describe()} (no program could be measured)"
         when = "measured earlier" if self.is_remembered else "measured"
         return f"plan {self.plan}: {self.plan.describe()} ({when}: {compared}; --plan overrides)"
 
 
-def choose_plan(data: ChildData, search: SearchConfig, processes: ChildProcesses) -> Choice:
+def choose_plan(
+    data: ChildData, search: SearchConfig, processes: ChildProcesses, *, memory_gib: float
+) -> Choice:
     """Choose how language models are trained: what a whole search by each plan would take.
 
     Measured once for an experiment on a machine; `compilation.cache_directory` remembers it.
+
+    Args:
+      data: what is trained, and on what.
+      search: its batches and samples.
+      processes: where it is measured, and will be trained.
+      memory_gib: what each of them may have.
     """
-    key = _key(data, search, processes.num_processes)
+    key = _key(data, search, processes.num_processes, memory_gib)
     if remembered := _remembered(key):
         return remembered
-    plans = _candidates(search.batch_size, processes.num_processes)
-    memory_gib = processes.memory_gib
-    works = [GroupWork(data, plan.program, plan.num_children, memory_gib) for plan in plans]
-    timings = _timings(works, processes)
+    print("measuring how children train fastest, once per experiment and machine ...", flush=True)
+    works = {
+        plan: GroupWork(data, plan.program, plan.num_children, memory_gib)
+        for plan in _candidates(search.batch_size, processes.num_processes)
+    }
+    works = {plan: work for plan, work in works.items() if _fits(work)}
+    timings = _timings(list(works.values()), processes)
     seconds = {
         plan: _search_seconds(plan, timing, search)
-        for plan, timing in zip(plans, timings, strict=True)
+        for plan, timing in zip(works, timings, strict=True)
         if timing is not None
     }
-    if not seconds:
-        raise InputError("no program could be measured within the memory of the child processes")
+    if not seconds:  # all that was tried diverged; the search will say so of each child
+        return Choice(Plan("single", 1, processes.num_processes), {})
     choice = Choice(min(seconds, key=seconds.__getitem__), seconds)
     _remember(key, choice)
     return choice
@@ -79,15 +93,23 @@ def _candidates(batch_size: int, num_processes: int) -> list[Plan]:
     return [*populations, Plan("single", 1, num_processes)]
 
 
+def _fits(work: GroupWork) -> bool:
+    try:
+        check_memory_of(work)
+    except PopulationTooLarge:
+        return False
+    return True
+
+
 def _timings(works: list[GroupWork], processes: ChildProcesses) -> list[Timing | None]:
     try:
         return processes.call(_MEASURE, works)
-    except (ChildFailure, InputError):  # which one is not known: each by itself
+    except ChildFailure:  # which one is not known: each by itself
         return [_timing(work, processes) for work in works]
 
 
 def _timing(work: GroupWork, processes: ChildProcesses) -> Timing | None:
-    with contextlib.suppress(ChildFailure, InputError):  # it does not fit into the memory
+    with contextlib.suppress(ChildFailure):
         return processes.call(_MEASURE, [work])[0]
     return None
 
@@ -100,12 +122,13 @@ def _search_seconds(plan: Plan, timing: Timing, search: SearchConfig) -> float:
     return timing.once + num_batches * rounds * timing.each
 
 
-def _key(data: ChildData, search: SearchConfig, num_processes: int) -> str:
+def _key(data: ChildData, search: SearchConfig, num_processes: int, memory_gib: float) -> str:
     experiment = data.experiment
     told: list[Any] = [as_json(each) for each in (experiment.space, experiment.child)]
     told += [as_json(experiment.data), search.batch_size, search.num_samples, num_processes]
-    told += [compilation.processor(), os.environ.get("CUDA_VISIBLE_DEVICES")]
-    told += [importlib.metadata.version(package) for package in _PACKAGES]
+    told += [memory_gib, trainer_of(data).data, compilation.processor(), machine.visible_gpus()]
+    told += [os.environ.get(name) for name in ("XLA_FLAGS", "TF_XLA_FLAGS")]
+    told += [versions(), CELLS_TRIED, TIMED_SEGMENTS]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

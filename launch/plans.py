@@ -30,7 +30,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.num_children < 1 or (self.program == "here") != (self.num_processes == 0):
-            raise InputError(f"{self} is no plan: it has too few children or processes")
+            raise InputError(f"--plan={self} has too few children or processes, at least 1 each")
+        if self.num_children > 1 and self.program != "population":
+            raise InputError(f"{self.num_children} children together are a population's")
 
     def __str__(self) -> str:
         """Return the text that `parse_plan` reads."""

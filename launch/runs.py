@@ -29,7 +29,7 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 # What `--resume` may change.
-EXTENDABLE = ("search", "num_samples")
+EXTENDABLE = ("num_samples", "child_seconds", "child_memory_gib")  # of the search
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +87,11 @@ def _resume(run: Run, place: Workdir) -> None:
     """Check that the workdir's run is this one, apart from its length."""
     stored = place.resume()
     wanted = run.described()
-    group, name = EXTENDABLE
+    group = "search"
     compared = {key: value for key, value in stored.items() if key in wanted and key != "location"}
-    compared[group] = dict(compared.get(group, {}), **{name: wanted[group][name]})
+    compared[group] = dict(
+        compared.get(group, {}), **{name: wanted[group][name] for name in EXTENDABLE}
+    )
     if found := difference(compared, {key: wanted[key] for key in wanted if key != "location"}):
         raise InputError(
             f"--workdir={place.path} holds another run, it cannot be resumed as this one; "

@@ -54,6 +54,11 @@ class Workdir:
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run here; refused where one has begun."""
         self._open()
+        self.check_unused()
+        self.write(description | {"versions": versions(), "commit": commit()})
+
+    def check_unused(self) -> None:
+        """Raise InputError where a run has begun, or where what one leaves lies."""
         if self.is_begun():
             name = self.read().get("experiment")
             raise InputError(
@@ -67,7 +72,6 @@ class Workdir:
                     f"--workdir={self.path} holds {path.name} but no {EXPERIMENT_FILE}; "
                     "name another directory"
                 )
-        self.write(description | {"versions": versions(), "commit": commit()})
 
     def resume(self) -> dict[str, Any]:
         """Continue the run that is here; return its description."""
