@@ -1,9 +1,9 @@
 """One epoch of several children on Keras's backend: python one_epoch.py OUTPUT.npz MODEL.keras
 
-Nothing is random that differs between backends: the weights are drawn by NumPy, nothing is
-dropped, no image is cropped or flipped, and the images lie so that each backend's own order takes
-them from the first to the last. Where KERAS_BACKEND is jax, TensorFlow cannot be imported. The
-ConvNet that an epoch has trained is saved.
+Nothing is random that differs between backends: the weights are drawn by NumPy, dropout masks are
+keyed draws, no image is cropped or flipped, and the images lie so that each backend's own order
+takes them from the first to the last. Where KERAS_BACKEND is jax, TensorFlow cannot be imported.
+The ConvNet that an epoch has trained is saved.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from nas_with_rl.child_models import image_training, language_model_training
+from nas_with_rl.child_models.dropout import Dropout
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import ImageDataConfig, Images, LabelledImages, load_images
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining
@@ -44,8 +45,18 @@ CONVNET = ConvNet(  # a layer of every kind
 SMALL = LanguageModelTraining(units=8, batch_size=4, num_steps=5, init_scale=0.3)
 LANGUAGE_MODELS = {
     # The first has its gradients clipped in every segment, the second in none.
-    "nas_cell": {"tie_embeddings": True, "clip_norm": 0.2, "weight_decay": 1e-3},
-    "baseline_gru": {"embedding_units": 6, "optimizer": "adam", "learning_rate": 0.01},
+    "nas_cell": {
+        "tie_embeddings": True,
+        "clip_norm": 0.2,
+        "weight_decay": 1e-3,
+        "dropout": Dropout("variational", embedding=0.1, input=0.2, recurrent=0.3, output=0.4),
+    },
+    "baseline_gru": {
+        "embedding_units": 6,
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "dropout": Dropout("zaremba", input=0.2, output=0.4),
+    },
 }
 
 
