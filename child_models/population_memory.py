@@ -20,7 +20,7 @@ PROCESS_BYTES = 1.25 * 2**30  # TensorFlow, and XLA while it compiles
 _PRODUCTS = 7.0  # x W, h U and their gradients, [T, B, N·H]
 _STATES = 8.0  # h, c and their gradients, [T, B, H]
 _LOGITS = 4.5  # with probabilities and gradients, [T, B, V]
-_WEIGHTS, _SLOTS = 8.0, 2.0  # with gradients and copies; and for each slot of the optimizer
+_WEIGHTS, _SLOTS = 11.5, 2.0  # with gradients and copies; and for each slot of the optimizer
 
 
 class PopulationTooLarge(InputError):

@@ -23,7 +23,7 @@ QUICK = (
     Experiment(
         name="quickstart",
         source="the paper's recurrent cells (section 4.2), base 2, on Python's own source text",
-        expected_time="3 minutes on 2 cores",
+        expected_time="1 minute on 2 cores",
         expected_result="a cell beside an LSTM of equal size",
         space=RecurrentCellSpace(base=2),
         data=TextDataConfig(source="stdlib", max_validation_tokens=40_000),
