@@ -107,14 +107,14 @@ def test_groups_are_even(count, group_size, sizes):
 
 
 def test_processes_live_long(behaving):
-    pids = [pid for pid, _, _ in behaving.call("toy_children:place")]
+    pids = [pid for pid, _, _ in behaving.call("toy_children:place", [None] * 2)]
     for _ in range(2):
         outcomes = list(behaving.evaluate(evaluations_of(*["well"] * 4)))
         assert all(
             outcome.result.metrics["pid"] == pids[int(outcome.worker.rpartition("/")[2])]
             for outcome in outcomes
         )
-    assert [pid for pid, _, _ in behaving.call("toy_children:place")] == pids
+    assert [pid for pid, _, _ in behaving.call("toy_children:place", [None] * 2)] == pids
 
 
 def test_the_children_of_a_group_share_its_seconds(behaving):
@@ -128,7 +128,7 @@ def test_the_children_of_a_group_share_its_seconds(behaving):
 def test_each_process_has_a_core_and_a_single_thread():
     cores = sorted(os.sched_getaffinity(0))
     with ChildProcesses(Work("a:b", backends=()), num_processes=3, group_size=1) as processes:
-        places = processes.call("toy_children:place")
+        places = processes.call("toy_children:place", [None] * 3)
     assert len({pid for pid, _, _ in places}) == 3
     assert [there for _, there, _ in places] == [[cores[i % len(cores)]] for i in range(3)]
     assert {environment[1:] for _, _, environment in places} == {("1", "1")}
@@ -139,7 +139,7 @@ def test_each_process_has_a_gpu_and_every_core(monkeypatch):
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # it sees no such GPUs
     assert machine.default_num_processes() == 2
     with ChildProcesses(Work("a:b", backends=()), num_processes=2, group_size=1) as processes:
-        places = processes.call("toy_children:place")
+        places = processes.call("toy_children:place", [None] * 2)
     assert [environment[0] for _, _, environment in places] == ["3", "GPU-abc"]
     assert all(there == sorted(os.sched_getaffinity(0)) for _, there, _ in places)
 
@@ -176,7 +176,7 @@ def test_a_child_that_breaks_its_process_fails_alone(
 
 def test_a_child_alone_has_its_second_try_in_a_fresh_process(behaving, tmp_path):
     behaving.group_size = 1
-    behaving.call("toy_children:echo")  # both are there, so that the other one could take it
+    behaving.call("toy_children:echo", [1, 2])  # both are there: the other could take it
     crashed, *well = results(behaving, "crashes", "well", "well")
     assert crashed.reason == "crashed" and [result.reward for result in well] == [1, 2]
     first, second = tries_of(tmp_path, 0)
@@ -225,7 +225,7 @@ def test_an_abandoned_evaluation_is_ended(tmp_path):
 
 
 def test_an_idle_process_that_dies_is_replaced(behaving):
-    ((pid, _, _),) = behaving.call("toy_children:place", indices=[0])
+    ((pid, _, _),) = behaving.call("toy_children:place", [None])
     os.kill(pid, signal.SIGKILL)
     assert [result.reward for result in results(behaving, "well", "well")] == [0, 1]
 
@@ -261,17 +261,17 @@ def test_a_process_too_large_from_the_start_is_the_users_error():
 
 
 def test_calls(behaving):
-    assert behaving.call("toy_children:echo", {"a": 1}) == [{"a": 1}] * 2
-    assert behaving.call("toy_children:echo", 2, indices=[1]) == [2]
+    assert behaving.call("toy_children:echo", [{"a": 1}, 2, 3]) == [{"a": 1}, 2, 3]
+    assert behaving.call("toy_children:echo", []) == []
     with pytest.raises(ChildFailure, match="died of SIGSEGV") as crashed:
-        behaving.call("toy_children:crash", signal.SIGSEGV)
+        behaving.call("toy_children:crash", [signal.SIGSEGV])
     assert crashed.value.reason == "crashed"
     with pytest.raises(ChildFailure, match=r"longer than 0\.2 seconds") as late:
-        behaving.call("toy_children:sleep", 60, seconds=0.2)
+        behaving.call("toy_children:sleep", [0, 60], seconds=0.2)
     assert late.value.reason == "timed_out"
     with pytest.raises(WorkError, match="cannot pickle"):
-        behaving.call("toy_children:unpicklable")
-    assert behaving.call("toy_children:echo", 3) == [3, 3]
+        behaving.call("toy_children:unpicklable", [None])
+    assert behaving.call("toy_children:echo", [3, 4]) == [3, 4]
 
 
 @pytest.fixture

@@ -82,9 +82,16 @@ class Behaving:
         elif behaviour == "fails_all":
             raise ChildFailure("out_of_memory", "too large")
         elif behaviour == "errs":
+            self.wait_for_the_first_child()
             raise ZeroDivisionError("nothing to divide by")
         elif behaviour == "is_misused":
+            self.wait_for_the_first_child()
             raise InputError("--value is wrong")
+
+    def wait_for_the_first_child(self):
+        """Return when another process is at work."""
+        while not (self.directory / "0").exists():
+            time.sleep(0.01)
 
 
 def too_few(argument):
@@ -137,3 +144,24 @@ def tensorflow_threads(argument):
     tf.function(lambda: matrix @ matrix, jit_compile=True)()
     names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     return names.count("tf_XLAEigen")
+
+
+def timed(work):
+    """Time a plan: 1 s, 1 s more for each child, and 5 s of compilation; or 1.5 s for each."""
+    from nas_with_rl.launch.plan_timing import Timing
+
+    if work.program == "population":
+        return Timing(5.0, work.num_children + 1.0)
+    return Timing(0.0, 1.5)
+
+
+def too_large_together(work):
+    """Time a plan; several children have no memory."""
+    if work.num_children > 1:
+        raise ChildFailure("out_of_memory")
+    return timed(work)
+
+
+def too_large(work):
+    """Have no memory for any plan."""
+    raise ChildFailure("out_of_memory")
