@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.dropout import NO_DROPOUT, DropoutMasks, MaskShapes, draw_masks
+from nas_with_rl.child_models.dropout import NO_DROPOUT, DropoutMasks, draw_masks
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.jax_epochs import (
     TrainedVariables,
@@ -176,19 +176,12 @@ class LanguageModelInTraining:
 
     def _masks(self, step: jax.Array) -> DropoutMasks:
         """Draw the masks of a training step, from its number and the seed alone."""
-        size, config = self.model.size, self._config
-        shapes = MaskShapes(
-            config.num_steps,
-            config.batch_size,
-            size.vocabulary,
-            size.embedding_width,
-            size.units,
-        )
+        shapes = self._config.mask_shapes(self.model.size)
 
         def uniform(number: int, shape: tuple[int, ...]) -> jax.Array:
             return keyed_uniform((*self._seed, step, number), shape)
 
-        return draw_masks(config.dropout, shapes, uniform)
+        return draw_masks(self._config.dropout, shapes, uniform)
 
 
 def _finite(nll: float, when: str) -> float:

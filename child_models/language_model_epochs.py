@@ -17,7 +17,6 @@ import tensorflow as tf
 from nas_with_rl.child_models.dropout import (
     NO_DROPOUT,
     DropoutMasks,
-    MaskShapes,
     draw_masks,
 )
 from nas_with_rl.child_models.failures import ChildFailure
@@ -182,16 +181,9 @@ class LanguageModelInTraining:
 
     def _masks(self, step: tf.Tensor) -> DropoutMasks:
         """Draw the masks of a training step, from its number and the seed alone."""
-        size, config = self.model.size, self._config
-        shapes = MaskShapes(
-            config.num_steps,
-            config.batch_size,
-            size.vocabulary,
-            size.embedding_width,
-            size.units,
-        )
+        shapes = self._config.mask_shapes(self.model.size)
 
         def uniform(number: int, shape: tuple[int, ...]) -> tf.Tensor:
             return keyed_uniform((*self._seed, step, number), shape)
 
-        return draw_masks(config.dropout, shapes, uniform)
+        return draw_masks(self._config.dropout, shapes, uniform)

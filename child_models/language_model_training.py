@@ -15,7 +15,7 @@ from typing import Literal
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.dropout import Dropout
+from nas_with_rl.child_models.dropout import Dropout, MaskShapes
 from nas_with_rl.child_models.known_cells import Cell
 from nas_with_rl.child_models.language_model_size import LanguageModelSize, units_for
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
@@ -116,6 +116,12 @@ class LanguageModelTraining:
         if not self.num_parameters:
             return size
         return dataclasses.replace(size, units=units_for(self.num_parameters, cell, size))
+
+    def mask_shapes(self, size: LanguageModelSize) -> MaskShapes:
+        """The extents of one segment's dropout masks."""
+        return MaskShapes(
+            self.num_steps, self.batch_size, size.vocabulary, size.embedding_width, size.units
+        )
 
 
 @dataclasses.dataclass(frozen=True)

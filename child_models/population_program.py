@@ -20,7 +20,6 @@ from nas_with_rl.child_models.dropout import (
     NO_DROPOUT,
     NUM_LAYERS,
     DropoutMasks,
-    MaskShapes,
     draw_masks,
 )
 from nas_with_rl.child_models.keyed_draws import keyed_uniform
@@ -203,16 +202,13 @@ class PopulationProgram:
 
     def _masks(self, seeds: tf.Tensor, step: tf.Tensor) -> DropoutMasks:
         """Draw each child's masks of a training step as `language_model_epochs` draws them."""
-        size, config = self.size, self.config
-        shapes = MaskShapes(
-            config.num_steps, config.batch_size, size.vocabulary, size.embedding_width, size.units
-        )
+        shapes = self.config.mask_shapes(self.size)
         words = seeds, tf.bitwise.right_shift(seeds, tf.constant(32, tf.int64))
 
         def uniform(number: int, shape: tuple[int, ...]) -> tf.Tensor:
             return keyed_uniform((*words, step, number), shape)
 
-        return draw_masks(config.dropout, shapes, uniform)
+        return draw_masks(self.config.dropout, shapes, uniform)
 
 
 def _segment(tokens: tf.Tensor, index: tf.Tensor, num_steps: int) -> tuple[tf.Tensor, tf.Tensor]:

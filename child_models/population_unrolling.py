@@ -82,33 +82,11 @@ def unroll(
 
 
 def _forward(projected: tf.Tensor, layers: Layers, around: Surroundings) -> _Past:
-    num_layers, num_steps = around.hidden.shape[0], projected.shape[1]
-
-    def over_steps(layer: tf.Tensor, projected: tf.Tensor, past: _Past) -> _Past:
-        recurrent_kernel = _of(layers.recurrent_kernels, layer)
-
-        def body(t: tf.Tensor, hidden: tf.Tensor, cell_state: tf.Tensor, past: _Past) -> tuple:
-            read = _masked(hidden, around.recurrent_masks, layer)
-            projected_state = tf.matmul(read, recurrent_kernel)
-            hidden, cell_state = step(
-                _at(projected[tf.newaxis], 0, t),
-                projected_state,
-                cell_state,
-                around.cells,
-            )
-            past = past._replace(
-                states=_put(past.states, layer, t, projected_state),
-                hiddens=_put(past.hiddens, layer, t, hidden),
-                cell_states=_put(past.cell_states, layer, t, cell_state),
-            )
-            return t + 1, hidden, cell_state, past
-
-        start = (0, _of(around.hidden, layer), _of(around.cell_state, layer), past)
-        return tf.while_loop(lambda t, *_: t < num_steps, body, start)[-1]
+    num_layers = around.hidden.shape[0]
 
     def body(layer: tf.Tensor, projected: tf.Tensor, past: _Past) -> tuple:
         past = past._replace(projected=_put_all(past.projected, layer, projected))
-        past = over_steps(layer, projected, past)
+        past = _steps_forward(layer, projected, past, layers, around)
 
         def next_projected() -> tf.Tensor:
             values = _masked(_of(past.hiddens, layer), around.input_masks, layer)
@@ -124,6 +102,28 @@ def _forward(projected: tf.Tensor, layers: Layers, around: Surroundings) -> _Pas
     )
     start = (0, projected, _Past(wide, wide, narrow, narrow))
     return tf.while_loop(lambda layer, *_: layer < num_layers, body, start)[-1]
+
+
+def _steps_forward(
+    layer: tf.Tensor, projected: tf.Tensor, past: _Past, layers: Layers, around: Surroundings
+) -> _Past:
+    """Return the past with one layer's steps, for its x W [C, T, B, N·H]."""
+    num_steps, recurrent_kernel = projected.shape[1], _of(layers.recurrent_kernels, layer)
+
+    def body(t: tf.Tensor, hidden: tf.Tensor, cell_state: tf.Tensor, past: _Past) -> tuple:
+        read = _masked(hidden, around.recurrent_masks, layer)
+        projected_state = tf.matmul(read, recurrent_kernel)
+        here = _at(projected[tf.newaxis], 0, t)
+        hidden, cell_state = step(here, projected_state, cell_state, around.cells)
+        past = past._replace(
+            states=_put(past.states, layer, t, projected_state),
+            hiddens=_put(past.hiddens, layer, t, hidden),
+            cell_states=_put(past.cell_states, layer, t, cell_state),
+        )
+        return t + 1, hidden, cell_state, past
+
+    start = (0, _of(around.hidden, layer), _of(around.cell_state, layer), past)
+    return tf.while_loop(lambda t, *_: t < num_steps, body, start)[-1]
 
 
 def _backward(
@@ -150,9 +150,8 @@ def _backward(
         def below() -> tuple[tf.Tensor, tf.Tensor]:
             values = _masked(_of(past.hiddens, layer - 1), around.input_masks, layer - 1)
             d_kernel = tf.matmul(_rows(values), _rows(d_projected), transpose_a=True)
-            d_values = tf.matmul(
-                _rows(d_projected), _of(layers.kernels, layer - 1), transpose_b=True
-            )
+            kernel = _of(layers.kernels, layer - 1)
+            d_values = tf.matmul(_rows(d_projected), kernel, transpose_b=True)
             d_values = tf.reshape(d_values, d_hiddens.shape)
             d_values = _masked(d_values, around.input_masks, layer - 1)
             return d_values, _put_all(kernels.kernels, layer - 1, d_kernel)
@@ -160,12 +159,8 @@ def _backward(
         d_hiddens, d_kernels = tf.cond(layer > 0, below, lambda: (d_hiddens, kernels.kernels))
         return layer - 1, d_hiddens, kernels._replace(kernels=d_kernels), d_projected
 
-    start = (
-        around.hidden.shape[0] - 1,
-        d_outputs,
-        Layers(*map(tf.zeros_like, layers)),
-        tf.zeros_like(past.projected[0]),
-    )
+    zeros = Layers(*map(tf.zeros_like, layers)), tf.zeros_like(past.projected[0])
+    start = (around.hidden.shape[0] - 1, d_outputs, *zeros)
     *_, d_layers, d_projected = tf.while_loop(lambda layer, *_: layer >= 0, body, start)
     return d_projected, *d_layers
 
