@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -103,7 +104,7 @@ class Reinforce:
             baseline = moving_average(None, rewards, decay)
         encoded = encode_architectures(architectures, self.policy.max_depth)
         advantages = np.asarray(rewards, np.float64) - baseline
-        norm, entropies = self._compiled_update(
+        norm, entropies = self._step(
             self.policy.encoded(space),
             encoded.choices,
             encoded.skips,
@@ -113,6 +114,10 @@ class Reinforce:
         self._version += 1
         names = _entropies_by_decision(space, entropies.numpy())
         return Update(self._version, baseline, names, float(norm))
+
+    def _step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Follow the gradient; return its norm, and the step entropies `[T, m]`."""
+        return self._compiled_update(*batch)
 
     def _update(self, encoded, choices, skips, advantages):
         gradient, entropies = policy_gradient(

@@ -54,7 +54,7 @@ class Checkpoints:
         """Write the state; a kill at any moment leaves the earlier ones usable."""
         final = self._directory / f"version-{state.version:08d}"
         temporary = self._directory / f"writing-{state.version:08d}"
-        for leftover in (temporary, final):  # of a killed run, or damaged
+        for leftover in (temporary, final):  # damaged, or of a version that is reached again
             shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir()
         state.save(temporary)
@@ -72,6 +72,8 @@ class Checkpoints:
         Raises:
           InputError: there are checkpoints, and every one is damaged.
         """
+        for leftover in self._directory.glob("writing-*"):  # of a killed run
+            shutil.rmtree(leftover, ignore_errors=True)
         damaged = []
         for path in self._newest_first():
             try:

@@ -20,6 +20,7 @@ import dataclasses
 import itertools
 import math
 import socket
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any
@@ -101,10 +102,13 @@ class ChildProcesses:
         for slot in self._slots:
             slot.reset()
 
-    def evaluate(self, evaluations: Sequence[Evaluation]) -> Iterator[Outcome]:
-        """Yield the outcomes as groups are finished; an evaluation still under way is abandoned."""
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Yield the outcomes as groups are finished; an evaluation still under way is abandoned.
+
+        Evaluations that are put on the queue at the same time are divided over the processes.
+        """
         self._abandon()
-        self._evaluation = self._outcomes(evaluations)
+        self._evaluation = self._outcomes(queue)
         return self._evaluation
 
     def call(self, function: str, arguments: Sequence[Any], *, seconds: float = 0.0) -> list[Any]:
@@ -138,14 +142,21 @@ class ChildProcesses:
             self._evaluation.close()
         self._evaluation = None
 
-    def _outcomes(self, evaluations: Sequence[Evaluation]) -> Generator[Outcome, None, None]:
-        jobs = [self._job(group) for group in self._groups(evaluations)]
+    def _outcomes(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        jobs = self._taken(queue)
         with contextlib.closing(self._serve(jobs)) as served:
             for slot, job, answer in served:
                 if again := self._again(slot, job, answer):
                     jobs[:0] = again
                 else:
                     yield from _outcomes(job, answer, f"{self._hostname}/{slot.index}")
+                jobs += self._taken(queue)
+
+    def _taken(self, queue: deque[Evaluation]) -> list[Job]:
+        """Take all that is on the queue, in groups."""
+        jobs = [self._job(group) for group in self._groups(tuple(queue))]
+        queue.clear()
+        return jobs
 
     def _groups(self, evaluations: Sequence[Evaluation]) -> Iterator[Group]:
         """Yield groups of neighbours, as many for each process and as large as can be."""

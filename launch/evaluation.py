@@ -7,7 +7,8 @@ import inspect
 import math
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
 from typing import Protocol
 
 from nas_with_rl.child_models.failures import ChildFailure, FailureReason
@@ -62,9 +63,12 @@ class Outcome:
 class Evaluator(Protocol):
     """Evaluates architectures; the search loop never knows where."""
 
-    def evaluate(self, evaluations: Sequence[Evaluation]) -> Iterator[Outcome]:
-        """Yield the outcome of each, as they come, in any order. A failed child is an outcome;
-        an error of the program is raised."""
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Take evaluations off a queue and yield the outcome of each, as they come, in any order.
+
+        More may be put on the queue whenever an outcome is yielded; it ends when none is left. A
+        failed child is an outcome; an error of the program is raised.
+        """
 
 
 EvaluateFunction = Callable[..., "float | Measurement | tuple[float, Mapping[str, float]]"]
@@ -90,9 +94,10 @@ class InProcess:
         self._seed_by_place = not self._seed_by_name and len(required) > 1
         self._worker = socket.gethostname()
 
-    def evaluate(self, evaluations: Sequence[Evaluation]) -> Iterator[Outcome]:
-        """Yield the outcomes in the given order."""
-        for evaluation in evaluations:
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Yield the outcomes in the order of the queue."""
+        while queue:
+            evaluation = queue.popleft()
             started = time.time()
             result = self._result(evaluation)
             yield Outcome(evaluation, result, self._worker, started, time.time())

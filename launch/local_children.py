@@ -139,7 +139,7 @@ def _given(data: ChildData, search: SearchConfig, text: str) -> Plan | None:
 
 def _num_processes(search: SearchConfig) -> int:
     """Return one for each core or GPU, but no more than a batch keeps busy or memory holds."""
-    most = min(machine.default_num_processes(), search.batch_size)
+    most = min(machine.default_num_processes(), search.update_size)
     if search.child_memory_gib or machine.visible_gpus():
         return most
     return max(1, min(most, int(machine.memory_gib() / PROCESS_GIB) - 1))  # and this process

@@ -66,7 +66,9 @@ CHARACTER_MODEL = LanguageModelTraining(
     dropout=Dropout(input=0.5, recurrent=0.2, output=0.5),
 )
 
-PTB_SEARCH = SearchConfig(num_samples=15_000, batch_size=10)
+PTB_SEARCH = SearchConfig(
+    num_samples=15_000, batch_size=1, accumulate_gradients=10, num_replicas=400
+)
 PTB = Experiment(
     name="ptb",
     source=f"{SECTION_4_2}: the search, children of 20 million parameters",
@@ -87,7 +89,7 @@ CIFAR10 = Experiment(
     space=ConvolutionalSpace(),
     data=ImageDataConfig(),
     child=ImageTraining(),
-    search=SearchConfig(num_samples=12_800, depth=DepthSchedule()),
+    search=SearchConfig(num_samples=12_800, num_replicas=100, depth=DepthSchedule()),
     controller=ReinforceConfig(learning_rate=0.0006),
 )
 
@@ -108,7 +110,9 @@ SEARCHES = (
         "with space.extra_filters=40: 3.65 %",
         space=ConvolutionalSpace(filters=(6, 12, 24, 36), block_size=3, pool_after=(13, 24)),
         search=SearchConfig(
-            num_samples=12_800, depth=DepthSchedule(initial=13, every=0, maximum=13)
+            num_samples=12_800,
+            num_replicas=100,
+            depth=DepthSchedule(initial=13, every=0, maximum=13),
         ),
     ),
     PTB,

@@ -70,7 +70,7 @@ def choose_plan(
     print("measuring how children train fastest, once per experiment and machine ...", flush=True)
     works = {
         plan: GroupWork(data, plan.program, plan.num_children, memory_gib)
-        for plan in _candidates(search.batch_size, processes.num_processes)
+        for plan in _candidates(search.update_size, processes.num_processes)
     }
     works = {plan: work for plan, work in works.items() if _fits(work)}
     timings = _timings(list(works.values()), processes)
@@ -116,16 +116,16 @@ def _timing(work: GroupWork, processes: ChildProcesses) -> Timing | None:
 
 def _search_seconds(plan: Plan, timing: Timing, search: SearchConfig) -> float:
     """What all batches take if every architecture is new: a batch waits for its last group."""
-    num_groups = math.ceil(search.batch_size / plan.num_children)
+    num_groups = math.ceil(search.update_size / plan.num_children)
     rounds = math.ceil(num_groups / plan.num_processes)
-    num_batches = math.ceil(search.num_samples / search.batch_size)
+    num_batches = math.ceil(search.num_samples / search.update_size)
     return timing.once + num_batches * rounds * timing.each
 
 
 def _key(data: ChildData, search: SearchConfig, num_processes: int, memory_gib: float) -> str:
     experiment = data.experiment
     told: list[Any] = [as_json(each) for each in (experiment.space, experiment.child)]
-    told += [as_json(experiment.data), search.batch_size, search.num_samples, num_processes]
+    told += [as_json(experiment.data), search.update_size, search.num_samples, num_processes]
     told += [memory_gib, trainer_of(data).data, compilation.processor(), machine.visible_gpus()]
     told += [os.environ.get(name) for name in ("XLA_FLAGS", "TF_XLA_FLAGS")]
     told += [versions(), CELLS_TRIED, TIMED_SEGMENTS]

@@ -29,7 +29,7 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 # What `--resume` may change.
-EXTENDABLE = ("num_samples", "child_seconds", "child_memory_gib")  # of the search
+EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib")  # of the search
 
 
 @dataclasses.dataclass(frozen=True)

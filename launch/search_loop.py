@@ -1,20 +1,24 @@
-"""The search: sample a batch, evaluate it, record it, learn from it, until enough are sampled.
+"""The search: sample batches, evaluate them, record them, learn from them, until all are sampled.
 
-This is the main path. Whatever moment it is killed at, starting it again on the same store and
-checkpoints continues as if nothing had happened: a batch is recorded when it is sampled, an
-outcome before it is learned from, and updates newer than the checkpoint are learned again.
+This is the main path, in one process and on a cluster. Whatever moment it is killed at, starting
+it again on the same store and checkpoints continues as if nothing had happened: a batch is
+recorded when it is sampled, an outcome before it is learned from, and updates newer than the
+checkpoint are learned again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from nas_with_rl.controller.searcher import Proposal, Searcher, Update
 from nas_with_rl.launch.checkpoints import Checkpoints
-from nas_with_rl.launch.evaluation import Evaluation, Evaluator, Failure, Outcome
+from nas_with_rl.launch.evaluation import Evaluation, Evaluator
+from nas_with_rl.launch.open_trials import OpenTrials
 from nas_with_rl.launch.trials import Trial, TrialStore
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
@@ -59,8 +63,13 @@ class SearchConfig:
 
     Attributes:
       num_samples: architectures to sample in all. A run that is extended later equals one that
-        was never ended if this is a multiple of `batch_size`; else its last batch is a short one.
-      batch_size: m, architectures per update of the controller.
+        was never ended if this is a multiple of `batch_size * accumulate_gradients`; else its
+        last update is a short one.
+      batch_size: m, architectures that a replica of the controller samples at a time.
+      accumulate_gradients: batches whose gradients an update of the controller sums up. In one
+        process they are sampled together, as one batch.
+      num_replicas: K, replicas of the controller that an asynchronous search on a cluster has,
+        each with a batch under way; 0 for as many as keep the workers busy.
       searcher: what proposes them.
       depth: of spaces with layers; None keeps the space's own depth.
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
@@ -72,6 +81,8 @@ class SearchConfig:
 
     num_samples: int = 1000
     batch_size: int = 8
+    accumulate_gradients: int = 1
+    num_replicas: int = 0
     searcher: Literal["reinforce", "random"] = "reinforce"
     depth: DepthSchedule | None = None
     duplicates: Literal["reuse", "evaluate"] = "reuse"
@@ -81,14 +92,52 @@ class SearchConfig:
     child_memory_gib: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("num_samples", "batch_size", "checkpoint_every"):
+        for name in ("num_samples", "batch_size", "accumulate_gradients", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"search.{name} is {getattr(self, name)}; it must be at least 1")
+        if self.num_replicas < 0:
+            raise InputError(f"search.num_replicas is {self.num_replicas}, below 0")
         for name in ("child_seconds", "child_memory_gib"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"search.{name} is {getattr(self, name)}, not a number from 0")
         if not math.isfinite(self.failure_reward):
             raise InputError(f"search.failure_reward is {self.failure_reward}, not a finite number")
+
+    @property
+    def update_size(self) -> int:
+        """Architectures per update of the controller."""
+        return self.batch_size * self.accumulate_gradients
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How much is under way at a time.
+
+    Attributes:
+      num_replicas: K, replicas of the controller, each with a batch under way.
+      batch_size: m, architectures in a batch.
+      accumulated: batches that an update learns from.
+    """
+
+    num_replicas: int
+    batch_size: int
+    accumulated: int
+
+    @classmethod
+    def synchronous(cls, config: SearchConfig) -> Pace:
+        """Return that of one replica, which learns from all that it samples before it goes on."""
+        return cls(1, config.update_size, 1)
+
+    @classmethod
+    def asynchronous(cls, config: SearchConfig, *, num_workers: int) -> Pace:
+        """Return that of K replicas (section 3.2).
+
+        Where the configuration does not say, K keeps all workers busy while replicas wait for the
+        last children of their batches: half as many children more than workers, and a batch.
+        """
+        enough = math.ceil(1.5 * num_workers / config.batch_size) + 1
+        replicas = config.num_replicas or enough
+        return cls(replicas, config.batch_size, config.accumulate_gradients)
 
 
 class Observer(Protocol):
@@ -98,7 +147,7 @@ class Observer(Protocol):
         """A trial has its outcome."""
 
     def learned(self, update: Update, trials: Sequence[Trial], store: TrialStore) -> None:
-        """The controller has learned from a batch for the first time."""
+        """The controller has learned from trials for the first time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +156,7 @@ class Search:
 
     Attributes:
       space: at any depth; `config.depth` says which depth a trial has.
+      pace: None for the synchronous one.
       checkpoints: None keeps none.
     """
 
@@ -116,6 +166,7 @@ class Search:
     searcher: Searcher
     evaluator: Evaluator
     store: TrialStore
+    pace: Pace | None = None
     checkpoints: Checkpoints | None = None
     observers: tuple[Observer, ...] = ()
 
@@ -125,9 +176,13 @@ def run_search(search: Search) -> None:
     if search.checkpoints:
         search.checkpoints.restore(search.searcher)
         _check_that_trials_reach(search)
-    while batch := search.store.batch(search.searcher.version) or _sample(search):
-        _evaluate(search, batch)
-        _learn(search, search.store.batch(search.searcher.version))
+    _learn_again(search)
+    progress = _Progress(search)
+    progress.advance()
+    with contextlib.closing(search.evaluator.evaluate(progress.trials.queue)) as outcomes:
+        for outcome in outcomes:
+            progress.trials.take(outcome)
+            progress.advance()
     if search.checkpoints and len(search.store):
         search.checkpoints.save(search.searcher)
 
@@ -135,7 +190,7 @@ def run_search(search: Search) -> None:
 def _check_that_trials_reach(search: Search) -> None:
     """Raise InputError where the controller has learned from trials that the store lacks."""
     version = search.searcher.version
-    if version and not search.store.batch(version - 1):
+    if version > search.store.last_update():
         raise InputError(
             f"the newest checkpoint has learned from {version} batches of trials, which the store "
             "of trials lacks; restore trials.sqlite from a copy, or start again with another "
@@ -143,29 +198,101 @@ def _check_that_trials_reach(search: Search) -> None:
         )
 
 
-def _sample(search: Search) -> list[Trial]:
-    """Propose and record the next batch; empty when enough are sampled."""
-    first = len(search.store)
-    last = min(first + search.config.batch_size, search.config.num_samples)
-    if first >= last:
-        return []
-    proposals = search.searcher.ask(_space_of(search, first), range(first, last))
-    search.store.add(
-        [
-            Trial(
-                number=proposal.trial,
-                architecture=str(proposal.architecture),
-                depth=proposal.architecture.space.depth,
-                status="running",
-                log_prob=proposal.log_prob,
-                sampled_version=proposal.version,
-                updated_version=None,
-                seed=child_seed(search.seed, proposal.trial),
-            )
-            for proposal in proposals
-        ]
+def _learn_again(search: Search) -> None:
+    """Repeat the updates that are newer than the searcher's state."""
+    learned = search.store.learned_after(search.searcher.version)
+    for _, trials in itertools.groupby(learned, key=lambda trial: trial.updated_version):
+        _tell(search, list(trials))
+
+
+class _Progress:
+    """Which batches are under way, from sampling to the update that learns from them.
+
+    Attributes:
+      trials: those without an outcome.
+    """
+
+    def __init__(self, search: Search):
+        self._search, self._store = search, search.store
+        self._pace = search.pace or Pace.synchronous(search.config)
+        self._num_sampled, self._num_batches = len(self._store), self._store.num_batches()
+        self.trials = OpenTrials(
+            self._store,
+            reuse=search.config.duplicates == "reuse",
+            failure_reward=search.config.failure_reward,
+            evaluation_of=lambda trial: _evaluation(search, trial),
+            on_finish=self._finished,
+        )
+        unlearned = self._store.unlearned()
+        # Of each batch that nothing has learned from: how many of its trials have no outcome.
+        self._missing = {trial.batch: 0 for trial in unlearned}
+        running = [trial for trial in unlearned if trial.status == "running"]
+        for trial in running:
+            self._missing[trial.batch] += 1
+        self.trials.add(running)
+
+    def advance(self) -> None:
+        """Learn from what is complete and sample what is free, until both have to wait."""
+        while self._learn() or self._sample():
+            pass
+
+    def _finished(self, trial: Trial) -> None:
+        self._missing[trial.batch] -= 1
+        for observer in self._search.observers:
+            observer.finished(trial)
+
+    def _learn(self) -> bool:
+        """Take one update from complete batches; return whether there were enough of them."""
+        complete = [batch for batch, missing in self._missing.items() if not missing]
+        is_last = self._all_sampled() and len(complete) == len(self._missing)
+        if len(complete) < self._pace.accumulated and not (is_last and complete):
+            return False
+        trials = self._store.batches(complete[: self._pace.accumulated])
+        trials = [trial for trial in trials if trial.depth == trials[0].depth]  # one rollout's
+        update = _tell(self._search, trials)
+        for observer in self._search.observers:
+            observer.learned(update, trials, self._store)
+        self._store.mark_learned([trial.number for trial in trials], update.version)
+        for batch in {trial.batch for trial in trials}:
+            del self._missing[batch]
+        due = update.version % self._search.config.checkpoint_every == 0
+        if self._search.checkpoints and due:
+            self._search.checkpoints.save(self._search.searcher)
+        return True
+
+    def _all_sampled(self) -> bool:
+        return self._num_sampled >= self._search.config.num_samples
+
+    def _sample(self) -> bool:
+        """Let a replica that has no batch sample one; return whether there was one."""
+        search = self._search
+        waited_for = sum(missing > 0 for missing in self._missing.values())
+        if self._all_sampled() or waited_for >= self._pace.num_replicas:
+            return False
+        first = self._num_sampled
+        last = min(first + self._pace.batch_size, search.config.num_samples)
+        proposals = search.searcher.ask(_space_of(search, first), range(first, last))
+        batch = self._num_batches
+        trials = [_sampled(search, proposal, batch) for proposal in proposals]
+        self._store.add(trials)
+        self._num_sampled, self._num_batches = last, batch + 1
+        self._missing[batch] = len(trials)
+        self.trials.add(trials)
+        return True
+
+
+def _sampled(search: Search, proposal: Proposal, batch: int) -> Trial:
+    return Trial(
+        number=proposal.trial,
+        architecture=str(proposal.architecture),
+        depth=proposal.architecture.space.depth,
+        status="running",
+        log_prob=proposal.log_prob,
+        sampled_version=proposal.version,
+        updated_version=None,
+        seed=child_seed(search.seed, proposal.trial),
+        batch=batch,
     )
-    return search.store.batch(search.searcher.version)
 
 
 def _space_of(search: Search, trial: int) -> SearchSpace:
@@ -175,85 +302,13 @@ def _space_of(search: Search, trial: int) -> SearchSpace:
     return search.space.at_depth(search.config.depth.depth(trial))
 
 
-def _evaluate(search: Search, batch: Sequence[Trial]) -> None:
-    """Record the outcome of every trial that has none."""
-    running = [trial for trial in batch if trial.status == "running"]
-    reuse = search.config.duplicates == "reuse"
-    while running:
-        if reuse:
-            running = _without_reused(search, running)
-        # One trial per architecture; should it fail for a reason of the machine, the next tries.
-        chosen = {trial.architecture if reuse else trial.number: trial for trial in running[::-1]}
-        by_number = {trial.number: trial for trial in sorted(chosen.values(), key=_number)}
-        evaluations = [_evaluation(search, trial) for trial in by_number.values()]
-        for outcome in search.evaluator.evaluate(evaluations):
-            trial = by_number[outcome.evaluation.trial]
-            _finish(search, _with_outcome(trial, outcome, search.config.failure_reward))
-        running = [trial for trial in running if trial.number not in by_number]
-
-
-def _number(trial: Trial) -> int:
-    return trial.number
-
-
-def _without_reused(search: Search, running: Sequence[Trial]) -> list[Trial]:
-    """Finish the trials whose architecture has an outcome already; return the others."""
-    left = []
-    for trial in running:
-        if earlier := search.store.evaluated_before(trial):
-            _finish(search, _with_reused(trial, earlier))
-        else:
-            left.append(trial)
-    return left
-
-
 def _evaluation(search: Search, trial: Trial) -> Evaluation:
     space = search.space.at_depth(trial.depth) if trial.depth else search.space
     return Evaluation(trial.number, parse_architecture(trial.architecture, space), trial.seed)
 
 
-def _finish(search: Search, trial: Trial) -> None:
-    search.store.finish(trial)
-    for observer in search.observers:
-        observer.finished(trial)
-
-
-def _with_outcome(trial: Trial, outcome: Outcome, failure_reward: float) -> Trial:
-    result = outcome.result
-    done = dataclasses.replace(
-        trial, worker=outcome.worker, started=outcome.started, ended=outcome.ended
-    )
-    if isinstance(result, Failure):
-        return dataclasses.replace(
-            done,
-            status="failed",
-            reward=failure_reward,
-            failure=result.reason,
-            message=result.message,
-        )
-    return dataclasses.replace(
-        done,
-        status="completed",
-        reward=float(result.reward),
-        metrics=result.metrics,
-        num_parameters=result.num_parameters,
-    )
-
-
-def _with_reused(trial: Trial, earlier: Trial) -> Trial:
-    return dataclasses.replace(
-        earlier,
-        number=trial.number,
-        log_prob=trial.log_prob,
-        sampled_version=trial.sampled_version,
-        updated_version=None,
-        seed=trial.seed,
-        reused_from=earlier.number if earlier.reused_from is None else earlier.reused_from,
-    )
-
-
-def _learn(search: Search, batch: Sequence[Trial]) -> None:
-    """Let the searcher learn from a recorded batch: the first time, or again after a restart."""
+def _tell(search: Search, trials: Sequence[Trial]) -> Update:
+    """Let the searcher learn from recorded trials: the first time, or again after a restart."""
     proposals = [
         Proposal(
             trial.number,
@@ -261,13 +316,6 @@ def _learn(search: Search, batch: Sequence[Trial]) -> None:
             trial.log_prob,
             trial.sampled_version,
         )
-        for trial in batch
+        for trial in trials
     ]
-    update = search.searcher.tell(proposals, [trial.reward or 0.0 for trial in batch])
-    if any(trial.updated_version is None for trial in batch):
-        for observer in search.observers:
-            observer.learned(update, batch, search.store)
-        search.store.mark_learned([trial.number for trial in batch], update.version)
-    due = update.version % search.config.checkpoint_every == 0
-    if search.checkpoints and due:
-        search.checkpoints.save(search.searcher)
+    return search.searcher.tell(proposals, [trial.reward or 0.0 for trial in trials])

@@ -37,6 +37,8 @@ class Trial:
       reused_from: the earlier trial of the same architecture whose outcome this one took over.
       worker: where it was evaluated.
       started, ended: seconds since the epoch.
+      batch: from 0, in the order of sampling; its trials are proposed at one version, by one
+        replica of the controller, and are learned from in one update.
     """
 
     number: int
@@ -56,6 +58,7 @@ class Trial:
     worker: str | None = None
     started: float | None = None
     ended: float | None = None
+    batch: int = 0
 
 
 _COLUMNS = {
@@ -76,10 +79,12 @@ _COLUMNS = {
     "worker": "TEXT",
     "started": "REAL",
     "ended": "REAL",
+    "batch": "INTEGER NOT NULL",
 }
 _INDICES = {
     "by_architecture": "architecture, number",
-    "by_version": "sampled_version, number",
+    "by_batch": "batch, number",
+    "by_update": "updated_version, number",
     "by_reward": "status, reward",
 }
 
@@ -112,7 +117,11 @@ class TrialStore:
         if problem != "ok":
             raise sqlite3.DatabaseError(problem)
         present = [row[1] for row in self._connection.execute("PRAGMA table_info(trials)")]
-        if present and present != list(_COLUMNS):
+        if present == list(_COLUMNS)[:-1]:  # of version 0.1, which had one batch per version
+            with self._connection:
+                self._connection.execute("ALTER TABLE trials ADD batch INTEGER NOT NULL DEFAULT 0")
+                self._connection.execute("UPDATE trials SET batch = sampled_version")
+        elif present and present != list(_COLUMNS):
             raise sqlite3.DatabaseError(f"its columns are {', '.join(present)}")
 
     @contextlib.contextmanager
@@ -163,9 +172,26 @@ class TrialStore:
         """Every trial, by number."""
         return self._select("ORDER BY number")
 
-    def batch(self, sampled_version: int) -> list[Trial]:
-        """The trials that were proposed at a version, by number."""
-        return self._select("WHERE sampled_version = ? ORDER BY number", sampled_version)
+    def batches(self, numbers: Sequence[int]) -> list[Trial]:
+        """The trials of some batches, by number."""
+        marks = ", ".join("?" * len(numbers))
+        return self._select(f"WHERE batch IN ({marks}) ORDER BY number", *numbers)
+
+    def num_batches(self) -> int:
+        """How many batches were sampled."""
+        return self._value("SELECT COALESCE(MAX(batch) + 1, 0) FROM trials")
+
+    def unlearned(self) -> list[Trial]:
+        """The trials that no update has learned from yet, by number."""
+        return self._select("WHERE updated_version IS NULL ORDER BY number")
+
+    def learned_after(self, version: int) -> list[Trial]:
+        """The trials that later updates than a version have learned from, in their order."""
+        return self._select("WHERE updated_version > ? ORDER BY updated_version, number", version)
+
+    def last_update(self) -> int:
+        """The newest update that has learned from trials; 0 without any."""
+        return self._value("SELECT COALESCE(MAX(updated_version), 0) FROM trials")
 
     def best(self, count: int = 1) -> list[Trial]:
         """The completed trials of the highest rewards, one per architecture, best first."""

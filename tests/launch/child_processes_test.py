@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def evaluations_of(*behaviours):
 
 def results(processes, *behaviours):
     """Return the result of each, in the order of the trials."""
-    outcomes = list(processes.evaluate(evaluations_of(*behaviours)))
+    outcomes = list(processes.evaluate(deque(evaluations_of(*behaviours))))
     by_trial = {outcome.evaluation.trial: outcome.result for outcome in outcomes}
     assert len(by_trial) == len(outcomes) == len(behaviours)
     return [by_trial[trial] for trial in range(len(behaviours))]
@@ -80,12 +81,12 @@ def wait_until(condition, seconds=10.0):
 def test_outcomes_are_those_of_one_process(toys):
     behaviours = ["well", "infinite", "fails", "well", "well", "well", "well"]
     evaluations = evaluations_of(*behaviours)
-    expected = [outcome.result for outcome in InProcess(toys.reward).evaluate(evaluations)]
+    expected = [outcome.result for outcome in InProcess(toys.reward).evaluate(deque(evaluations))]
     before = time.time()
     work = Work("toy_children:measuring", backends=())
     with ChildProcesses(work, num_processes=2, group_size=2) as processes:
-        outcomes = sorted(processes.evaluate(evaluations), key=lambda o: o.evaluation.trial)
-        assert list(processes.evaluate([])) == []
+        outcomes = sorted(processes.evaluate(deque(evaluations)), key=lambda o: o.evaluation.trial)
+        assert list(processes.evaluate(deque())) == []
     assert [outcome.evaluation for outcome in outcomes] == evaluations
     assert [outcome.result for outcome in outcomes] == expected
     assert {outcome.worker.rpartition("/")[2] for outcome in outcomes} <= {"0", "1"}
@@ -109,7 +110,7 @@ def test_groups_are_even(count, group_size, sizes):
 def test_processes_live_long(behaving):
     pids = [pid for pid, _, _ in behaving.call("toy_children:place", [None] * 2)]
     for _ in range(2):
-        outcomes = list(behaving.evaluate(evaluations_of(*["well"] * 4)))
+        outcomes = list(behaving.evaluate(deque(evaluations_of(*["well"] * 4))))
         assert all(
             outcome.result.metrics["pid"] == pids[int(outcome.worker.rpartition("/")[2])]
             for outcome in outcomes
@@ -118,7 +119,7 @@ def test_processes_live_long(behaving):
 
 
 def test_the_children_of_a_group_share_its_seconds(behaving):
-    outcomes = behaving.evaluate(evaluations_of("well", "well", "well", "well"))
+    outcomes = behaving.evaluate(deque(evaluations_of("well", "well", "well", "well")))
     first, second, *_ = sorted(outcomes, key=lambda outcome: outcome.evaluation.trial)
     assert first.worker == second.worker and first.result.metrics["size"] == 2
     assert first.ended == second.started
@@ -214,7 +215,7 @@ def test_an_error_stops_the_evaluation_and_leaves_the_evaluator_usable(
 def test_an_abandoned_evaluation_is_ended(tmp_path):
     work = Work("toy_children:Behaving", str(tmp_path), backends=())
     with ChildProcesses(work, num_processes=2, group_size=1) as processes:
-        evaluation = processes.evaluate(evaluations_of("sleeps", "well", "sleeps"))
+        evaluation = processes.evaluate(deque(evaluations_of("sleeps", "well", "sleeps")))
         assert next(evaluation).evaluation.trial == 1
         wait_until(lambda: (tmp_path / "2").exists())
         asleep = [tries_of(tmp_path, trial)[0][0] for trial in (0, 2)]

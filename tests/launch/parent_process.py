@@ -5,6 +5,7 @@ Evaluates two children that behave so, and then sleeps. Prints "interrupted" aft
 
 import sys
 import time
+from collections import deque
 
 import toy_children
 
@@ -18,7 +19,7 @@ architecture = parse_architecture(f"{behaviour} 0", toy_children.SPACE)
 evaluations = [Evaluation(trial, architecture, 0) for trial in range(2)]
 try:
     with ChildProcesses(work, num_processes=2, group_size=1) as processes:
-        list(processes.evaluate(evaluations))
+        list(processes.evaluate(deque(evaluations)))
         print("idle", flush=True)
         time.sleep(60)
 except KeyboardInterrupt:
