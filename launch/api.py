@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
+from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
@@ -74,7 +74,7 @@ def search(
         controller=options.controller,
         seed=seed,
         evaluator=InProcess(evaluate),
-        description={"space": _described(space)},
+        description={"space": as_json(space)},
     )
     if workdir is None:
         if options.resume:
@@ -82,12 +82,3 @@ def search(
         return execute(run, None, progress=options.progress)
     with opened(run, workdir, resume=options.resume) as place:
         return execute(run, place, progress=options.progress)
-
-
-def _described(space: SearchSpace) -> dict[str, Any]:
-    """Return what a resumed run's space must share."""
-    return {
-        "decisions": [repr(decision) for decision in space.decisions],
-        "layer_decisions": [repr(decision) for decision in space.layer_decisions],
-        "depth": space.depth,
-    }

@@ -21,6 +21,7 @@ from nas_with_rl.child_models.text import Corpus, TextDataConfig, load_corpus
 from nas_with_rl.launch.evaluation import Measurement
 from nas_with_rl.launch.experiment import Child, Data, Experiment
 from nas_with_rl.launch.nas_bench_201 import TableLookup, accuracies, look_up
+from nas_with_rl.launch.own_evaluation import OwnEvaluation, OwnTrainer
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
@@ -51,7 +52,8 @@ def make_trainer(
       report: called after each epoch of a child.
 
     Raises:
-      InputError: data that is missing, damaged, or too small for one batch.
+      InputError: data that is missing, damaged, or too small for one batch; an own function whose
+        module is missing.
     """
     data_dir = os.path.expanduser(data_dir) if data_dir else None
     child: Child = experiment.child
@@ -64,6 +66,8 @@ def make_trainer(
     if isinstance(child, LanguageModelTraining):
         assert isinstance(data, TextDataConfig)
         return LanguageModelTrainer(child, load_corpus(data, data_dir=data_dir), report)
+    if isinstance(child, OwnEvaluation):
+        return OwnTrainer(child)
     return TableTrainer(child)
 
 

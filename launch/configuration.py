@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.space import SearchSpace
 
 Config = TypeVar("Config")
 DESCRIPTIVE = {"descriptive": True}  # metadata of fields that decide nothing: no override
@@ -29,7 +30,17 @@ def with_overrides(config: Config, assignments: Sequence[str]) -> Config:
 
 
 def as_json(config: object) -> Any:
-    """Return a configuration as JSON-ready values, each group with its class's name."""
+    """Return a configuration as JSON-ready values, each group with its class's name.
+
+    Of a plain search space these are the decisions, of which equal ones have equal texts; its name
+    decides nothing.
+    """
+    if isinstance(config, SearchSpace):
+        return {
+            "decisions": [repr(decision) for decision in config.decisions],
+            "layer_decisions": [repr(decision) for decision in config.layer_decisions],
+            "depth": config.depth,
+        }
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         values = {f.name: as_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
         return {"kind": type(config).__name__, **values}
@@ -99,6 +110,8 @@ def _parsed(kind: Any, text: str, assignment: str) -> Any:
         if text.lower() not in ("true", "false"):
             raise InputError(f"--override={assignment}: {text!r} is not true or false")
         return text.lower() == "true"
+    if kind not in (int, float, str):
+        raise InputError(f"--override={assignment}: such a value can be set in Python alone")
     try:
         return kind(text)
     except ValueError:

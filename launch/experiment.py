@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Mapping
 
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import ImageDataConfig
@@ -11,6 +13,7 @@ from nas_with_rl.child_models.text import TextDataConfig
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.configuration import DESCRIPTIVE
 from nas_with_rl.launch.nas_bench_201 import TableLookup
+from nas_with_rl.launch.own_evaluation import OwnEvaluation
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
@@ -18,23 +21,34 @@ from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
 
-Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space
+Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space | SearchSpace
 Data = ImageDataConfig | TextDataConfig | None
-Child = ImageTraining | LanguageModelTraining | TableLookup
+Child = ImageTraining | LanguageModelTraining | TableLookup | OwnEvaluation
+
+# The spaces and the data that each kind of child is made for.
+_FITTING: Mapping[type, tuple[tuple[type, ...], type]] = {
+    ImageTraining: ((ConvolutionalSpace,), ImageDataConfig),
+    LanguageModelTraining: ((RecurrentCellSpace,), TextDataConfig),
+    TableLookup: ((NasBench201Space,), type(None)),
+    OwnEvaluation: (
+        (ConvolutionalSpace, RecurrentCellSpace, NasBench201Space, SearchSpace),
+        type(None),
+    ),
+}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Everything that decides a search or a training, apart from its seed and where the data lies.
 
     Attributes:
-      name: as `--experiment` takes it.
+      name: a word; `--experiment` takes it of those that are built in.
       source: where the settings come from.
       expected_time: on what.
       expected_result: what it ends with.
       space: what can be said.
       child: how an architecture is trained and measured.
-      data: what it is trained on; None for a table.
+      data: what it is trained on; None for a table and for an evaluation of one's own.
       search: how the search runs; None where given architectures are trained instead.
       controller: how the controller learns.
       num_compared: at the end, seeds for which the best cell, the best of the first samples and
@@ -42,9 +56,9 @@ class Experiment:
     """
 
     name: str = dataclasses.field(metadata=DESCRIPTIVE)
-    source: str = dataclasses.field(metadata=DESCRIPTIVE)
-    expected_time: str = dataclasses.field(metadata=DESCRIPTIVE)
-    expected_result: str = dataclasses.field(metadata=DESCRIPTIVE)
+    source: str = dataclasses.field(default="one's own", metadata=DESCRIPTIVE)
+    expected_time: str = dataclasses.field(default="not known", metadata=DESCRIPTIVE)
+    expected_result: str = dataclasses.field(default="not known", metadata=DESCRIPTIVE)
     space: Space
     child: Child
     data: Data = None
@@ -55,6 +69,28 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.num_compared < 0:
             raise InputError(f"num_compared is {self.num_compared}, below 0")
+        if not re.fullmatch(r"[\w.+-]+", str(self.name)):  # it becomes part of a directory's name
+            raise InputError(
+                f"an experiment's name is one word of letters, digits, '.', '_', '+' and '-', not "
+                f"{self.name!r}"
+            )
+        self._check_fit()
+
+    def _check_fit(self) -> None:
+        child = type(self.child)
+        if child not in _FITTING:
+            raise InputError(f"{self.name}: child is {self.child!r}, no kind of child")
+        spaces, data = _FITTING[child]
+        if not isinstance(self.space, spaces):
+            raise InputError(
+                f"{self.name}: {child.__name__} is for {' or '.join(s.__name__ for s in spaces)}, "
+                f"and the space is a {type(self.space).__name__}"
+            )
+        if not isinstance(self.data, data):
+            wanted = "no data" if data is type(None) else f"a {data.__name__} as data"
+            raise InputError(
+                f"{self.name}: {child.__name__} needs {wanted}, not {type(self.data).__name__}"
+            )
 
     @property
     def command(self) -> str:
@@ -65,7 +101,10 @@ class Experiment:
 
     def search_space(self) -> SearchSpace:
         """Return the space, at the search's first depth where it has layers."""
+        schedule = self.search.depth if self.search else None
+        if isinstance(self.space, SearchSpace):
+            has_layers = self.space.depth > 0
+            return self.space.at_depth(schedule.initial) if schedule and has_layers else self.space
         if isinstance(self.space, ConvolutionalSpace):
-            schedule = self.search.depth if self.search else None
             return self.space.search_space(schedule.initial if schedule else 1)
         return self.space.search_space()

@@ -1,11 +1,13 @@
-"""The experiments by name: those that run here in minutes, and the paper's own."""
+"""The experiments by name: those that run here in minutes, the paper's, and a user's own."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from nas_with_rl.launch.configuration import with_overrides
 from nas_with_rl.launch.experiment import Experiment
+from nas_with_rl.launch.own_evaluation import OwnEvaluation, imported
 from nas_with_rl.launch.paper_experiments import PAPER_EXPERIMENTS
 from nas_with_rl.launch.small_experiments import SMALL_EXPERIMENTS
 from nas_with_rl.search_spaces.errors import InputError
@@ -14,28 +16,71 @@ EXPERIMENTS: tuple[Experiment, ...] = (*SMALL_EXPERIMENTS, *PAPER_EXPERIMENTS)
 
 
 def find_experiment(name: str) -> Experiment:
-    """Return the experiment of that name; InputError where there is none."""
+    """Return the experiment of that name, or what "module:attribute" is.
+
+    Raises:
+      InputError: there is none, or the attribute is no experiment.
+    """
+    if ":" in name:
+        return _own_experiment(name)
     for experiment in EXPERIMENTS:
         if experiment.name == name:
             return experiment
     known = ", ".join(experiment.name for experiment in EXPERIMENTS)
-    raise InputError(f"--experiment={name}: no such experiment; there are {known}, and help")
+    raise InputError(
+        f"--experiment={name}: no such experiment; there are {known}, and help; "
+        "one of your own is MODULE:ATTRIBUTE"
+    )
 
 
-def configured(name: str | None, overrides: Sequence[str]) -> Experiment:
-    """Return the experiment of that name with overrides applied."""
+def _own_experiment(name: str) -> Experiment:
+    found = imported(name, flag="--experiment")
+    if not isinstance(found, Experiment):
+        raise InputError(
+            f"--experiment={name}: it is of type {type(found).__name__}, no nas_with_rl.Experiment"
+        )
+    return found
+
+
+def configured(
+    name: str | None, overrides: Sequence[str], *, evaluate: str | None = None
+) -> Experiment:
+    """Return the experiment of that name with overrides applied.
+
+    Args:
+      name: of one that is built in, or "module:attribute".
+      overrides: "path.to.field=value".
+      evaluate: "module:function", which measures children in place of the experiment's own way.
+
+    Raises:
+      InputError: no such experiment, field or value.
+    """
     if name is None:
         raise InputError("--experiment is missing; --experiment=help lists what there is")
-    return with_overrides(find_experiment(name), overrides)
+    experiment = find_experiment(name)
+    if evaluate is not None:
+        experiment = dataclasses.replace(
+            experiment,
+            source=f"{experiment.source}; measured by {evaluate}",
+            child=OwnEvaluation(evaluate),
+            data=None,
+            num_compared=0,
+        )
+    return with_overrides(experiment, overrides)
 
 
 def describe_experiments() -> str:
     """Return what `--experiment=help` prints."""
-    return "\n\n".join(
+    described = [
         f"{experiment.name}\n"
         f"  source:  {experiment.source}\n"
         f"  time:    {experiment.expected_time}\n"
         f"  result:  {experiment.expected_result}\n"
         f"  command: {experiment.command}"
         for experiment in EXPERIMENTS
+    ]
+    own = (
+        "MODULE:ATTRIBUTE\n"
+        "  source:  a nas_with_rl.Experiment of your own, in a module that Python finds"
     )
+    return "\n\n".join([*described, own])

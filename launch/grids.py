@@ -75,7 +75,10 @@ def default_axes(experiment: Experiment) -> tuple[Axis, ...]:
             _axis("dropout.output", dropped, dropped + 0.4 * (1 - dropped)),
             *([] if child.decay_factor == 1 else [_later(child.decay_after)]),
         )
-    raise InputError(f"{experiment.name} looks its results up: there is nothing to tune")
+    raise InputError(
+        f"{experiment.name} looks its results up, or has them from a function of your own: there "
+        "is nothing to tune"
+    )
 
 
 def _later(epoch: int) -> Axis:

@@ -144,7 +144,10 @@ def make_trainee(training: FinalTraining) -> Trainee:
     """
     experiment = training.experiment
     if not isinstance(experiment.child, ImageTraining | LanguageModelTraining):
-        raise InputError(f"{experiment.name} looks its results up: there is nothing to train")
+        raise InputError(
+            f"{experiment.name} looks its results up, or has them from a function of your own: "
+            "there is nothing to train"
+        )
     named = read_named(training.architecture, experiment)
     trainer = make_trainer(experiment, data_dir=training.data_dir, seed=SPLIT_SEED)
     if isinstance(trainer, ConvNetTrainer):

@@ -16,6 +16,7 @@ from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.final_training import FinalTraining, Test, has_diverged, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
 from nas_with_rl.launch.nas_bench_201 import TableLookup
+from nas_with_rl.launch.own_evaluation import OwnEvaluation
 from nas_with_rl.launch.trainees import draw_training, has_test, read_named
 from nas_with_rl.launch.training_summary import describe
 from nas_with_rl.launch.training_workdir import FinalResult, read_result, read_training
@@ -55,8 +56,8 @@ def run(request: Request) -> int:
         raise InputError(
             "--architecture is missing: a line of text as a search prints it, or a name"
         )
-    if isinstance(experiment.child, TableLookup):
-        print(_looked_up(request.architecture, experiment))
+    if isinstance(experiment.child, TableLookup | OwnEvaluation):
+        print(_measured(request.architecture, experiment, seed=request.seed or 0))
         return 0
     training = FinalTraining(
         experiment, request.architecture, request.seed or 0, request.data_dir, request.overrides
@@ -153,10 +154,10 @@ def module_command(module: str, workdir: str) -> str:
     return f"{python} -m nas_with_rl.launch.{module} --resume --workdir={place}"
 
 
-def _looked_up(text: str, experiment: Experiment) -> str:
-    """Return what a table says of an architecture; nothing is trained, and nothing kept."""
+def _measured(text: str, experiment: Experiment, *, seed: int) -> str:
+    """Return what a table or a function of one's own says of an architecture; nothing is kept."""
     architecture = parse_architecture(text, experiment.search_space(), any_depth=True)
-    measurement = make_trainer(experiment, data_dir=None, seed=0)(architecture, 0)
+    measurement = make_trainer(experiment, data_dir=None, seed=0)(architecture, seed)
     metrics: dict[str, Any] = dict(measurement.metrics)
     lines = [f"{name.replace('_', ' ')}: {value:.4g}" for name, value in metrics.items()]
     return "\n".join([draw(architecture), *lines, f"reward: {measurement.reward:.4f}"])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.evaluation import Measurement as Measurement
+    from nas_with_rl.launch.experiment import Experiment as Experiment
+    from nas_with_rl.launch.own_evaluation import OwnEvaluation as OwnEvaluation
     from nas_with_rl.launch.results import SearchResult as SearchResult
     from nas_with_rl.launch.search_loop import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.search_loop import SearchConfig as SearchConfig
@@ -37,8 +39,10 @@ _MODULES = {
     "ChildFailure": "child_models.failures",
     "Choice": "search_spaces.space",
     "DepthSchedule": "launch.search_loop",
+    "Experiment": "launch.experiment",
     "InputError": "search_spaces.errors",
     "Measurement": "launch.evaluation",
+    "OwnEvaluation": "launch.own_evaluation",
     "PolicyConfig": "controller.configuration",
     "ReinforceConfig": "controller.configuration",
     "SearchConfig": "launch.search_loop",

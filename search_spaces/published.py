@@ -16,7 +16,7 @@ from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import ACTIVATIONS, COMBINATIONS, RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
 
-Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space
+Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space | SearchSpace
 
 # Filter height, filter width, inputs, filters. The figure draws the arrow from 1 to 10 twice.
 _FIGURE_7 = (
@@ -129,7 +129,7 @@ def read_architecture(
     if name in PUBLISHED:
         _check_kind(name, space)
         return PUBLISHED[name].architecture
-    own = space.search_space(1) if isinstance(space, ConvolutionalSpace) else space.search_space()
+    own = _smallest(space)
     if len(name.split()) == 1 and len(own.steps) > 1:
         known = ", ".join((*PUBLISHED, *further_names))
         raise InputError(
@@ -138,12 +138,19 @@ def read_architecture(
     return parse_architecture(text, own, any_depth=True)
 
 
+def _smallest(space: Space) -> SearchSpace:
+    if isinstance(space, SearchSpace):
+        return space
+    return space.search_space(1) if isinstance(space, ConvolutionalSpace) else space.search_space()
+
+
 def _check_kind(name: str, space: Space) -> None:
     kind = "ConvNet" if is_convnet(PUBLISHED[name].architecture.space) else "recurrent cell"
     wanted = {
         ConvolutionalSpace: "ConvNet",
         RecurrentCellSpace: "recurrent cell",
         NasBench201Space: "NAS-Bench-201 cell",
+        SearchSpace: "own architecture",
     }[type(space)]
     if kind != wanted:
         raise InputError(f"architecture {name!r} is a {kind}, the experiment's space has {wanted}s")

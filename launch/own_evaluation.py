@@ -1,0 +1,154 @@
+"""Children that a function of one's own measures, named as `--evaluate=my_module:train`.
+
+The function is called as `evaluation.InProcess` calls one: with `(architecture)` or `(architecture,
+seed)`; it returns the reward, (reward, {name: measurement}) or a `Measurement`. Its module is
+imported where children are evaluated, and no earlier: the process that leads a search need not
+have what the function needs. Nothing here imports Keras.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib
+import importlib.util
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.launch.evaluation import Evaluation, Failure, InProcess, Measurement
+from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.errors import InputError
+
+_FLAG = "--evaluate"
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnEvaluation:
+    """A child that is trained and measured by a function of one's own.
+
+    Attributes:
+      function: "module:function", as Python imports it wherever children are evaluated.
+    """
+
+    function: str
+
+    def __post_init__(self) -> None:
+        check_name(self.function, flag=_FLAG)
+
+
+class OwnTrainer:
+    """Calls a function of one's own for each child.
+
+    Attributes:
+      data: the function's name and the digest of its module's file, None where it has no file.
+        What that module imports in its turn is not in the digest.
+    """
+
+    def __init__(self, child: OwnEvaluation):
+        self._child = child
+        self.data = {"function": child.function, "sha256": _digest(child.function)}
+
+    def __call__(self, architecture: Architecture, seed: int) -> Measurement:
+        """Measure one child."""
+        (outcome,) = self._evaluator.evaluate(deque([Evaluation(0, architecture, seed)]))
+        if isinstance(outcome.result, Failure):
+            raise ChildFailure(outcome.result.reason, outcome.result.message)
+        return outcome.result
+
+    @functools.cached_property
+    def _evaluator(self) -> InProcess:
+        return InProcess(imported_function(self._child))
+
+
+def make_evaluate(
+    child: OwnEvaluation,
+) -> Callable[[Sequence[Evaluation]], list[Measurement | Failure]]:
+    """Return what evaluates groups of children in a child process that needs no Keras.
+
+    Raises:
+      InputError: the function cannot be imported.
+    """
+    evaluator = InProcess(imported_function(child))
+    return lambda group: [outcome.result for outcome in evaluator.evaluate(deque(group))]
+
+
+def check_function(child: OwnEvaluation) -> None:
+    """Import the function, in the process that this is called in.
+
+    Raises:
+      InputError: that cannot be done.
+    """
+    imported_function(child)
+
+
+def imported_function(child: OwnEvaluation) -> Callable[..., Any]:
+    """Return the function; InputError where its module or the function is missing."""
+    function = imported(child.function, flag=_FLAG)
+    if not callable(function):
+        raise InputError(
+            f"{_FLAG}={child.function}: it is of type {type(function).__name__}, no function"
+        )
+    return function
+
+
+def check_name(text: str, *, flag: str) -> None:
+    """Raise InputError where the text is not of the form "package.module:name"."""
+    module, _, name = str(text).partition(":")
+    if not all(word.isidentifier() for word in (*module.split("."), name)):
+        raise InputError(f"{flag}={text}: expected MODULE:NAME, as in my_package.my_module:name")
+
+
+def imported(text: str, *, flag: str) -> Any:
+    """Import what "module:name" stands for.
+
+    Args:
+      text: the name.
+      flag: that it was given with.
+
+    Raises:
+      InputError: another form, no such module or name, a module that lacks what it imports or
+        raises InputError itself. Any other error of the module is raised as it is.
+    """
+    check_name(text, flag=flag)
+    module_name, _, name = text.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise _not_imported(error, text, flag) from error
+    except InputError as error:
+        raise InputError(f"{flag}={text}: {error}") from error
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise InputError(f"{flag}={text}: the module {module_name} has no {name!r}") from None
+
+
+def _not_imported(error: ImportError, text: str, flag: str) -> InputError:
+    module = text.partition(":")[0]
+    is_itself = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+    where = "; it must lie in the current directory, on PYTHONPATH or be installed"
+    return InputError(
+        f"{flag}={text}: the module {module} cannot be imported: {error}"
+        + (where if is_itself else "")
+    )
+
+
+def _digest(text: str) -> str | None:
+    """Return the SHA-256 of the file of a name's module, which is found but not imported."""
+    module = text.partition(":")[0]
+    try:
+        spec = importlib.util.find_spec(module)  # imports the packages that it lies in
+    except ImportError as error:
+        raise _not_imported(error, text, _FLAG) from error
+    except ValueError:  # one that Python was started with, and knows no file of
+        return None
+    if spec is None:
+        missing = ModuleNotFoundError(f"No module named {module!r}", name=module)
+        raise _not_imported(missing, text, _FLAG)
+    if not spec.has_location or spec.origin is None:
+        return None
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()

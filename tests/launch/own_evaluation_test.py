@@ -1,0 +1,280 @@
+"""Experiments and evaluations of one's own, by name: what is called, and what a wrong name says."""
+
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.image_training import ImageTraining
+from nas_with_rl.child_models.images import ImageDataConfig
+from nas_with_rl.controller.random_search import RandomSearch
+from nas_with_rl.launch.child_groups import ChildData, GroupWork
+from nas_with_rl.launch.child_process import Work, WorkError
+from nas_with_rl.launch.child_processes import ChildProcesses
+from nas_with_rl.launch.children import make_trainer
+from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.evaluation import Evaluation, InProcess
+from nas_with_rl.launch.experiment import Experiment
+from nas_with_rl.launch.experiments import configured, describe_experiments, find_experiment
+from nas_with_rl.launch.own_evaluation import OwnEvaluation, OwnTrainer, check_function
+from nas_with_rl.launch.search_loop import Search, run_search
+from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.search_spaces.architecture import parse_architecture
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.space import Choice, SearchSpace
+
+FOLDER = Path(__file__).parent
+SPACE = SearchSpace([Choice("units", (8, 16, 32, 64))])
+
+
+@pytest.fixture(autouse=True)
+def own_modules(monkeypatch, tmp_path):
+    """Let this process and its children find the toy modules, and what a test writes."""
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return tmp_path
+
+
+def architecture(units):
+    return parse_architecture(str(units), SPACE)
+
+
+def message_of(function, *arguments, **named):
+    with pytest.raises(InputError) as caught:
+        function(*arguments, **named)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def called(function, units=32, seed=10):
+    return OwnTrainer(OwnEvaluation(f"own_functions:{function}"))(architecture(units), seed)
+
+
+def test_the_function_is_called_with_the_seed_that_it_takes():
+    plain, seeded, by_place = map(called, ("plain", "seeded", "by_place"))
+    assert (plain.reward, plain.metrics, plain.num_parameters) == (0.5, {}, None)
+    assert (seeded.reward, seeded.metrics, seeded.num_parameters) == (3.5, {"seed": 3}, None)
+    assert (by_place.reward, by_place.metrics, by_place.num_parameters) == (3.5, {"seed": 3}, 5)
+
+
+def test_failures_have_their_reasons_and_an_error_is_raised():
+    with pytest.raises(ChildFailure, match="as it should") as failed:
+        called("mixed", units=8)
+    assert failed.value.reason == "timed_out"
+    with pytest.raises(ChildFailure, match="nan") as diverged:
+        called("mixed", units=16)
+    assert diverged.value.reason == "diverged"
+    with pytest.raises(ZeroDivisionError):
+        called("errs")
+
+
+def test_the_source_is_known_by_its_digest_and_not_imported(own_modules):
+    source = own_modules / "never_imported.py"
+    source.write_text("raise SystemExit\n")
+    child = OwnEvaluation("never_imported:train")
+    first = OwnTrainer(child).data
+    assert first == {
+        "function": "never_imported:train",
+        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+    }
+    source.write_text("raise SystemExit(1)\n")
+    assert OwnTrainer(child).data["sha256"] != first["sha256"]
+    assert OwnTrainer(OwnEvaluation("math:sqrt")).data.keys() == {"function", "sha256"}
+    assert OwnTrainer(OwnEvaluation("sys:intern")).data == {
+        "function": "sys:intern",
+        "sha256": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "train", "own_functions", ":train", "own_functions:", "a b:c", "a..b:c", "a:b.c"]
+)
+def test_a_name_of_another_form_is_refused(text):
+    assert f"--evaluate={text}: expected MODULE:NAME" in message_of(OwnEvaluation, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no_such_module:train", "No module named 'no_such_module'; it must lie in the current"),
+        ("no_such.module:train", "No module named 'no_such'; it must lie in the current"),
+        ("own_functions.inner:train", "'own_functions' is not a package; it must lie"),
+        ("own_functions:train", "the module own_functions has no 'train'"),
+        ("own_functions:NUMBER", "it is of type int, no function"),
+    ],
+)
+def test_what_does_not_exist_is_one_line(text, message):
+    said = message_of(check_function, OwnEvaluation(text))
+    assert said.startswith(f"--evaluate={text}: ") and message in said
+
+
+def test_a_missing_module_is_found_before_anything_is_imported():
+    for text in ("no_such_module:train", "no_such.module:train", "own_functions.inner:train"):
+        assert "it must lie in the current" in message_of(OwnTrainer, OwnEvaluation(text))
+    OwnTrainer(OwnEvaluation("own_functions:train"))  # its functions are known when it is imported
+
+
+def test_a_module_that_lacks_something_itself_says_what(own_modules):
+    (own_modules / "needs_more.py").write_text("import not_installed_at_all\n")
+    said = message_of(check_function, OwnEvaluation("needs_more:train"))
+    assert said.endswith("needs_more cannot be imported: No module named 'not_installed_at_all'")
+    (own_modules / "misuses.py").write_text(
+        "import nas_with_rl as nas\nspace = nas.SearchSpace([])\n"
+    )
+    said = message_of(find_experiment, "misuses:MINE")
+    assert said == "--experiment=misuses:MINE: space 'space' has no decisions"
+
+
+def test_an_experiment_takes_an_evaluation_of_ones_own():
+    experiment = configured("quickstart", ["search.batch_size=2"], evaluate="own_functions:plain")
+    assert experiment.child == OwnEvaluation("own_functions:plain")
+    assert experiment.data is None and experiment.num_compared == 0
+    assert experiment.search.batch_size == 2
+    assert experiment.space == find_experiment("quickstart").space
+    assert experiment.source.endswith("measured by own_functions:plain")
+    assert isinstance(make_trainer(experiment, data_dir=None, seed=0), OwnTrainer)
+    assert configured("quickstart", ()) == find_experiment("quickstart")
+    said = message_of(configured, "quickstart", ["child.epochs=5"], evaluate="own_functions:plain")
+    assert "OwnEvaluation has no field 'epochs'; it has function" in said
+    assert "--evaluate=plain: expected" in message_of(
+        configured, "quickstart", (), evaluate="plain"
+    )
+
+
+def test_an_experiment_of_ones_own_is_found_changed_and_described():
+    mine = configured(
+        "own_experiments:MINE",
+        ["search.batch_size=3", "child.function=own_functions:plain"],
+    )
+    assert (mine.name, mine.search.batch_size, mine.search.num_samples) == ("mine", 3, 12)
+    assert mine.child.function == "own_functions:plain"
+    assert mine.search_space() == SPACE
+    described = json.loads(json.dumps(as_json(mine)))
+    assert described["space"] == {
+        "decisions": ["Choice(name='units', options=(8, 16, 32, 64), only_if=None)"],
+        "layer_decisions": [],
+        "depth": 0,
+    }
+    assert described["child"] == {"kind": "OwnEvaluation", "function": "own_functions:plain"}
+    assert pickle.loads(pickle.dumps(mine)) == mine and hash(mine) == hash(mine)
+    assert "MODULE:ATTRIBUTE" in describe_experiments()
+
+
+def test_layers_begin_at_the_schedules_depth_or_keep_their_own():
+    assert configured("own_experiments:LAYERS", ()).search_space().depth == 2
+    changed = configured("own_experiments:LAYERS", ["search.depth.initial=3", "space.depth=4"])
+    assert (changed.search_space().depth, changed.space.depth) == (3, 4)
+    assert configured("own_experiments:FIXED_LAYERS", ()).search_space().depth == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("mine", [], "--experiment=mine: no such experiment; there are quickstart"),
+        (":MINE", [], "--experiment=:MINE: expected MODULE:NAME"),
+        ("no_such_module:MINE", [], "--experiment=no_such_module:MINE: the module no_such_module"),
+        ("own_experiments:YOURS", [], "the module own_experiments has no 'YOURS'"),
+        ("own_experiments:UNITS", [], "it is of type Choice, no nas_with_rl.Experiment"),
+        ("own_experiments:MINE", ["search.batch=1"], "SearchConfig has no field 'batch'"),
+        ("own_experiments:MINE", ["space.decisions=1"], "can be set in Python alone"),
+        ("own_experiments:MINE", ["space.depth=2"], "depth is 2 with 0 layer decisions"),
+        ("own_experiments:MINE", ["child.function=train"], "--evaluate=train: expected"),
+        ("own_experiments:MINE", ["data.source=ptb"], "Experiment has no field 'data'"),
+    ],
+)
+def test_a_wrong_name_or_override_is_one_line(name, overrides, message):
+    assert message in message_of(configured, name, overrides)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "runs/mine"}, "name is one word"),
+        ({"name": ""}, "name is one word"),
+        ({"child": "own_functions:plain"}, "no kind of child"),
+        ({"space": [1, 2]}, "OwnEvaluation is for .* and the space is a list"),
+        ({"child": ImageTraining()}, "is for ConvolutionalSpace, and the space is a SearchSpace"),
+        (
+            {"child": ImageTraining(), "space": ConvolutionalSpace()},
+            "needs a ImageDataConfig as data, not NoneType",
+        ),
+        ({"data": ImageDataConfig()}, "OwnEvaluation needs no data, not ImageDataConfig"),
+    ],
+)
+def test_an_experiment_whose_parts_do_not_fit_is_refused(changes, message):
+    parts = {"name": "mine", "space": SPACE, "child": OwnEvaluation("own_functions:plain")}
+    with pytest.raises(InputError, match=message):
+        Experiment(**(parts | changes))
+
+
+def searched(experiment, evaluator):
+    """Return (architecture, reward, failure, metrics) of each trial of a whole search."""
+    store = TrialStore(None)
+    run_search(
+        Search(
+            space=experiment.search_space(),
+            config=experiment.search,
+            seed=1,
+            searcher=RandomSearch(seed=1),
+            evaluator=evaluator,
+            store=store,
+        )
+    )
+    return [(t.architecture, t.reward, t.failure, t.metrics) for t in store.all()]
+
+
+def without(metric, trials):
+    return [(*rest, {k: v for k, v in metrics.items() if k != metric}) for *rest, metrics in trials]
+
+
+@pytest.mark.parametrize("module", ["child_groups", "own_evaluation"])
+def test_a_search_in_child_processes_is_that_of_one_process(module):
+    mine = configured("own_experiments:MINE", ["search.duplicates=evaluate"])
+    light = module == "own_evaluation"
+    argument = mine.child if light else GroupWork(ChildData(mine, None, 0), "single")
+    work = Work(f"nas_with_rl.launch.{module}:make_evaluate", argument, backends=())
+    with ChildProcesses(work, num_processes=1, group_size=1) as processes:
+        found = searched(mine, processes)
+    expected = searched(mine, InProcess(make_trainer(mine, data_dir=None, seed=0)))
+    pids, heavy = ({m[name] for *_, m in found if m} for name in ("pid", "keras"))
+    assert len(found) == 12 and {trial[2] for trial in found} == {"timed_out", "diverged", None}
+    assert len({reward for _, reward, failure, _ in found if not failure}) > 1  # the seeds tell
+    assert os.getpid() not in pids and len(pids) == 1
+    assert heavy == {0.0 if light else 1.0}
+    found, expected = (without("keras", without("pid", trials)) for trials in (found, expected))
+    assert found == expected
+
+
+def test_child_processes_raise_errors_and_one_line_for_wrong_names():
+    def evaluated(function):
+        work = Work(
+            "nas_with_rl.launch.own_evaluation:make_evaluate", OwnEvaluation(function), backends=()
+        )
+        with ChildProcesses(work, num_processes=1, group_size=1) as processes:
+            return list(processes.evaluate(deque([Evaluation(0, architecture(8), 0)])))
+
+    with pytest.raises(WorkError, match="nothing to divide by"):
+        evaluated("own_functions:errs")
+    said = message_of(evaluated, "own_functions:train")
+    assert said == "--evaluate=own_functions:train: the module own_functions has no 'train'"
+
+
+def test_the_module_of_own_evaluations_is_light():
+    program = (
+        "import sys, nas_with_rl as nas, nas_with_rl.launch.own_evaluation\n"
+        "assert nas.OwnEvaluation('a:b').function == 'a:b'\n"
+        "print(*{'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
