@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from nas_with_rl.child_models.failures import FAILURE_REASONS
 from nas_with_rl.launch.experiment_runs import Request, run_experiment
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.search_spaces.errors import InputError
@@ -86,6 +88,15 @@ def test_tensorboard_has_the_curves(finished):
         "trials/failed",
         "child/seconds",
         "measured/validation_accuracy",
+        "custom_scalars__config__",
+        "children/in_flight",
+        "children/per_hour",
+        "staleness/mean",
+        "staleness/max",
+        *(f"failed/{reason}" for reason in FAILURE_REASONS),
+        "workers/active",
+        *(f"workers/idle_share{which}" for which in ("", "s", "_min", "_max")),
+        f"idle_share/{socket.gethostname()}",
     }
     trials = TrialStore(finished / "trials.sqlite").all()
     means = events.Tensors("reward/mean")
