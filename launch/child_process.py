@@ -20,7 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -31,11 +30,11 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.command_line import prepare_backend
 from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement, finite
+from nas_with_rl.launch.heartbeat import leave_with
 from nas_with_rl.launch.interruption import leave_now
 from nas_with_rl.launch.machine import Place
 from nas_with_rl.search_spaces.errors import InputError
 
-WATCH_SECONDS = 0.25  # between two looks whether the parent is there
 LAST_SECONDS = 2  # for a process to end after its socket has
 ANYWHERE = "-"  # for CORE
 
@@ -170,7 +169,7 @@ def main(words: Sequence[str]) -> None:
     """
     descriptor, parent, core, *backends = words
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(int(parent),), daemon=True).start()
+    leave_with(int(parent))
     if core != ANYWHERE:
         os.sched_setaffinity(0, {int(core)})
     connection = Connection(int(descriptor))
@@ -188,13 +187,6 @@ def main(words: Sequence[str]) -> None:
 def _prepare(backends: Sequence[str]) -> None:
     if backends:
         prepare_backend(backends)
-
-
-def _leave_with(parent: int) -> None:
-    """Leave when the parent has, also from within a long computation."""
-    while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
-    os._exit(0)
 
 
 def _answer(function: Callable[[], Any]) -> bytes:

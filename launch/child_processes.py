@@ -20,6 +20,7 @@ import dataclasses
 import itertools
 import math
 import socket
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from multiprocessing.connection import wait
@@ -56,6 +57,10 @@ class Limits:
                 raise InputError(f"limits.{name} is {value}; it must be 0 (for none) or more")
 
 
+class EvaluationStopped(Exception):
+    """An evaluation was ended from another thread."""
+
+
 class ChildProcesses:
     """Evaluates groups of children in processes of their own, which start at the first use.
 
@@ -72,6 +77,7 @@ class ChildProcesses:
         both may be replaced between evaluations, the processes stay.
       num_processes: how many there are.
       memory_gib: the ceiling of each process's memory.
+      stop: while it is set, evaluations end with EvaluationStopped, their processes killed.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class ChildProcesses:
             ProcessSlot(index, place, memory_gib=self.memory_gib)
             for index, place in enumerate(machine.places(num_processes))
         ]
+        self.stop = threading.Event()
         self._hostname = socket.gethostname()
         self._evaluation: Generator[Outcome, None, None] | None = None
 
@@ -188,6 +195,8 @@ class ChildProcesses:
         """Give the jobs out, also those that are added meanwhile; yield what came of each."""
         try:
             while jobs or any(slot.job for slot in self._slots):
+                if self.stop.is_set():
+                    raise EvaluationStopped
                 self._give_out(jobs)
                 news = list(self._news())
                 self._give_out(jobs)  # first: the consumer may take its time

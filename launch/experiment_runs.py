@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import shlex
 import sys
 from pathlib import Path
 
 from nas_with_rl.launch import comparison, summary
 from nas_with_rl.launch.child_groups import ChildData, trainer_of
-from nas_with_rl.launch.children import LanguageModelTrainer, Trainer
+from nas_with_rl.launch.children import LanguageModelTrainer
 from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.local_children import LocalChildren, local_children
-from nas_with_rl.launch.plans import AUTO
+from nas_with_rl.launch.plans import AUTO, Plan
+from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
@@ -29,45 +30,38 @@ _METRICS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What the flags say; None where a flag was not given."""
-
-    experiment: str | None = None
-    workdir: str | None = None
-    data_dir: str | None = None
-    num_samples: int | None = None
-    seed: int | None = None
-    overrides: tuple[str, ...] = ()
-    resume: bool = False
-    plan: str | None = None
-
-
 def run_experiment(request: Request) -> bool:
     """Run a search to its end result, printed; return whether Ctrl-C ended it early."""
-    request = _completed(request)
-    experiment, search = _with_search(request)
+    request = completed(request)
+    experiment, search = with_search(request)
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     trainer = trainer_of(data)
     assert request.workdir is not None
     if not request.resume:
         Workdir(request.workdir).check_unused()  # before anything is measured
     with local_children(data, search, request.plan or AUTO) as children:
-        run = _run(request, experiment, search, trainer, children)
+        run = described_run(request, data, plan=children.plan, evaluator=children.evaluator)
         with opened(run, request.workdir, resume=request.resume) as place:
-            print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}")
+            print_beginning(request, experiment)
             print(children.reason, flush=True)
             result = execute(run, place, progress=True)
         if result.interrupted:
-            print(f"stopped after {_num_done(result)} of {search.num_samples} trials;")
-            print(f"continue with: {resume_command(request)}")
+            print_interruption(result, search, resume_command(request))
             return True
-        _print_result(result, experiment, children)
+        print_result(result, experiment)
+        if isinstance(trainer, LanguageModelTrainer):
+            _print_comparison(result, trainer, children)
+        print_places(result)
     return False
 
 
-def _with_search(request: Request) -> tuple[Experiment, SearchConfig]:
-    experiment = configured(request.experiment, request.overrides)
+def with_search(request: Request) -> tuple[Experiment, SearchConfig]:
+    """Return the experiment that is asked for, and its search.
+
+    Raises:
+      InputError: there is no such experiment, or it has no search.
+    """
+    experiment = configured(request.experiment, request.overrides, evaluate=request.evaluate)
     if experiment.search is None:
         raise InputError(
             f"--experiment={experiment.name} has no search, it trains a given architecture: "
@@ -79,58 +73,37 @@ def _with_search(request: Request) -> tuple[Experiment, SearchConfig]:
     return dataclasses.replace(experiment, search=search), search
 
 
-def _run(
-    request: Request,
-    experiment: Experiment,
-    search: SearchConfig,
-    trainer: Trainer,
-    children: LocalChildren,
-) -> Run:
+def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: Evaluator) -> Run:
+    """Return the run that is asked for, which can be continued here or on a cluster.
+
+    Args:
+      request: completed.
+      data: the experiment with its search.
+      plan: by which program its children are trained.
+      evaluator: what measures them.
+    """
+    experiment = data.experiment
+    assert experiment.search is not None
     return Run(
-        name=experiment.name,
+        name=request.experiment or experiment.name,  # as --resume finds it again
         source=experiment.source,
         space=experiment.search_space(),
-        config=search,
+        config=experiment.search,
         controller=experiment.controller,
-        seed=request.seed or 0,
-        evaluator=children.evaluator,
+        seed=data.seed,
+        evaluator=evaluator,
         description={
             "overrides": list(request.overrides),
+            "evaluate": request.evaluate,
             "space": as_json(experiment.space),
             "child": as_json(experiment.child),
             "data": as_json(experiment.data),
-            "data_found": trainer.data,
+            "data_found": trainer_of(data).data,
             # Programs round differently; how many processes run them changes nothing.
-            "program": [children.plan.program, children.plan.num_children],
+            "program": [plan.program, plan.num_children],
         },
-        location={"data_dir": request.data_dir, "plan": str(children.plan)},
+        location={"data_dir": request.data_dir, "plan": str(plan)},
     )
-
-
-def _completed(request: Request) -> Request:
-    """Fill in what a resumed run's own `experiment.json` says, or the default workdir."""
-    if not request.resume:
-        if not request.workdir and request.experiment is not None:
-            now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-            return dataclasses.replace(request, workdir=f"runs/{request.experiment}-{now}")
-        return request
-    if not request.workdir:
-        raise InputError("--resume needs --workdir, the run to continue")
-    stored = Workdir(request.workdir).read()
-    try:
-        return dataclasses.replace(
-            request,
-            experiment=request.experiment or stored["experiment"],
-            data_dir=request.data_dir or stored["location"]["data_dir"],
-            num_samples=request.num_samples or stored["search"]["num_samples"],
-            seed=stored["seed"] if request.seed is None else request.seed,
-            overrides=request.overrides or tuple(stored["overrides"]),
-            plan=request.plan or stored["location"].get("plan", "here"),
-        )
-    except (KeyError, TypeError):
-        raise InputError(
-            f"--workdir={request.workdir} is not a run of a named experiment"
-        ) from None
 
 
 def resume_command(request: Request) -> str:
@@ -139,22 +112,39 @@ def resume_command(request: Request) -> str:
     return f"{python} -m nas_with_rl.launch.search --resume --workdir={workdir}"
 
 
-def _num_done(result: SearchResult) -> int:
-    return sum(trial.status != "running" for trial in result.trials)
+def print_beginning(request: Request, experiment: Experiment) -> None:
+    """Say what is searched and where it is kept."""
+    print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}")
 
 
-def _print_result(result: SearchResult, experiment: Experiment, children: LocalChildren) -> None:
+def print_interruption(result: SearchResult, search: SearchConfig, command: str) -> None:
+    """Say how far the search came, and which command continues it."""
+    num_done = sum(trial.status != "running" for trial in result.trials)
+    print(f"stopped after {num_done} of {search.num_samples} trials;\ncontinue with: {command}")
+
+
+def print_result(result: SearchResult, experiment: Experiment) -> None:
+    """Say what the search has found."""
     print()
-    print(summary.describe(result, metric=_METRICS[type(experiment.child).__name__]))
-    trainer = trainer_of(children.work.data)
-    completed = any(trial.status == "completed" for trial in result.trials)
-    if experiment.num_compared and isinstance(trainer, LanguageModelTrainer) and completed:
-        num_seeds = experiment.num_compared
-        print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
-        compared = comparison.compare(
-            result, trainer, children.train_cells, num_seeds=num_seeds, seed=children.work.data.seed
-        )
-        print(comparison.describe(compared))
+    print(summary.describe(result, metric=_METRICS.get(type(experiment.child).__name__)))
+
+
+def print_places(result: SearchResult) -> None:
+    """Say where everything lies."""
     print(f"\neverything lies in {Path(str(result.workdir)).resolve()}:")
     print("  trials.sqlite  checkpoints/  experiment.json  report.html")
     print(f"  curves: tensorboard --logdir={result.workdir}/tensorboard")
+
+
+def _print_comparison(
+    result: SearchResult, trainer: LanguageModelTrainer, children: LocalChildren
+) -> None:
+    """Train the best cell, and what it is compared with, for several seeds each."""
+    data = children.work.data
+    num_seeds = data.experiment.num_compared
+    if num_seeds and any(trial.status == "completed" for trial in result.trials):
+        print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
+        compared = comparison.compare(
+            result, trainer, children.train_cells, num_seeds=num_seeds, seed=data.seed
+        )
+        print(comparison.describe(compared))

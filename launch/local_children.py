@@ -29,13 +29,17 @@ from nas_with_rl.launch.child_groups import (
 from nas_with_rl.launch.child_process import Work
 from nas_with_rl.launch.child_processes import ChildProcesses, Limits
 from nas_with_rl.launch.evaluation import Evaluator, InProcess
+from nas_with_rl.launch.experiment import Child
 from nas_with_rl.launch.nas_bench_201 import TableLookup
+from nas_with_rl.launch.own_evaluation import OwnEvaluation, check_function
 from nas_with_rl.launch.plan_choice import choose_plan
 from nas_with_rl.launch.plans import AUTO, Plan, parse_plan
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.search_spaces.errors import InputError
 
 _EVALUATE = "nas_with_rl.launch.child_groups:make_evaluate"
+_EVALUATE_OWN = "nas_with_rl.launch.own_evaluation:make_evaluate"
+_CHECK_OWN = "nas_with_rl.launch.own_evaluation:check_function"
 _TRAIN_CELL = "nas_with_rl.launch.child_groups:train_cell"
 PROCESS_GIB = 1.5  # that a child process needs at least
 CellTask = tuple[Cell, LanguageModelTraining, int]  # a cell, its training and its seed
@@ -95,10 +99,12 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
     given = _given(data, search, plan)
     if given is not None and given.program == "here":
         work = GroupWork(data, given.program)
+        if isinstance(data.experiment.child, OwnEvaluation):
+            check_function(data.experiment.child)  # before the search has begun
         yield LocalChildren(given, _described(given), InProcess(trainer_of(data)), work)
         return
     num_processes = given.num_processes if given else _num_processes(search)
-    _leave_gpus_to_the_processes()
+    leave_gpus_to_the_processes()
     processes = ChildProcesses(
         Work(_EVALUATE),
         num_processes=num_processes,
@@ -115,9 +121,19 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
             chosen, reason = choice.plan, choice.describe()
         work = GroupWork(data, chosen.program, chosen.num_children, memory_gib)
         check_memory_of(work)
-        processes.work = Work(_EVALUATE, work)
+        processes.work = work_of(work)
         processes.group_size = chosen.num_children
+        if isinstance(data.experiment.child, OwnEvaluation):
+            processes.call(_CHECK_OWN, [data.experiment.child])  # before the search has begun
         yield LocalChildren(chosen, reason, processes, work, processes)
+
+
+def work_of(work: GroupWork) -> Work:
+    """Return what child processes are told to do."""
+    child = work.data.experiment.child
+    if isinstance(child, OwnEvaluation):
+        return Work(_EVALUATE_OWN, child, backends=())  # what it needs it imports itself
+    return Work(_EVALUATE, work)
 
 
 def _given(data: ChildData, search: SearchConfig, text: str) -> Plan | None:
@@ -132,7 +148,7 @@ def _given(data: ChildData, search: SearchConfig, text: str) -> Plan | None:
         return plan
     if isinstance(child, TableLookup):
         return Plan("here")
-    if isinstance(child, ImageTraining):
+    if isinstance(child, ImageTraining | OwnEvaluation):
         return Plan("single", 1, _num_processes(search))
     return None
 
@@ -145,11 +161,18 @@ def _num_processes(search: SearchConfig) -> int:
     return max(1, min(most, int(machine.memory_gib() / PROCESS_GIB) - 1))  # and this process
 
 
+def cluster_plan(child: Child, num_workers: int) -> Plan:
+    """Return the plan of a cluster's workers, each with one child process and one child."""
+    if isinstance(child, LanguageModelTraining):
+        return Plan("population", 1, num_workers)
+    return Plan("here") if isinstance(child, TableLookup) else Plan("single", 1, num_workers)
+
+
 def _described(plan: Plan) -> str:
     return f"plan {plan}: {plan.describe()}"
 
 
-def _leave_gpus_to_the_processes() -> None:
+def leave_gpus_to_the_processes() -> None:
     """Hide GPUs from this process, which would otherwise take the memory of all."""
     if machine.visible_gpus():
         import tensorflow as tf

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import tqdm
 
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.trials import Trial, TrialStore
+
+SHOWN_VARIABLE = "NAS_WITH_RL_PROGRESS"  # set where a pipe ends at a terminal
 
 
 class Progress:
@@ -22,7 +25,7 @@ class Progress:
             unit="child",
             dynamic_ncols=True,
             mininterval=0.5,
-            disable=None,  # where nobody looks on
+            disable=None if SHOWN_VARIABLE not in os.environ else False,  # where nobody looks on
         )
 
     def finished(self, trial: Trial) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import ReinforceConfig
+from nas_with_rl.controller.parameter_servers import SharedReinforce
 from nas_with_rl.controller.random_search import RandomSearch
 from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.controller.searcher import Searcher
@@ -22,7 +23,7 @@ from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.progress import Progress
 from nas_with_rl.launch.report import write_report
 from nas_with_rl.launch.results import SearchResult
-from nas_with_rl.launch.search_loop import Observer, Search, SearchConfig, run_search
+from nas_with_rl.launch.search_loop import Observer, Pace, Search, SearchConfig, run_search
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
@@ -41,6 +42,8 @@ class Run:
       source: where its settings come from, for the report.
       space, config, controller, seed: what is searched and how.
       evaluator: what measures architectures.
+      pace: how much is under way at a time; None for the synchronous pace.
+      strategy: of the parameter servers that hold the controller; None keeps it in this process.
       description: further JSON-ready facts for `experiment.json` that a resumed run must share.
       location: where the data lies and the like, which a resumed run may change.
     """
@@ -52,6 +55,8 @@ class Run:
     controller: ReinforceConfig
     seed: int
     evaluator: Evaluator
+    pace: Pace | None = None
+    strategy: Any = None  # tf.distribute.ParameterServerStrategy
     description: dict[str, Any] = dataclasses.field(default_factory=dict)
     location: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -122,6 +127,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
             searcher=searcher,
             evaluator=run.evaluator,
             store=store,
+            pace=run.pace,
             checkpoints=Checkpoints(place.checkpoints) if place else None,
             observers=tuple(observers),
         )
@@ -143,7 +149,11 @@ def _searcher(run: Run) -> Searcher:
         return RandomSearch(seed=run.seed)
     schedule = run.config.depth if run.space.depth else None
     max_depth = schedule.maximum if schedule else run.space.depth
-    return Reinforce(run.space, run.controller, max_depth=max_depth, seed=run.seed)
+    if run.strategy is None:
+        return Reinforce(run.space, run.controller, max_depth=max_depth, seed=run.seed)
+    return SharedReinforce(
+        run.space, run.controller, max_depth=max_depth, seed=run.seed, strategy=run.strategy
+    )
 
 
 @contextlib.contextmanager
@@ -153,7 +163,9 @@ def _observers(
     with contextlib.ExitStack() as stack:
         observers: list[Observer] = []
         if place:
-            observers.append(stack.enter_context(contextlib.closing(Curves(place.tensorboard))))
+            observers.append(
+                stack.enter_context(contextlib.closing(Curves(place.tensorboard, store)))
+            )
         if progress:
             bar = Progress(run.config.num_samples, store)
             observers.append(stack.enter_context(contextlib.closing(bar)))

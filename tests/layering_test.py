@@ -25,7 +25,8 @@ MAY_IMPORT = {
 }
 LIGHT = {"search_spaces": {"numpy"}}  # beside the standard library, nothing but these
 FLAG_LIBRARIES = ("absl.flags", "argparse")
-FLAG_PARSER = "launch/command_line.py"  # parses every binary's flags, defines none
+# One parses every binary's flags, one defines those that several binaries have.
+FLAG_PLACES = ("launch/command_line.py", "launch/run_flags.py")
 
 
 def violations(source: str, path: str) -> list[str]:
@@ -52,7 +53,7 @@ def violations(source: str, path: str) -> list[str]:
             found.append(f"{path}:{line}: {folder} may not import {name}")
         is_flags = any(f"{name}.".startswith(f"{library}.") for library in FLAG_LIBRARIES)
         in_binary = folder == "launch" and _is_binary(tree)
-        if is_flags and not in_binary and path != FLAG_PARSER:
+        if is_flags and not in_binary and path not in FLAG_PLACES:
             found.append(f"{path}:{line}: {name} outside a binary of launch")
     return found
 

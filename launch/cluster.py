@@ -1,0 +1,54 @@
+"""One role of a cluster that searches: the chief, a parameter server or a worker.
+
+    TF_CONFIG='{"cluster": {"chief": ["host0:2222"], "ps": ["host1:2222"],
+                            "worker": ["host2:2222", "host3:2222"]},
+                "task": {"type": "worker", "index": 0}}' \\
+    python -m nas_with_rl.launch.cluster --experiment=ptb --data_dir=... --workdir=...
+
+Every role has the same command; TF_CONFIG says which one it is. The protocol of its servers has no
+authentication: whoever reaches a port can run programs. See deploy/README.md.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from absl import flags
+
+from nas_with_rl.launch import command_line, heartbeat, tf_config
+from nas_with_rl.launch.interruption import leave_now
+from nas_with_rl.launch.run_flags import ClusterFlags, SearchFlags
+
+_SEARCH = SearchFlags()
+_CLUSTER = ClusterFlags()
+_SUPERVISE = flags.DEFINE_bool(
+    "supervise", False, "Start this role again when it dies or hangs, until the search has ended."
+)
+
+
+def main() -> int:
+    """Run the role that TF_CONFIG names; return the exit status."""
+    heartbeat.leave_with_supervisor()
+    cluster, task = tf_config.parse_tf_config(os.environ.get(tf_config.VARIABLE))
+    if _SUPERVISE.value:
+        from nas_with_rl.launch.supervision import supervise_self
+
+        return supervise_self(
+            str(task), module="nas_with_rl.launch.cluster", is_chief=task.role == "chief"
+        )
+    if task.role != "chief":
+        signal.signal(signal.SIGTERM, lambda *_: leave_now(0))
+    command_line.prepare_tensorflow()
+    from nas_with_rl.launch import cluster_roles
+
+    if task.role == "ps":
+        cluster_roles.run_ps(cluster, task)
+    if task.role == "worker":
+        cluster_roles.run_worker(_SEARCH.request(), cluster, task)
+    status = cluster_roles.run_chief(_SEARCH.request(), cluster, _CLUSTER.options())
+    leave_now(status)  # the coordinator's threads would wait for ever
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,101 @@
+"""What the chief and the workers say to each other: JSON in scalar tensors of text."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement
+from nas_with_rl.launch.experiment import Experiment
+from nas_with_rl.launch.workdir import commit, versions
+from nas_with_rl.search_spaces.architecture import parse_architecture
+from nas_with_rl.search_spaces.space import SearchSpace
+
+_MUST_AGREE = ("nas_with_rl", "tensorflow", "keras")  # of the versions
+
+
+def identity_of(experiment: Experiment, seed: int) -> dict[str, Any]:
+    """Return what the chief and its workers must have in common, JSON-ready."""
+    found = versions()
+    return {
+        **{name: found[name] for name in _MUST_AGREE},
+        "commit": commit() or "unknown",
+        "experiment": experiment.name,
+        "seed": seed,
+        "space": as_json(experiment.space),
+        "child": as_json(experiment.child),
+        "data": as_json(experiment.data),
+    }
+
+
+def digest_of(identity: dict[str, Any]) -> str:
+    """Return a short text that differs where identities do."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def write_request(evaluation: Evaluation, digest: str) -> str:
+    """Return the request for a child.
+
+    Args:
+      evaluation: of the child.
+      digest: of the chief's identity.
+    """
+    return json.dumps(
+        {
+            "digest": digest,
+            "trial": evaluation.trial,
+            "architecture": str(evaluation.architecture),
+            "depth": evaluation.architecture.space.depth,
+            "seed": evaluation.seed,
+        }
+    )
+
+
+def read_request(text: bytes, space: SearchSpace) -> tuple[str, Evaluation]:
+    """Return a request's digest and evaluation."""
+    values = json.loads(text)
+    depth = values["depth"]
+    architecture = parse_architecture(
+        values["architecture"], space.at_depth(depth) if depth else space
+    )
+    return values["digest"], Evaluation(values["trial"], architecture, values["seed"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What a worker says to a request.
+
+    Attributes:
+      worker: who says it.
+      result: what came of the child; None where it was not evaluated.
+      started, ended: when (seconds since the epoch, by the worker's clock).
+      identity: the worker's, where it is not the chief's.
+      error: why no child can be evaluated: a user error's line, or a traceback.
+      is_input_error: which of them.
+      is_stopped: whether the evaluation gave way to another.
+    """
+
+    worker: str
+    result: Measurement | Failure | None = None
+    started: float = 0.0
+    ended: float = 0.0
+    identity: dict[str, Any] | None = None
+    error: str | None = None
+    is_input_error: bool = False
+    is_stopped: bool = False
+
+    def text(self) -> str:
+        """Return the message."""
+        return json.dumps({**dataclasses.asdict(self), "failed": isinstance(self.result, Failure)})
+
+
+def read_reply(text: bytes) -> Reply:
+    """Return what `Reply.text` wrote."""
+    values = json.loads(text)
+    kind = Failure if values.pop("failed") else Measurement
+    if values["result"] is not None:
+        values["result"] = kind(**values["result"])
+    return Reply(**values)

@@ -1,0 +1,152 @@
+"""Search on a cluster of processes on this machine, each restarted when it dies:
+
+    python -m nas_with_rl.launch.local_cluster --experiment=nas_bench_201 --num_ps=2 --num_workers=3
+
+The roles are those of `cluster` and listen on this machine's loopback. Each has a log in
+WORKDIR/logs; the chief's output is shown as well. Ctrl-C ends them all; continue with
+
+    python -m nas_with_rl.launch.local_cluster --workdir=runs/nb --resume --num_workers=3
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from nas_with_rl.launch import command_line, machine
+from nas_with_rl.launch.local_ports import LOOPBACK, LocalPorts
+from nas_with_rl.launch.request import Request, completed
+from nas_with_rl.launch.role_process import Role
+from nas_with_rl.launch.run_flags import ClusterFlags, ClusterOptions, SearchFlags
+from nas_with_rl.launch.supervision import Supervisor
+from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.search_spaces.errors import InputError
+
+_SEARCH = SearchFlags()
+_CLUSTER = ClusterFlags()
+_NUM_PS = flags.DEFINE_integer(
+    "num_ps", 1, "Parameter servers, which hold the controller.", lower_bound=1
+)
+_NUM_WORKERS = flags.DEFINE_integer(
+    "num_workers", 2, "Workers, each of which trains one child at a time.", lower_bound=1
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How many processes a cluster has beside its chief."""
+
+    num_ps: int
+    num_workers: int
+
+    def __str__(self) -> str:
+        return f"{_count(self.num_ps, 'parameter server')} and {_count(self.num_workers, 'worker')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
+
+
+def main() -> int:
+    """Run the cluster that the flags ask for; return the exit status."""
+    if _SEARCH.asks_for_help():
+        command_line.prepare_tensorflow()
+        from nas_with_rl.launch import experiments
+
+        print(experiments.describe_experiments())
+        return 0
+    request = completed(_SEARCH.request())
+    if request.workdir is None:
+        raise InputError("--experiment is missing; --experiment=help lists what there is")
+    if not request.resume:
+        Workdir(request.workdir).check_unused()
+    sizes = Sizes(_NUM_PS.value, _NUM_WORKERS.value)
+    logs = _made_logs(request.workdir)
+    words = (*dataclasses.replace(request, plan=None).words(), *_CLUSTER.options().words())
+    with LocalPorts(1 + sizes.num_ps + sizes.num_workers) as ports:
+        roles = cluster_roles(words, sizes, ports=ports.numbers, logs=logs)
+        print(f"cluster of {sizes} on this machine, logs in {logs}", flush=True)
+        with Supervisor(roles) as supervisor:
+            status = supervisor.run()
+    if status == command_line.INTERRUPTED_STATUS:
+        print(f"continue with: {_resume_command(request, sizes, _CLUSTER.options())}")
+    return status
+
+
+def cluster_roles(
+    words: Sequence[str], sizes: Sizes, *, ports: Sequence[int], logs: Path
+) -> tuple[Role, ...]:
+    """Return the roles of a cluster on this machine.
+
+    Args:
+      words: of every role's command line.
+      sizes: of the cluster.
+      ports: one for each role.
+      logs: the directory of their logs.
+    """
+    counts = {"chief": 1, "ps": sizes.num_ps, "worker": sizes.num_workers}
+    free = iter(ports)
+    cluster = {
+        kind: [f"{LOOPBACK}:{next(free)}" for _ in range(count)] for kind, count in counts.items()
+    }
+    command = (sys.executable, "-m", "nas_with_rl.launch.cluster", *words)
+    gpus = machine.visible_gpus()
+    return tuple(
+        Role(
+            name=f"{kind}-{index}",
+            command=command,
+            environment=_environment(cluster, kind, index=index, gpus=gpus),
+            log=logs / f"{kind}-{index}.log",
+            is_chief=kind == "chief",
+        )
+        for kind, count in counts.items()
+        for index in range(count)
+    )
+
+
+def _environment(
+    cluster: Mapping[str, Sequence[str]], kind: str, *, index: int, gpus: Sequence[str]
+) -> dict[str, str]:
+    task = {"type": kind, "index": index}
+    environment = {
+        "TF_CONFIG": json.dumps({"cluster": cluster, "task": task}),
+        "no_grpc_proxy": LOOPBACK,  # else gRPC would ask a proxy that http_proxy names
+    }
+    if gpus:
+        is_worker = kind == "worker"
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)] if is_worker else ""
+    if kind == "chief" and sys.stderr.isatty():
+        # It writes into a pipe, and what it writes there is shown on this terminal.
+        columns, lines = shutil.get_terminal_size()
+        environment |= {"NAS_WITH_RL_PROGRESS": "1", "COLUMNS": str(columns), "LINES": str(lines)}
+    return environment
+
+
+def _made_logs(workdir: str) -> Path:
+    logs = Path(workdir).expanduser() / "logs"
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--workdir={workdir} cannot be written to: {error.strerror}") from None
+    return logs
+
+
+def _resume_command(request: Request, sizes: Sizes, options: ClusterOptions) -> str:
+    words = [
+        *(sys.executable, "-m", "nas_with_rl.launch.local_cluster"),
+        *Request(workdir=request.workdir, resume=True).words(),
+        *(f"--num_ps={sizes.num_ps}", f"--num_workers={sizes.num_workers}"),
+        *options.words(),
+    ]
+    return shlex.join(words)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
