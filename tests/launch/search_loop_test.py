@@ -1,13 +1,16 @@
 """The search loop on stores in memory, with evaluators that cost nothing."""
 
 import dataclasses
+import itertools
+import random
+from collections import deque
 
 import pytest
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.controller.random_search import RandomSearch
 from nas_with_rl.launch.evaluation import InProcess
-from nas_with_rl.launch.search_loop import DepthSchedule, Search, SearchConfig, run_search
+from nas_with_rl.launch.search_loop import DepthSchedule, Pace, Search, SearchConfig, run_search
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
@@ -34,6 +37,40 @@ class Recorder:
     def tell(self, proposals, rewards):
         self.told.append([(p.trial, r) for p, r in zip(proposals, rewards, strict=True)])
         return self._random.tell(proposals, rewards)
+
+
+class Workers(InProcess):
+    """An evaluator whose `number` workers finish in a random order, as those of a cluster do."""
+
+    def __init__(self, function, number, stop_after=None):
+        super().__init__(function)
+        self._number, self._random, self._stop_after = number, random.Random(0), stop_after
+        self.most_at_once = 0
+
+    def evaluate(self, queue):
+        under_way = []
+        for count in itertools.count():
+            while queue and len(under_way) < self._number:
+                under_way.append(queue.popleft())
+            self.most_at_once = max(self.most_at_once, len(under_way))
+            if not under_way:
+                return
+            if count == self._stop_after:
+                raise KeyboardInterrupt
+            taken = under_way.pop(self._random.randrange(len(under_way)))
+            yield from super().evaluate(deque([taken]))
+
+
+def run_asynchronously(pace, store=None, searcher=None, stop_after=None, workers=3, **config):
+    """Return the trials, the searcher and the workers of a search with several replicas."""
+    store = TrialStore(None) if store is None else store
+    searcher = searcher or Recorder()
+    evaluator = Workers(config.pop("evaluate", total), workers, stop_after)
+    space = config.pop("space", SPACE)
+    config = SearchConfig(**{"num_samples": 22, **config})
+    search = Search(space, config, 0, searcher, evaluator, store, pace)
+    run_search(search)
+    return store.all(), searcher, evaluator
 
 
 def run(evaluate, space=SPACE, store=None, searcher=None, observers=(), **config):
@@ -140,6 +177,125 @@ def test_more_samples_extend_a_search_whose_last_batch_was_short():
     assert [trial.number for trial in trials] == list(range(13))
 
 
+PACES = [Pace(3, 4, 1), Pace(5, 1, 3), Pace(1, 4, 1), Pace(2, 5, 2)]
+
+
+def check_history(trials, told, pace):
+    """Every trial is learned from once, whole batches at a time, none before it has an outcome."""
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert all(trial.status == "completed" for trial in trials)
+    by_number = sorted(pair for batch in told for pair in batch)
+    assert by_number == [(trial.number, trial.reward) for trial in trials]
+    versions = [trial.updated_version for trial in trials]
+    assert set(versions) == set(range(1, len(told) + 1))
+    for batch in {trial.batch for trial in trials}:
+        members = [trial for trial in trials if trial.batch == batch]
+        assert len({(t.sampled_version, t.updated_version) for t in members}) == 1
+        assert [t.number for t in members] == list(
+            range(members[0].number, members[0].number + len(members))
+        )
+        assert members[0].sampled_version < members[0].updated_version
+    for version, batch in enumerate(told, start=1):
+        learned = {t.batch for t in trials if t.updated_version == version}
+        assert len(learned) == pace.accumulated or version == len(told)
+        assert [number for number, _ in batch] == [
+            t.number for t in trials if t.updated_version == version
+        ]
+
+
+@pytest.mark.parametrize("pace", PACES)
+@pytest.mark.parametrize("duplicates", ["reuse", "evaluate"])
+def test_replicas_learn_from_every_trial_once(pace, duplicates):
+    trials, searcher, _ = run_asynchronously(pace, duplicates=duplicates)
+    check_history(trials, searcher.told, pace)
+    staleness = [t.updated_version - 1 - t.sampled_version for t in trials]
+    assert (max(staleness) > 0) == (pace.num_replicas > 1)
+
+
+@pytest.mark.parametrize("pace", PACES)
+@pytest.mark.parametrize("stop", [0, 1, 7, 16])
+def test_an_interrupted_asynchronous_search_loses_and_repeats_nothing(pace, stop):
+    store, evaluated = TrialStore(None), []
+
+    def evaluate(architecture, seed):
+        evaluated.append(seed)
+        return total(architecture) + seed % 7
+
+    arguments = {"store": store, "evaluate": evaluate, "duplicates": "evaluate"}
+    with pytest.raises(KeyboardInterrupt):
+        run_asynchronously(pace, stop_after=stop, **arguments)
+    recorded = [trial for trial in store.all() if trial.status == "completed"]
+    assert len(recorded) == stop == len(evaluated)
+    trials, searcher, _ = run_asynchronously(pace, **arguments)
+    check_history(trials, searcher.told, pace)
+    assert sorted(evaluated) == sorted(trial.seed for trial in trials)  # each once
+    for before in recorded:
+        kept = dataclasses.replace(trials[before.number], updated_version=before.updated_version)
+        assert kept == before
+
+
+def test_replicas_keep_their_batches_under_way():
+    trials, _, workers = run_asynchronously(Pace(3, 4, 1), workers=99, duplicates="evaluate")
+    assert workers.most_at_once == 12
+    assert [trial.sampled_version for trial in trials[:12]] == [0] * 12
+    _, _, workers = run_asynchronously(Pace(2, 1, 5), workers=99, duplicates="evaluate")
+    assert workers.most_at_once == 2  # those that wait to be learned from count no more
+
+
+def test_one_architecture_is_evaluated_at_a_time():
+    """Later trials of an architecture under way wait for its outcome, in whatever batch."""
+    evaluated = []
+
+    def evaluate(architecture):
+        evaluated.append(str(architecture))
+        if architecture["a"] == 1 and evaluated.count(str(architecture)) < 3:
+            raise ChildFailure("crashed", "by the machine")
+        return total(architecture)
+
+    store = TrialStore(None)
+    config = SearchConfig(num_samples=60)
+    evaluator = Workers(evaluate, 30)
+    search = Search(SPACE, config, 0, Recorder(), evaluator, store, Pace(10, 3, 1))
+    run_search(search)
+    trials = store.all()
+    for architecture in {trial.architecture for trial in trials}:
+        own = [trial for trial in trials if trial.architecture == architecture]
+        tried = 3 if architecture.startswith("1 ") else 1  # twice for a reason of the machine
+        assert evaluated.count(architecture) == tried
+        assert [t.failure for t in own[: tried - 1]] == ["crashed"] * (tried - 1)
+        assert all(t.reused_from == own[tried - 1].number for t in own[tried:])
+
+
+def test_the_synchronous_pace_samples_accumulated_batches_together():
+    config = {"num_samples": 20, "batch_size": 2, "accumulate_gradients": 3}
+    trials, searcher = run(total, **config)
+    assert [len(batch) for batch in searcher.told] == [6, 6, 6, 2]
+    assert [trial.sampled_version for trial in trials] == [n // 6 for n in range(20)]
+
+
+def test_an_update_learns_from_one_depth():
+    space = ConvolutionalSpace().search_space(2)
+    trials, searcher, _ = run_asynchronously(
+        Pace(4, 1, 4),
+        space=space,
+        evaluate=lambda architecture: len(architecture["filters"]),
+        depth=DepthSchedule(initial=2, increment=1, every=10, maximum=3),
+    )
+    depths = [{trials[number].depth for number, _ in batch} for batch in searcher.told]
+    assert all(len(of_update) == 1 for of_update in depths)
+    assert sorted(n for batch in searcher.told for n, _ in batch) == list(range(22))
+
+
+def test_the_asynchronous_pace_keeps_all_workers_busy():
+    def pace(workers, **config):
+        return Pace.asynchronous(SearchConfig(**config), num_workers=workers)
+
+    assert pace(800, batch_size=8, num_replicas=100) == Pace(100, 8, 1)
+    assert pace(400, batch_size=1, accumulate_gradients=10, num_replicas=400) == Pace(400, 1, 10)
+    assert pace(3) == Pace(2, 8, 1)
+    assert pace(8, batch_size=1) == Pace(13, 1, 1)
+
+
 def test_seeds_are_keyed_by_trial():
     trials, _ = run(total)
     assert [trial.seed for trial in trials] == [child_seed(0, number) for number in range(20)]
@@ -159,5 +315,9 @@ def test_depth_grows_with_the_samples():
 def test_bad_settings_are_named():
     with pytest.raises(InputError, match=r"search\.batch_size is 0"):
         SearchConfig(batch_size=0)
+    with pytest.raises(InputError, match=r"search\.accumulate_gradients is 0"):
+        SearchConfig(accumulate_gradients=0)
+    with pytest.raises(InputError, match=r"search\.num_replicas is -1"):
+        SearchConfig(num_replicas=-1)
     with pytest.raises(InputError, match="initial is 9"):
         DepthSchedule(initial=9, maximum=8)

@@ -81,6 +81,34 @@ def test_a_file_damaged_in_the_middle_is_found(tmp_path):
         TrialStore(path).all()
 
 
+def test_the_history_of_updates_can_be_asked_for():
+    store = TrialStore(None)
+    assert (store.num_batches(), store.last_update(), store.best_reward()) == (0, 0, None)
+    for number, batch in enumerate([0, 0, 1, 2, 2]):
+        store.add([Trial(**{**vars(running(number)), "batch": batch})])
+        if number < 4:
+            store.finish(Trial(**{**vars(completed(number, number / 10)), "batch": batch}))
+    assert (store.num_batches(), store.num_running(), store.num_finished()) == (3, 1, 4)
+    assert [trial.number for trial in store.batches([0, 2])] == [0, 1, 3, 4]
+    store.mark_learned([2], 1)
+    store.mark_learned([0, 1], 2)
+    assert [trial.number for trial in store.learned_after(0)] == [2, 0, 1]
+    assert [trial.number for trial in store.learned_after(1)] == [0, 1]
+    assert [trial.number for trial in store.unlearned()] == [3, 4]
+    assert (store.last_update(), store.best_reward()) == (2, 0.3)
+
+
+def test_a_store_without_batches_had_one_for_each_version(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    store = TrialStore(path)
+    store.add([running(0), running(1), running(2, version=1)])
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP INDEX by_batch")
+        connection.execute("ALTER TABLE trials DROP COLUMN batch")
+    assert [trial.batch for trial in TrialStore(path).all()] == [0, 0, 1]
+
+
 def test_another_database_is_refused(tmp_path):
     path = tmp_path / "trials.sqlite"
     with sqlite3.connect(path) as connection:
