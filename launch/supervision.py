@@ -49,7 +49,7 @@ class Patience:
     quick_seconds: float = 30.0
     num_quick_deaths: int = 5
     pause_seconds: float = 1.0
-    interrupted_seconds: float = 30.0
+    interrupted_seconds: float = 20.0
     end_seconds: float = 2.0
 
 

@@ -260,7 +260,7 @@ def test_an_interrupt_lets_the_chief_end_by_itself(supervised, number):
     toys.process.send_signal(number)
     status, output, errors = toys.end()
     assert (status, output) == (130, b"stored\n")
-    assert errors == ["chief-0 has 30 s to store everything; Ctrl-C again ends it now"]
+    assert errors == ["chief-0 has 20 s to store everything; Ctrl-C again ends it now"]
     assert toys.interrupted() == ["chief-0"]
     assert_nobody_is_left(toys)
 
@@ -281,7 +281,7 @@ def test_a_second_interrupt_does_not_wait_for_a_chief_that_does_not_end(supervis
     toys.order("chief-0", "refuse")
     wait_until(lambda: not (toys.directory / "chief-0.order").exists())
     toys.process.send_signal(signal.SIGINT)
-    assert toys.process.stderr.readline().startswith(b"chief-0 has 30 s")
+    assert toys.process.stderr.readline().startswith(b"chief-0 has 20 s")
     assert is_running(toys.pid("worker-0"))  # the chief may need it
     toys.process.send_signal(signal.SIGINT)
     assert toys.end()[0] == 130
