@@ -2,8 +2,13 @@
 
 Every binary reads its flags and hands a request on:
 
-- `search` -> experiment_runs -> runs -> search_loop; evaluation measures (see below), trials and
-  checkpoints keep, curves, progress, report and summary show, comparison trains the best again
+- `search` -> experiment_runs -> runs -> search_loop (open_trials: what is evaluated); evaluation
+  measures (see below), trials and checkpoints keep, curves (dashboard, recent_children), progress,
+  report and summary show, comparison trains the best again
+- `cluster`, a role of it by tf_config -> cluster_roles: the chief -> cluster_servers finds the
+  others, cluster_children gives children out, runs; a worker -> cluster_worker, by
+  cluster_messages -> child_processes
+- `local_cluster` -> supervision (role_process, heartbeat) keeps the roles running; local_ports
 - `train_architecture` -> training_runs -> final_training; trainees say what is trained,
   training_workdir what is kept, training_progress and training_summary what is shown
 - `compare_architectures` -> architecture_comparison -> final_training
@@ -16,5 +21,6 @@ Children: local_children -> a plan (plans, plan_choice) -> child_processes (proc
 child_process, machine, compilation) -> child_groups -> children, the trainers.
 
 What all share: experiments (experiment, small_experiments, paper_experiments), configuration,
-workdir, devices, interruption, command_line. `api` is `nas.search`.
+own_evaluation, workdir, devices, interruption, command_line, request and run_flags. `api` is
+`nas.search`.
 """

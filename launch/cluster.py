@@ -12,7 +12,7 @@ authentication: whoever reaches a port can run programs. See deploy/README.md.
 from __future__ import annotations
 
 import os
-import signal
+import traceback
 
 from absl import flags
 
@@ -37,8 +37,6 @@ def main() -> int:
         return supervise_self(
             str(task), module="nas_with_rl.launch.cluster", is_chief=task.role == "chief"
         )
-    if task.role != "chief":
-        signal.signal(signal.SIGTERM, lambda *_: leave_now(0))
     command_line.prepare_tensorflow()
     from nas_with_rl.launch import cluster_roles
 
@@ -46,8 +44,18 @@ def main() -> int:
         cluster_roles.run_ps(cluster, task)
     if task.role == "worker":
         cluster_roles.run_worker(_SEARCH.request(), cluster, task)
-    status = cluster_roles.run_chief(_SEARCH.request(), cluster, _CLUSTER.options())
-    leave_now(status)  # the coordinator's threads would wait for ever
+    leave_now(_status_of_chief(cluster))  # TensorFlow's threads would wait for servers
+
+
+def _status_of_chief(cluster: tf_config.Cluster) -> int:
+    from nas_with_rl.launch import cluster_roles
+
+    request, options = _SEARCH.request(), _CLUSTER.options()
+    try:
+        return command_line.status_of(lambda: cluster_roles.run_chief(request, cluster, options))
+    except Exception:
+        traceback.print_exc()
+        return 1
 
 
 if __name__ == "__main__":

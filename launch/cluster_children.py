@@ -119,18 +119,19 @@ class ClusterChildren:
 
         request = tf.constant(write_request(evaluation, self._digest))
         problem = ""
-        for _ in range(TRIES):
+        for number in range(TRIES):
+            if number:
+                time.sleep(PAUSE_SECONDS)
             try:
                 code, text = self._coordinator.schedule(self._closure, args=(request,)).fetch()
-            except tf.errors.OpError as error:  # the worker died when it had just finished
-                problem = str(error)
-            else:
-                if not code:
-                    reply = read_reply(text)
-                    if not reply.is_stopped:
-                        return reply
-                problem = text.decode(errors="replace")
-            time.sleep(PAUSE_SECONDS)
+            except tf.errors.OpError:  # the worker has died when it had just finished, or a
+                if number == TRIES - 1:  # parameter server, which trying again does not cure
+                    raise
+                continue
+            reply = None if code else read_reply(text)
+            if reply and not reply.is_stopped:
+                return reply
+            problem = text.decode(errors="replace")
         raise WorkError(f"no worker could be asked for trial {evaluation.trial}: {problem}")
 
 

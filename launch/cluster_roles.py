@@ -29,7 +29,7 @@ from nas_with_rl.launch.cluster_servers import (
     start_server,
     wait_for_servers,
 )
-from nas_with_rl.launch.cluster_worker import ChildService, start_rpc_server
+from nas_with_rl.launch.cluster_worker import ChildService, RpcServer, start_rpc_server
 from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.experiment_runs import (
     described_run,
@@ -55,14 +55,21 @@ from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
 LOST_STATUS = 75  # the chief is to be started again, with --resume
+# What a parameter server that has died, or was started again, makes of the chief's next operation.
+LOST_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.NotFoundError,
+)
 
 
 def run_ps(cluster: Cluster, task: Task) -> NoReturn:
     """Serve variables until the process is ended."""
     heartbeat.start()
     prepare_threads()
-    server = start_server(cluster, task)
-    _serve(task, server)
+    _serve(task, start_server(cluster, task))
 
 
 def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
@@ -94,15 +101,16 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
         f"{hostname}/{task}",
     )
     rpc = start_rpc_server(task, service)
-    server = start_server(cluster, task)
-    _serve(task, (rpc, server))
+    _serve(task, start_server(cluster, task), rpc)
 
 
-def _serve(task: Task, servers: Any) -> NoReturn:
+def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
     """Keep servers alive until SIGTERM or Ctrl-C."""
     print(f"{task} serves at {task.address}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
+    if rpc:
+        rpc.close()
     leave_now(0)
 
 
@@ -142,7 +150,7 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
             result = execute(run, place, progress=True)
         except WorkersLost as lost:
             return _lost(str(lost))
-        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        except LOST_ERRORS as error:
             return _lost(f"a parameter server does not answer: {error.message.splitlines()[0]}")
     if result.interrupted:
         print_interruption(result, search, "the same command and --resume")

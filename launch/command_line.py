@@ -29,10 +29,11 @@ def run(main: Callable[[], int | None]) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # drawings, on a plain ASCII terminal
-    app.run(lambda _: _status(main), flags_parser=_parse_flags)
+    app.run(lambda _: status_of(main), flags_parser=_parse_flags)
 
 
-def _status(main: Callable[[], int | None]) -> int:
+def status_of(main: Callable[[], int | None]) -> int:
+    """Return the exit status of a binary's `main`; a user's error is printed as one line."""
     logging.set_verbosity(logging.WARNING)  # TensorFlow's notes on saving are nobody's concern
     try:
         status = main() or 0
