@@ -21,6 +21,7 @@ from nas_with_rl.search_spaces.errors import InputError
 
 PROBE_EVERY_SECONDS = 15.0  # while no child is finished, a look whether a worker is there
 NUM_PROBED = 8
+PROBE_SECONDS = 5.0  # for a worker to answer, whose machine may have much to do
 TRIES = 3  # of a child whose worker could not be asked, or gave way
 PAUSE_SECONDS = 1.0  # between two tries
 
@@ -152,7 +153,9 @@ class _Watch:
         if now - self._last_look < min(PROBE_EVERY_SECONDS, self._lost_seconds / 2):
             return
         some = random.sample(self._workers, min(NUM_PROBED, len(self._workers)))
-        if answering(some) or answering(self._workers):
+        if answering(some, seconds=PROBE_SECONDS) or answering(
+            self._workers, seconds=PROBE_SECONDS
+        ):
             self.heard()
             return
         self._last_look = time.monotonic()

@@ -80,7 +80,7 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
     check_port(task)
     experiment, search = with_search(request)
     data = ChildData(experiment, request.data_dir, request.seed or 0)
-    plan = cluster_plan(experiment.child, len(cluster.workers))
+    plan = cluster_plan(experiment.child)
     neighbours = sum(other.host == task.host for other in cluster.workers)
     work = GroupWork(data, plan.program)
     processes = ChildProcesses(
@@ -134,7 +134,7 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
         described_run(
             request,
             data,
-            plan=cluster_plan(experiment.child, len(present.workers)),
+            plan=cluster_plan(experiment.child),
             evaluator=children,
         ),
         strategy=strategy,

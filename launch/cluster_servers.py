@@ -141,7 +141,7 @@ def wait_for_servers(cluster: Cluster, *, start_timeout: float) -> Cluster:
         if not missing:
             break
         if now - named >= NAMING_SECONDS:
-            named = now
+            named += NAMING_SECONDS
             print(f"waiting for {_names(missing)}", flush=True)
         if now - begun >= start_timeout:
             _check_enough(cluster, present, start_timeout)

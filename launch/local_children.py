@@ -169,11 +169,14 @@ def _num_processes(search: SearchConfig) -> int:
     return max(1, min(most, int(machine.memory_gib() / PROCESS_GIB) - 1))  # and this process
 
 
-def cluster_plan(child: Child, num_workers: int) -> Plan:
-    """Return the plan of a cluster's workers, each with one child process and one child."""
+def cluster_plan(child: Child) -> Plan:
+    """Return the plan of a cluster's worker: one child at a time, in one child process.
+
+    A table's is what one process would do, as it says the same everywhere.
+    """
     if isinstance(child, LanguageModelTraining):
-        return Plan("population", 1, num_workers)
-    return Plan("here") if isinstance(child, TableLookup) else Plan("single", 1, num_workers)
+        return Plan("population", 1, 1)
+    return Plan("here") if isinstance(child, TableLookup) else Plan("single", 1, 1)
 
 
 def _described(plan: Plan) -> str:
