@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import random
+import re
+import sys
 import threading
 import time
 from collections import deque
@@ -24,6 +27,22 @@ NUM_PROBED = 8
 PROBE_SECONDS = 5.0  # for a worker to answer, whose machine may have much to do
 TRIES = 3  # of a child whose worker could not be asked, or gave way
 PAUSE_SECONDS = 1.0  # between two tries
+
+
+class _ShortLog(logging.Filter):
+    """Says in one line what TensorFlow's coordinator says in several."""
+
+    def __init__(self, workers: Sequence[Task]):
+        super().__init__()
+        self._workers = workers
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.filename != "cluster_coordinator.py" or record.levelno < logging.ERROR:
+            return True
+        if lost := re.match(r"Worker \S*task:(\d+) failed", record.getMessage()):
+            worker = self._workers[int(lost[1])]
+            print(f"{worker} is lost, another gets its child", file=sys.stderr, flush=True)
+        return False  # what is no worker's comes back as an exception
 
 
 class WorkersLost(Exception):
@@ -59,6 +78,7 @@ class ClusterChildren:
         self._most = 2 * len(workers)  # each has one, and the coordinator one more for it
         self._given: queue.SimpleQueue[Evaluation] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Evaluation, Reply | Exception]] = queue.SimpleQueue()
+        logging.getLogger("tensorflow").addFilter(_ShortLog(self._workers))
         for _ in range(self._most):
             threading.Thread(target=self._dispatch, name="dispatch", daemon=True).start()
 

@@ -10,7 +10,8 @@ from typing import Any
 from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement
 from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.workdir import commit, versions
+from nas_with_rl.launch.own_evaluation import OwnEvaluation, OwnTrainer
+from nas_with_rl.launch.workdir import versions
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import SearchSpace
 
@@ -18,15 +19,20 @@ _MUST_AGREE = ("nas_with_rl", "tensorflow", "keras")  # of the versions
 
 
 def identity_of(experiment: Experiment, seed: int) -> dict[str, Any]:
-    """Return what the chief and its workers must have in common, JSON-ready."""
-    found = versions()
+    """Return what the chief and its workers must have in common, JSON-ready.
+
+    The commit is not among it: a role that is started again after one was made, or after a file
+    was edited, would end the search.
+    """
+    found, child = versions(), experiment.child
+    own = {"evaluate": OwnTrainer(child).data} if isinstance(child, OwnEvaluation) else {}
     return {
+        **own,
         **{name: found[name] for name in _MUST_AGREE},
-        "commit": commit() or "unknown",
         "experiment": experiment.name,
         "seed": seed,
         "space": as_json(experiment.space),
-        "child": as_json(experiment.child),
+        "child": as_json(child),
         "data": as_json(experiment.data),
     }
 
@@ -54,14 +60,20 @@ def write_request(evaluation: Evaluation, digest: str) -> str:
     )
 
 
-def read_request(text: bytes, space: SearchSpace) -> tuple[str, Evaluation]:
-    """Return a request's digest and evaluation."""
+def read_digest(text: bytes) -> str:
+    """Return the digest of a request, which another search's worker could not read whole."""
+    digest: str = json.loads(text)["digest"]
+    return digest
+
+
+def read_request(text: bytes, space: SearchSpace) -> Evaluation:
+    """Return a request's evaluation."""
     values = json.loads(text)
     depth = values["depth"]
     architecture = parse_architecture(
         values["architecture"], space.at_depth(depth) if depth else space
     )
-    return values["digest"], Evaluation(values["trial"], architecture, values["seed"])
+    return Evaluation(values["trial"], architecture, values["seed"])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -123,7 +123,7 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
     experiment, search = with_search(request)
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     present = wait_for_servers(cluster, start_timeout=options.start_timeout)
-    strategy, coordinator = _connected(present)
+    strategy, coordinator = connected(present)
     children = ClusterChildren(
         coordinator,
         present.workers,
@@ -151,7 +151,7 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
         except WorkersLost as lost:
             return _lost(str(lost))
         except LOST_ERRORS as error:
-            return _lost(f"a parameter server does not answer: {error.message.splitlines()[0]}")
+            return _lost(f"a parameter server was lost ({type(error).__name__})")
     if result.interrupted:
         print_interruption(result, search, "the same command and --resume")
         return INTERRUPTED_STATUS
@@ -172,7 +172,7 @@ def _completed(request: Request) -> Request:
     return completed(request)
 
 
-def _connected(cluster: Cluster) -> tuple[Any, Any]:
+def connected(cluster: Cluster) -> tuple[Any, Any]:
     """Return TensorFlow's strategy and coordinator of a cluster that is there."""
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         cluster_spec(cluster), rpc_layer="grpc"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.launch.child_processes import ChildProcesses, EvaluationStopped
-from nas_with_rl.launch.cluster_messages import Reply, digest_of, read_request
+from nas_with_rl.launch.cluster_messages import Reply, digest_of, read_digest, read_request
 from nas_with_rl.launch.evaluation import Evaluation
 from nas_with_rl.launch.tf_config import Task
 from nas_with_rl.search_spaces.errors import InputError
@@ -53,10 +53,9 @@ class ChildService:
     def answer(self, request: bytes) -> str:
         """Return the reply to a request; whatever happens, it does not raise."""
         try:
-            digest, evaluation = read_request(request, self._space)
-            if digest != self._digest:
+            if read_digest(request) != self._digest:
                 return Reply(self._worker, identity=self._identity).text()
-            return self._reply(evaluation).text()
+            return self._reply(read_request(request, self._space)).text()
         except InputError as error:
             return Reply(self._worker, error=str(error), is_input_error=True).text()
         except Exception:

@@ -47,7 +47,7 @@ class Patience:
     beat_seconds: float = 15.0
     first_beat_seconds: float = 120.0
     quick_seconds: float = 30.0
-    num_quick_deaths: int = 5
+    num_quick_deaths: int = 8
     pause_seconds: float = 1.0
     interrupted_seconds: float = 20.0
     end_seconds: float = 2.0

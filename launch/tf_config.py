@@ -133,7 +133,7 @@ def _own_task(values: Any, cluster: Cluster) -> Task:
     if role not in ROLES:
         raise InputError(f"{VARIABLE}'s task has the type {role!r}, not one of {', '.join(ROLES)}")
     tasks = cluster.tasks(role)
-    if isinstance(index, str) and index.isdigit():  # composed by a shell
+    if isinstance(index, str) and index.isdecimal():  # composed by a shell
         index = int(index)
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(tasks):
         raise InputError(

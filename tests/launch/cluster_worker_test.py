@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from nas_with_rl.launch.child_processes import ChildProcesses, EvaluationStopped, Work
-from nas_with_rl.launch.cluster_messages import digest_of, read_reply, write_request
+from nas_with_rl.launch.cluster_messages import (
+    digest_of,
+    read_digest,
+    read_reply,
+    read_request,
+    write_request,
+)
 from nas_with_rl.launch.cluster_worker import NUM_KEPT, ChildService
 from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement
 from nas_with_rl.search_spaces.architecture import parse_architecture
@@ -164,12 +170,11 @@ def test_an_evaluation_can_be_stopped_from_another_thread(tmp_path):
 
 
 def test_requests_carry_the_depth():
-    from nas_with_rl.launch.cluster_messages import read_request
-
     space = ConvolutionalSpace().search_space(2)
     deeper = space.at_depth(3)
     text = " | ".join(["3 3 - 24", "3 3 1 24", "3 3 1,2 24"])
     asked = Evaluation(9, parse_architecture(text, deeper), 2**63 - 1)
     request = write_request(asked, "abc")
-    assert read_request(request.encode(), space) == ("abc", asked)
+    assert read_request(request.encode(), space) == asked
+    assert read_digest(request.encode()) == "abc"
     assert json.loads(request)["depth"] == 3

@@ -228,20 +228,20 @@ def variable_of(pid, name):
 
 
 def test_a_role_that_dies_over_and_over_is_given_up(supervised):
-    toys = supervised(pause_seconds=0.05)
+    toys = supervised(pause_seconds=0.01)
     began = time.monotonic()
     toys.order("worker-0", "exit 3 no such library", "fate")
     status, _, errors = toys.end()
     log = toys.directory / "worker-0.log"
     assert status == 1
-    assert time.monotonic() - began > 0.05 * (1 + 2 + 4)
-    assert errors[:4] == ["worker-0 ended with status 3, started again"] * 4
-    assert errors[4] == (
-        "error: worker-0 died 5 times in a row, each within 30 s of its start, at last it ended "
+    assert time.monotonic() - began > 0.01 * (1 + 2 + 4 + 8 + 16 + 32)
+    assert errors[:7] == ["worker-0 ended with status 3, started again"] * 7
+    assert errors[7] == (
+        "error: worker-0 died 8 times in a row, each within 30 s of its start, at last it ended "
         f"with status 3; its log is {log} and ends so:"
     )
     assert errors[-1] == "  no such library"
-    assert len(toys.starts("worker-0")) == 5
+    assert len(toys.starts("worker-0")) == 8
     assert_nobody_is_left(toys)
 
 

@@ -1,0 +1,103 @@
+"""All servers of a simulated cluster, in one process, until its standard input ends.
+
+    TF_CONFIG=... python cluster_simulated_servers.py LIMIT_GIB
+
+It prints "ready N": the servers of the first N workers are there; fewer than TF_CONFIG has if its
+resident memory has come to LIMIT_GIB.
+"""
+
+import os
+import socket
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from cluster_processes import resident_mib
+
+from nas_with_rl.launch import command_line
+from nas_with_rl.launch.tf_config import VARIABLE, Cluster, Task, parse_tf_config
+
+
+class _Instant:
+    """A worker's service that has no children."""
+
+    def answer(self, request: bytes) -> str:
+        """Return a reply at once."""
+        from nas_with_rl.launch.cluster_messages import Reply
+        from nas_with_rl.launch.evaluation import Measurement
+
+        now = time.time()
+        reward = hash(request) % 1000 / 1000
+        return Reply("simulated", Measurement(reward), now, now).text()
+
+
+def main() -> None:
+    """Serve as all parameter servers and workers."""
+    command_line.prepare_tensorflow()
+    import tensorflow as tf
+
+    from nas_with_rl.launch import cluster_servers, cluster_worker
+
+    cluster, _ = parse_tf_config(os.environ[VARIABLE])
+    threads = len(cluster.ps) + len(cluster.workers) + cluster_servers.THREADS
+    tf.config.threading.set_inter_op_parallelism_threads(threads)  # with fewer they wait for ever
+    rpc = cluster_worker.start_rpc_server(cluster.workers[0], _Instant())
+    sockets = [_socket(worker) for worker in cluster.workers]
+    try:
+        servers = _started(cluster, threads, limit_gib=float(sys.argv[1]))
+        for link in sockets[1:]:  # the others' address leads to the one server
+            link.unlink(missing_ok=True)
+            link.symlink_to(sockets[0])
+        print("ready", len(servers) - len(cluster.ps), flush=True)
+        sys.stdin.read()
+    finally:
+        for path in sockets:
+            path.unlink(missing_ok=True)
+        rpc.close()
+    os._exit(0)  # TensorFlow's servers cannot be ended
+
+
+def _socket(worker: Task) -> Path:
+    from nas_with_rl.launch import cluster_worker
+
+    return Path(cluster_worker.rpc_address(worker).removeprefix("unix:"))
+
+
+def _started(cluster: Cluster, threads: int, *, limit_gib: float) -> list[Any]:
+    import tensorflow as tf
+
+    from nas_with_rl.launch import cluster_servers
+
+    config = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=threads)
+    spec = cluster_servers.cluster_spec(cluster)
+    servers: list[Any] = []
+    for task in (*cluster.ps, *cluster.workers):
+        if len(servers) > len(cluster.ps) and resident_mib() / 1024 > limit_gib:
+            break
+        server = tf.distribute.Server(
+            spec, job_name=task.role, task_index=task.index, protocol="grpc", config=config
+        )
+        servers.append(server)
+    _keep_to_this_machine()
+    return servers
+
+
+def _keep_to_this_machine() -> None:
+    """Bind every listening socket of this process to the loopback device, in one pass."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(int(name)).st_mode)
+        except OSError:  # the directory's own, closed meanwhile
+            continue
+        if not is_socket:
+            continue
+        with socket.socket(fileno=os.dup(int(name))) as found:
+            is_inet = found.family in (socket.AF_INET, socket.AF_INET6)
+            if is_inet and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo\0")
+
+
+if __name__ == "__main__":
+    main()
