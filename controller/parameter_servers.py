@@ -64,7 +64,7 @@ class SharedReinforce(Reinforce):
         return [variable.value.device for variable in self._shared]
 
     def ask(self, space: SearchSpace, trials: Sequence[int]) -> list[Proposal]:
-        """Fetch the weights and sample one architecture for each trial."""
+        """Fetch the weights, if they have changed, and sample one architecture for each trial."""
         self._weights.fetch()
         return super().ask(space, trials)
 
@@ -72,6 +72,8 @@ class SharedReinforce(Reinforce):
         self._weights.fetch()
         gradient, norm, entropies = self._gradient(*batch)
         self._send(gradient)
+        self._weights.forget()
+        self._moments.forget()
         return norm, entropies
 
     def _local_gradient(self, encoded, choices, skips, advantages):
@@ -97,17 +99,27 @@ class _Copies:
     """Variables of this process with their counterparts on the servers."""
 
     def __init__(self, local: Sequence[keras.Variable], shared: Sequence[keras.Variable]):
-        self._local, self._shared = list(local), list(shared)
-        self._read = tf.function(
-            lambda: [tf.identity(variable.value) for variable in self._shared], autograph=False
-        )
+        self._local = [variable.value for variable in local]
+        self._shared = [variable.value for variable in shared]
+        self._is_old = True  # whether the servers may have other values
+        self._assign = tf.function(self._assigned, autograph=False)
+
+    def _assigned(self) -> None:
+        for variable, shared in zip(self._local, self._shared, strict=True):
+            variable.assign(tf.identity(shared))
 
     def fetch(self) -> None:
-        """Take over the servers' values, all read in one call."""
-        for variable, value in zip(self._local, self._read(), strict=True):
-            variable.value.assign(value)
+        """Take over the servers' values, all in one call; nothing else changes them."""
+        if self._is_old:
+            self._assign()
+        self._is_old = False
+
+    def forget(self) -> None:
+        """Note that the servers have changed their values."""
+        self._is_old = True
 
     def send(self) -> None:
         """Give the servers this process's values."""
         for variable, value in zip(self._shared, self._local, strict=True):
-            variable.value.assign(value.numpy())
+            variable.assign(value.numpy())
+        self._is_old = False

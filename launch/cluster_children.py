@@ -74,7 +74,10 @@ class ClusterChildren:
         """
         self._coordinator, self._workers, self._identity = coordinator, tuple(workers), identity
         self._digest, self._lost_seconds = digest_of(identity), lost_seconds
-        self._closure = _closure([rpc_address(worker) for worker in workers])
+        client, self._closure = _functions([rpc_address(worker) for worker in workers])
+        # One on each worker, which the coordinator makes anew on a worker that was lost: a client
+        # for each child would open a connection, with six threads, for each.
+        self._clients = coordinator._create_per_worker_resources(client)
         self._most = 2 * len(workers)  # each has one, and the coordinator one more for it
         self._given: queue.SimpleQueue[Evaluation] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Evaluation, Reply | Exception]] = queue.SimpleQueue()
@@ -144,16 +147,20 @@ class ClusterChildren:
             if number:
                 time.sleep(PAUSE_SECONDS)
             try:
-                code, text = self._coordinator.schedule(self._closure, args=(request,)).fetch()
+                answer = self._scheduled(request).fetch()
             except tf.errors.OpError:  # the worker has died when it had just finished, or a
                 if number == TRIES - 1:  # parameter server, which trying again does not cure
                     raise
                 continue
-            reply = None if code else read_reply(text)
+            code, _, text = answer.partition(b" ")
+            reply = read_reply(text) if code == b"0" else None
             if reply and not reply.is_stopped:
                 return reply
             problem = text.decode(errors="replace")
         raise WorkError(f"no worker could be asked for trial {evaluation.trial}: {problem}")
+
+    def _scheduled(self, request: Any) -> Any:
+        return self._coordinator.schedule(self._closure, args=(self._clients, request))
 
 
 class _Watch:
@@ -186,24 +193,31 @@ class _Watch:
             )
 
 
-def _closure(addresses: Sequence[str]) -> Any:
-    """Return what runs on a worker: it asks the worker's own RPC server, by raw operations, since
-    the client's class knows its server before the closure knows its worker."""
+def _functions(addresses: Sequence[str]) -> tuple[Any, Any]:
+    """Return what runs on a worker: the first makes a client of the worker's own RPC server, the
+    second asks it and returns "CODE TEXT", in one piece, as each piece is fetched by itself.
+
+    By raw operations: the client's class knows its server before a function knows its worker.
+    """
     import tensorflow as tf
     from tensorflow.distribute.experimental.rpc.kernels import gen_rpc_ops as rpc
 
     known = tf.constant(addresses)
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
-    def ask(request: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    @tf.function(input_signature=[], autograph=False)
+    def client() -> tf.Tensor:
         index = tf.distribute.coordinator.experimental_get_current_worker_index()
-        client, _ = rpc.rpc_client(
+        made, _ = rpc.rpc_client(
             shared_name="children",
             server_address=tf.gather(known, index),
             list_registered_methods=False,
             timeout_in_ms=0,
         )
-        future, deleter = rpc.rpc_call(client, args=[request], method_name=METHOD, timeout_in_ms=0)
+        return made
+
+    @tf.function(autograph=False)
+    def ask(made: tf.Tensor, request: tf.Tensor) -> tf.Tensor:
+        future, deleter = rpc.rpc_call(made, args=[request], method_name=METHOD, timeout_in_ms=0)
         code, message = rpc.rpc_check_status(future)
         reply = tf.cond(
             tf.equal(code, 0),
@@ -213,6 +227,8 @@ def _closure(addresses: Sequence[str]) -> Any:
         # Its deleter has to be used after the value, or the future is gone before.
         with tf.control_dependencies([reply]):
             rpc.delete_rpc_future_resource(future, deleter)
-        return code, reply
+        return tf.strings.join([tf.strings.as_string(code), reply], separator=" ")
 
-    return ask
+    # The coordinator would look a function's trace up again for each child.
+    resource, text = tf.TensorSpec([], tf.resource), tf.TensorSpec([], tf.string)
+    return client, ask.get_concrete_function(resource, text)
