@@ -296,10 +296,14 @@ class _Program:
             tf.reduce_sum(selected[:, :, None] * carry.anchors, 0)
             / tf.maximum(tf.reduce_sum(selected, 0), 1.0)[:, None]
         )
-        cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits
+
+        def cross_entropy(targets: tf.Tensor) -> tf.Tensor:
+            # TensorFlow's own fails for one architecture of at most one layer, in a graph.
+            return tf.nn.softplus(logits) - targets * logits
+
         return selected, _Answer(
-            log_prob=-tf.reduce_sum(earlier * cross_entropy(selected, logits), 0),
-            entropy=tf.reduce_sum(earlier * cross_entropy(probs, logits), 0),
+            log_prob=-tf.reduce_sum(earlier * cross_entropy(selected), 0),
+            entropy=tf.reduce_sum(earlier * cross_entropy(probs), 0),
             next_inputs=mean,
         )
 

@@ -68,6 +68,8 @@ run_role() {
   if [[ $my_role == worker ]]; then IFS=, read -ra gpus <<<"${CUDA_VISIBLE_DEVICES:-}"; fi
   if ((${#gpus[@]})); then
     export CUDA_VISIBLE_DEVICES=${gpus[my_gpu % ${#gpus[@]}]}
+    # Several workers may have the same one.
+    export TF_FORCE_GPU_ALLOW_GROWTH=true
   elif [[ $my_role != worker ]]; then
     export CUDA_VISIBLE_DEVICES=""
   fi

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.known_cells import Cell
@@ -84,13 +84,16 @@ def make_evaluate(work: GroupWork) -> EvaluateGroup:
     return evaluate
 
 
-def load_data(work: GroupWork) -> None:
+def load_data(data: ChildData) -> dict[str, Any]:
     """Load what is trained on, in the process that this is called in, before its first group.
+
+    Returns:
+      What `experiment.json` says of it: its digests and the like.
 
     Raises:
       InputError: data that is missing, damaged or too small.
     """
-    trainer_of(work.data)
+    return trainer_of(data).data
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,6 +54,8 @@ def _status_of_chief(cluster: tf_config.Cluster) -> int:
     try:
         return command_line.status_of(lambda: cluster_roles.run_chief(request, cluster, options))
     except Exception:
+        if command_line.is_interrupted():  # by Ctrl-C, of which TensorFlow makes errors of its own
+            return command_line.INTERRUPTED_STATUS
         traceback.print_exc()
         return 1
 

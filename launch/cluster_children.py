@@ -45,8 +45,8 @@ class _ShortLog(logging.Filter):
         return False  # what is no worker's comes back as an exception
 
 
-class WorkersLost(Exception):
-    """No worker has answered for some time; the search can be continued."""
+class ServersLost(Exception):
+    """Workers, or a parameter server, do not answer any more; the search can be continued."""
 
 
 class ClusterChildren:
@@ -70,7 +70,7 @@ class ClusterChildren:
           coordinator: `tf.distribute.coordinator.ClusterCoordinator` of these workers.
           workers: in the order of the coordinator's strategy.
           identity: the chief's.
-          lost_seconds: without an answering worker, after which WorkersLost is raised.
+          lost_seconds: after which ServersLost is raised where no worker answers.
         """
         self._coordinator, self._workers, self._identity = coordinator, tuple(workers), identity
         self._digest, self._lost_seconds = digest_of(identity), lost_seconds
@@ -91,7 +91,7 @@ class ClusterChildren:
         Raises:
           InputError: a worker of another version or experiment, or one that cannot train.
           WorkError: an error of the program on a worker.
-          WorkersLost: no worker is left.
+          ServersLost: no worker is left, or a parameter server is lost.
         """
         watch = _Watch(self._workers, self._lost_seconds)
         under_way = 0
@@ -142,21 +142,25 @@ class ClusterChildren:
         import tensorflow as tf
 
         request = tf.constant(write_request(evaluation, self._digest))
-        problem = ""
+        problem, lost = "", None
         for number in range(TRIES):
             if number:
                 time.sleep(PAUSE_SECONDS)
             try:
                 answer = self._scheduled(request).fetch()
-            except tf.errors.OpError:  # the worker has died when it had just finished, or a
-                if number == TRIES - 1:  # parameter server, which trying again does not cure
-                    raise
+            except tf.errors.OpError as error:  # the worker has died when it had just finished, or
+                lost = error  # a parameter server has, which trying again does not cure
                 continue
             code, _, text = answer.partition(b" ")
             reply = read_reply(text) if code == b"0" else None
             if reply and not reply.is_stopped:
                 return reply
             problem = text.decode(errors="replace")
+        if lost:
+            raise ServersLost(
+                f"no worker could be asked for trial {evaluation.trial}, or a parameter server was "
+                f"lost ({type(lost).__name__})"
+            )
         raise WorkError(f"no worker could be asked for trial {evaluation.trial}: {problem}")
 
     def _scheduled(self, request: Any) -> Any:
@@ -175,7 +179,7 @@ class _Watch:
         self._last_seen = self._last_look = time.monotonic()
 
     def look(self) -> None:
-        """Probe from time to time; raise WorkersLost after too long without an answer."""
+        """Probe from time to time; raise ServersLost after too long without an answer."""
         now = time.monotonic()
         if now - self._last_look < min(PROBE_EVERY_SECONDS, self._lost_seconds / 2):
             return
@@ -187,7 +191,7 @@ class _Watch:
             return
         self._last_look = time.monotonic()
         if self._last_look - self._last_seen >= self._lost_seconds:
-            raise WorkersLost(
+            raise ServersLost(
                 f"none of {len(self._workers)} workers has answered for "
                 f"{self._last_look - self._last_seen:.0f} seconds (limit {self._lost_seconds:g})"
             )

@@ -10,7 +10,6 @@ from typing import Any
 from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement
 from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.own_evaluation import OwnEvaluation, OwnTrainer
 from nas_with_rl.launch.workdir import versions
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -18,23 +17,31 @@ from nas_with_rl.search_spaces.space import SearchSpace
 _MUST_AGREE = ("nas_with_rl", "tensorflow", "keras")  # of the versions
 
 
-def identity_of(experiment: Experiment, seed: int) -> dict[str, Any]:
+def identity_of(experiment: Experiment, seed: int, data_found: dict[str, Any]) -> dict[str, Any]:
     """Return what the chief and its workers must have in common, JSON-ready.
 
     The commit is not among it: a role that is started again after one was made, or after a file
     was edited, would end the search.
+
+    Args:
+      experiment: with its search.
+      seed: of the search.
+      data_found: what `experiment.json` says of the data, or of an own function.
     """
-    found, child = versions(), experiment.child
-    own = {"evaluate": OwnTrainer(child).data} if isinstance(child, OwnEvaluation) else {}
-    return {
-        **own,
+    found = versions()
+    identity = {
         **{name: found[name] for name in _MUST_AGREE},
         "experiment": experiment.name,
         "seed": seed,
         "space": as_json(experiment.space),
-        "child": as_json(child),
+        "child": as_json(experiment.child),
+        "child_seconds": experiment.search.child_seconds if experiment.search else 0.0,
+        "child_memory_gib": experiment.search.child_memory_gib if experiment.search else 0.0,
         "data": as_json(experiment.data),
+        "data_found": data_found,
     }
+    normal: dict[str, Any] = json.loads(json.dumps(identity))  # as it is compared over the wire
+    return normal
 
 
 def digest_of(identity: dict[str, Any]) -> str:

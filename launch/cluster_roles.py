@@ -17,15 +17,16 @@ from typing import Any, NoReturn
 import tensorflow as tf
 
 from nas_with_rl.launch import heartbeat, machine
-from nas_with_rl.launch.child_groups import ChildData, GroupWork
+from nas_with_rl.launch.child_groups import ChildData, GroupWork, trainer_of
 from nas_with_rl.launch.child_processes import ChildProcesses, Limits
-from nas_with_rl.launch.cluster_children import ClusterChildren, WorkersLost
+from nas_with_rl.launch.cluster_children import ClusterChildren, ServersLost
 from nas_with_rl.launch.cluster_messages import identity_of
 from nas_with_rl.launch.cluster_servers import (
+    ServersMissing,
     check_port,
     cluster_spec,
     keep_to_this_machine,
-    prepare_threads,
+    prepare_tensorflow,
     start_server,
     wait_for_servers,
 )
@@ -42,18 +43,18 @@ from nas_with_rl.launch.experiment_runs import (
 from nas_with_rl.launch.interruption import leave_now
 from nas_with_rl.launch.local_children import (
     cluster_plan,
-    leave_gpus_to_the_processes,
     start_process,
     work_of,
 )
 from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.run_flags import ClusterOptions
-from nas_with_rl.launch.runs import execute, opened
+from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import Pace
-from nas_with_rl.launch.tf_config import Cluster, Task
+from nas_with_rl.launch.tf_config import Cluster, Task, describe_sizes
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
+LEAST_LOST_SECONDS = 60.0  # without any worker, after which the search ends for the time being
 LOST_STATUS = 75  # the chief is to be started again, with --resume
 # What a parameter server that has died, or was started again, makes of the chief's next operation.
 LOST_ERRORS = (
@@ -62,46 +63,49 @@ LOST_ERRORS = (
     tf.errors.CancelledError,
     tf.errors.FailedPreconditionError,
     tf.errors.NotFoundError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
 )
 
 
 def run_ps(cluster: Cluster, task: Task) -> NoReturn:
     """Serve variables until the process is ended."""
     heartbeat.start()
-    prepare_threads()
+    prepare_tensorflow()
     _serve(task, start_server(cluster, task))
 
 
 def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
     """Evaluate children until the process is ended."""
     heartbeat.start()
-    prepare_threads()
-    leave_gpus_to_the_processes()
+    processes, data = _processes(request, cluster, task)
+    prepare_tensorflow()
     check_port(task)
-    experiment, search = with_search(request)
-    data = ChildData(experiment, request.data_dir, request.seed or 0)
-    plan = cluster_plan(experiment.child)
-    neighbours = sum(other.host == task.host for other in cluster.workers)
-    work = GroupWork(data, plan.program)
-    processes = ChildProcesses(
-        work_of(work),
-        num_processes=1,
-        group_size=1,
-        limits=Limits(
-            search.child_seconds,
-            search.child_memory_gib or machine.memory_gib() / (neighbours + 1),
-        ),
-    )
-    hostname = socket.gethostname()
-    start_process(processes, work)  # else the first children would find some workers far slower
+    # At once: else the first children would find some workers far slower than others.
+    found = start_process(processes, data)
     service = ChildService(
         processes,
-        experiment.search_space(),
-        identity_of(experiment, data.seed),
-        f"{hostname}/{task}",
+        data.experiment.search_space(),
+        identity_of(data.experiment, data.seed, found),
+        f"{socket.gethostname()}/{task}",
     )
     rpc = start_rpc_server(task, service)
     _serve(task, start_server(cluster, task), rpc)
+
+
+def _processes(request: Request, cluster: Cluster, task: Task) -> tuple[ChildProcesses, ChildData]:
+    """Return a worker's child process, which has not started yet, and what it trains."""
+    experiment, search = with_search(request)
+    data = ChildData(experiment, request.data_dir, request.seed or 0)
+    neighbours = sum(other.host == task.host for other in cluster.workers)
+    shared_gib = machine.memory_gib() / (neighbours + 1)
+    processes = ChildProcesses(
+        work_of(GroupWork(data, cluster_plan(experiment.child).program)),
+        num_processes=1,
+        group_size=1,
+        limits=Limits(search.child_seconds, search.child_memory_gib or shared_gib),
+    )
+    return processes, data
 
 
 def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
@@ -117,51 +121,37 @@ def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
 def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> int:
     """Lead the search to its end; return the exit status."""
     heartbeat.start()
-    prepare_threads()
+    prepare_tensorflow()
     check_port(cluster.chief)
-    request = _completed(request)
+    request, is_synchronous = _completed(request, options)
     experiment, search = with_search(request)
     data = ChildData(experiment, request.data_dir, request.seed or 0)
-    present = wait_for_servers(cluster, start_timeout=options.start_timeout)
-    strategy, coordinator = connected(present)
-    children = ClusterChildren(
-        coordinator,
-        present.workers,
-        identity_of(experiment, data.seed),
-        lost_seconds=options.start_timeout,
-    )
-    run = dataclasses.replace(
-        described_run(
-            request,
-            data,
-            plan=cluster_plan(experiment.child),
-            evaluator=children,
-        ),
-        strategy=strategy,
-        pace=None
-        if options.synchronous
-        else Pace.asynchronous(search, num_workers=len(present.workers)),
-    )
-    assert request.workdir is not None
-    with opened(run, request.workdir, resume=request.resume) as place:
-        print_beginning(request, experiment)
-        print(_described(present, run.pace), flush=True)
-        try:
+    try:
+        present = wait_for_servers(cluster, start_timeout=options.start_timeout)
+        run = _run(request, data, present, is_synchronous=is_synchronous, options=options)
+        with opened(run, str(request.workdir), resume=request.resume) as place:
+            print_beginning(request, experiment)
+            print(_described(present, run.pace), flush=True)
             result = execute(run, place, progress=True)
-        except WorkersLost as lost:
-            return _lost(str(lost))
-        except LOST_ERRORS as error:
-            return _lost(f"a parameter server was lost ({type(error).__name__})")
+    except (ServersMissing, ServersLost) as lost:
+        return _lost(str(lost))
+    except LOST_ERRORS as error:
+        return _lost(f"a parameter server was lost ({type(error).__name__})")
     if result.interrupted:
         print_interruption(result, search, "the same command and --resume")
         return INTERRUPTED_STATUS
     print_result(result, experiment)
+    if experiment.num_compared:
+        print("(compare_architectures trains it beside an LSTM; search does so by itself)")
     print_places(result)
     return 0
 
 
-def _completed(request: Request) -> Request:
-    """A request to resume also begins a run where there is none: a supervisor has one command."""
+def _completed(request: Request, options: ClusterOptions) -> tuple[Request, bool]:
+    """Return the request, completed, and whether the search is synchronous.
+
+    A request to resume also begins a run where there is none: a supervisor has one command.
+    """
     if not request.workdir:
         raise InputError("--workdir is missing: the directory that keeps the run")
     place = Workdir(request.workdir)
@@ -169,7 +159,39 @@ def _completed(request: Request) -> Request:
         request = dataclasses.replace(request, resume=False)
     if not request.resume:
         place.check_unused()
-    return completed(request)
+        return completed(request), bool(options.synchronous)
+    if options.synchronous is not None:
+        return completed(request), options.synchronous
+    return completed(request), bool(place.read().get("location", {}).get("synchronous"))
+
+
+def _run(
+    request: Request,
+    data: ChildData,
+    present: Cluster,
+    *,
+    is_synchronous: bool,
+    options: ClusterOptions,
+) -> Run:
+    """Connect to the cluster; return the run on it."""
+    search = data.experiment.search
+    assert search is not None
+    strategy, coordinator = connected(present)
+    children = ClusterChildren(
+        coordinator,
+        present.workers,
+        identity_of(data.experiment, data.seed, trainer_of(data).data),
+        lost_seconds=max(options.start_timeout, LEAST_LOST_SECONDS),
+    )
+    plan = cluster_plan(data.experiment.child)
+    run = described_run(request, data, plan=plan, evaluator=children)
+    pace = Pace.asynchronous(search, num_workers=len(present.workers))
+    return dataclasses.replace(
+        run,
+        strategy=strategy,
+        pace=None if is_synchronous else pace,
+        location={**run.location, "synchronous": is_synchronous},
+    )
 
 
 def connected(cluster: Cluster) -> tuple[Any, Any]:
@@ -183,16 +205,16 @@ def connected(cluster: Cluster) -> tuple[Any, Any]:
 
 
 def _described(cluster: Cluster, pace: Pace | None) -> str:
-    servers = f"{len(cluster.ps)} parameter servers, {len(cluster.workers)} workers"
+    sizes = describe_sizes(len(cluster.ps), len(cluster.workers))
     if pace is None:
-        return f"{servers}; synchronous: one batch at a time, as in a single process"
+        return f"{sizes}; synchronous: one batch at a time, as in a single process"
     accumulated = f", {pace.accumulated} gradients an update" if pace.accumulated > 1 else ""
     return (
-        f"{servers}; asynchronous: {pace.num_replicas} replicas of the controller with "
-        f"{pace.batch_size} children each{accumulated}"
+        f"{sizes}; asynchronous: replicas of the controller: {pace.num_replicas}, each with "
+        f"{pace.batch_size} of the architectures under way{accumulated}"
     )
 
 
 def _lost(message: str) -> int:
-    print(f"error: {message}; everything is stored, --resume continues", file=sys.stderr)
+    print(f"error: {message}; what was measured is stored, --resume continues", file=sys.stderr)
     return LOST_STATUS

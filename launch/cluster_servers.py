@@ -20,10 +20,13 @@ NAMING_SECONDS = 10.0  # between two lines about servers that are missing
 PROBE_SECONDS = 2.0  # for a server to answer
 
 
+class ServersMissing(Exception):
+    """No worker, or no parameter server, is there; the chief can be started again."""
+
+
 def check_port(task: Task) -> None:
     """Raise InputError where the task's port is taken: TensorFlow does not say so."""
-    family = socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with _stream_socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC does
         try:
             probe.bind(("", task.port))
@@ -33,20 +36,41 @@ def check_port(task: Task) -> None:
             ) from None
 
 
-def prepare_threads() -> None:
-    """Give TensorFlow enough threads between operations, before its first."""
+def _stream_socket() -> socket.socket:
+    try:
+        return socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    except OSError:  # a system without IPv6
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+
+def prepare_tensorflow() -> None:
+    """Give TensorFlow enough threads between operations and no GPU, before its first operation.
+
+    A server knows nothing of this: see `start_server`.
+    """
     import tensorflow as tf
 
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    tf.config.set_visible_devices([], "GPU")
 
 
 def start_server(cluster: Cluster, task: Task) -> Any:
-    """Start a parameter server's or a worker's server; it lives as long as what is returned."""
+    """Start a parameter server's or a worker's server; it lives as long as what is returned.
+
+    It sees no GPU, which is the child process's alone. With fewer threads than calls that wait for
+    a child, the servers of a machine with few cores would hear no chief until the child ends.
+    """
     import tensorflow as tf
 
     check_port(task)
     server = tf.distribute.Server(
-        cluster_spec(cluster), job_name=task.role, task_index=task.index, protocol="grpc"
+        cluster_spec(cluster),
+        job_name=task.role,
+        task_index=task.index,
+        protocol="grpc",
+        config=tf.compat.v1.ConfigProto(
+            device_count={"GPU": 0}, inter_op_parallelism_threads=THREADS
+        ),
     )
     keep_to_this_machine(task)
     return server
@@ -131,7 +155,7 @@ def wait_for_servers(cluster: Cluster, *, start_timeout: float) -> Cluster:
       start_timeout: seconds until the search starts with the servers that are there.
 
     Raises:
-      InputError: no worker or no parameter server is there by then.
+      ServersMissing: no worker or no parameter server is there by then.
     """
     begun = time.monotonic()
     named = begun
@@ -162,9 +186,9 @@ def wait_for_servers(cluster: Cluster, *, start_timeout: float) -> Cluster:
 def _check_enough(cluster: Cluster, present: set[Task], start_timeout: float) -> None:
     for tasks in (cluster.ps, cluster.workers):
         if not present.intersection(tasks):
-            raise InputError(
+            raise ServersMissing(
                 f"none of {_names(tasks)} has answered within --start_timeout={start_timeout:g} "
-                "seconds; start them, then the chief again"
+                "seconds"
             )
 
 

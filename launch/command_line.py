@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
@@ -26,7 +27,9 @@ def run(main: Callable[[], int | None]) -> None:
     A user error, `InputError` or an unknown flag, is printed as one line; the status is 2.
     SIGTERM is taken as Ctrl-C.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's background jobs have it
+            signal.signal(number, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # drawings, on a plain ASCII terminal
     app.run(lambda _: status_of(main), flags_parser=_parse_flags)
@@ -68,7 +71,16 @@ def _fail(message: str) -> int:
     return USAGE_STATUS
 
 
+def is_interrupted() -> bool:
+    """Return whether this binary has heard of Ctrl-C or SIGTERM."""
+    return _interruptions.is_set()
+
+
+_interruptions = threading.Event()
+
+
 def _interrupt(signum: int, frame: object) -> None:
+    _interruptions.set()
     raise KeyboardInterrupt
 
 

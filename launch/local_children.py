@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.image_training import ImageTraining
@@ -137,11 +138,16 @@ def work_of(work: GroupWork) -> Work:
     return Work(_EVALUATE, work)
 
 
-def start_process(processes: ChildProcesses, work: GroupWork) -> None:
-    """Start one process before its first child; InputError where it could not train any."""
-    child = work.data.experiment.child
+def start_process(processes: ChildProcesses, data: ChildData) -> dict[str, Any]:
+    """Start one process before its first child; return what it found as data.
+
+    Raises:
+      InputError: it could not train any child.
+    """
+    child = data.experiment.child
     is_own = isinstance(child, OwnEvaluation)
-    processes.call(_CHECK_OWN if is_own else _LOAD_DATA, [child if is_own else work])
+    (found,) = processes.call(_CHECK_OWN if is_own else _LOAD_DATA, [child if is_own else data])
+    return found
 
 
 def _given(data: ChildData, search: SearchConfig, text: str) -> Plan | None:

@@ -26,6 +26,7 @@ from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.role_process import Role
 from nas_with_rl.launch.run_flags import ClusterFlags, ClusterOptions, SearchFlags
 from nas_with_rl.launch.supervision import Supervisor
+from nas_with_rl.launch.tf_config import describe_sizes
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -47,11 +48,7 @@ class Sizes:
     num_workers: int
 
     def __str__(self) -> str:
-        return f"{_count(self.num_ps, 'parameter server')} and {_count(self.num_workers, 'worker')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + "s" * (number != 1)
+        return describe_sizes(self.num_ps, self.num_workers)
 
 
 def main() -> int:
@@ -122,6 +119,8 @@ def _environment(
     if gpus:
         is_worker = kind == "worker"
         environment["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)] if is_worker else ""
+        if is_worker and len(cluster[kind]) > len(gpus):  # several have the same
+            environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     if kind == "chief" and sys.stderr.isatty():
         # It writes into a pipe, and what it writes there is shown on this terminal.
         columns, lines = shutil.get_terminal_size()

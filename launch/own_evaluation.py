@@ -76,13 +76,17 @@ def make_evaluate(
     return lambda group: [outcome.result for outcome in evaluator.evaluate(deque(group))]
 
 
-def check_function(child: OwnEvaluation) -> None:
+def check_function(child: OwnEvaluation) -> dict[str, Any]:
     """Import the function, in the process that this is called in.
+
+    Returns:
+      What `experiment.json` says of it.
 
     Raises:
       InputError: that cannot be done.
     """
     imported_function(child)
+    return OwnTrainer(child).data
 
 
 def imported_function(child: OwnEvaluation) -> Callable[..., Any]:

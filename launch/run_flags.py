@@ -8,7 +8,7 @@ from absl import flags
 
 from nas_with_rl.launch.request import Request
 
-START_TIMEOUT_SECONDS = 300.0
+START_TIMEOUT_SECONDS = 120.0
 
 
 class SearchFlags:
@@ -73,17 +73,20 @@ class ClusterOptions:
     """How a cluster goes about a search.
 
     Attributes:
-      synchronous: whether it gives the trials and the controller of a single process.
+      synchronous: whether it gives the trials and the controller of a single process; None for
+        asynchronously, or as the run that is resumed.
       start_timeout: seconds that the chief waits for the roles that are missing.
     """
 
-    synchronous: bool = False
+    synchronous: bool | None = None
     start_timeout: float = START_TIMEOUT_SECONDS
 
     def words(self) -> tuple[str, ...]:
         """Return the flags that say the same."""
         timeout = f"--start_timeout={self.start_timeout!r}"
-        return (timeout, "--synchronous") if self.synchronous else (timeout,)
+        if self.synchronous is None:
+            return (timeout,)
+        return (timeout, "--synchronous" if self.synchronous else "--nosynchronous")
 
 
 class ClusterFlags:
@@ -92,12 +95,15 @@ class ClusterFlags:
     def __init__(self) -> None:
         flags.disclaim_key_flags()
         self._synchronous = flags.DEFINE_bool(
-            "synchronous", False, "Update the controller as a single process would."
+            "synchronous",
+            None,
+            "Update the controller as a single process would. Default: no, or as the resumed run.",
         )
         self._start_timeout = flags.DEFINE_float(
             "start_timeout",
             START_TIMEOUT_SECONDS,
-            "Seconds to wait at the start for workers that are missing.",
+            "Seconds to wait for missing workers and servers at the start, and later, at least 60, "
+            "for any worker at all.",
             lower_bound=0.0,
         )
 

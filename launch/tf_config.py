@@ -65,6 +65,12 @@ class Cluster:
         return {"chief": (self.chief,), "ps": self.ps, "worker": self.workers}[role]
 
 
+def describe_sizes(num_ps: int, num_workers: int) -> str:
+    """Return how large a cluster is, in words."""
+    counted = ((num_ps, "parameter server"), (num_workers, "worker"))
+    return " and ".join(f"{number} {noun}{'s' * (number != 1)}" for number, noun in counted)
+
+
 def parse_tf_config(text: str | None) -> tuple[Cluster, Task]:
     """Return the cluster that TF_CONFIG describes, and the task of this process.
 

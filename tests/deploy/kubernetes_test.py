@@ -67,7 +67,7 @@ def _names(workload: dict, pod: dict, documents: list[dict]) -> Iterator[str]:
     if workload["kind"] == "Job":
         rule = spec["podFailurePolicy"]["rules"][0]
         status = rule.get("onExitCodes", {})
-        if (rule["action"], status.get("values")) != ("FailJob", [2]):
+        if (rule["action"], status.get("values")) != ("FailJob", [1, 2]):
             yield "exit status 2 does not fail the Job"
         if status.get("containerName") != pod["spec"]["containers"][0]["name"]:
             yield "the failure policy names another container"

@@ -13,6 +13,7 @@ import pytest
 
 from nas_with_rl.launch import cluster_servers
 from nas_with_rl.launch.cluster_servers import (
+    ServersMissing,
     answering,
     check_port,
     keep_to_this_machine,
@@ -101,7 +102,9 @@ def test_without_any_worker_or_server_there_is_no_search(missing):
             (task("worker", 0, ports["worker"]),),
         )
         address = f"127.0.0.1:{ports[missing]}"
-        with pytest.raises(InputError, match=rf"none of {missing}-0 \({address}\) .*start_timeout"):
+        with pytest.raises(
+            ServersMissing, match=rf"none of {missing}-0 \({address}\) .*start_timeout"
+        ):
             wait_for_servers(cluster, start_timeout=0.0)
 
 

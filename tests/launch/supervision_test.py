@@ -153,6 +153,15 @@ def test_an_end_that_is_no_death_for_the_chief_is_one_for_the_others(supervised)
     ]
 
 
+def test_an_error_of_the_program_in_the_chief_ends_everything(supervised):
+    toys = supervised()
+    toys.order("chief-0", "exit 1 Traceback")
+    status, output, errors = toys.end()
+    assert (status, output, errors) == (1, b"Traceback\n", [])
+    assert len(toys.starts("chief-0")) == 1
+    assert_nobody_is_left(toys)
+
+
 def test_a_users_error_of_a_worker_ends_everything_with_its_line(supervised):
     toys = supervised()
     toys.order("worker-1", "exit 2 error: --data_dir=/nowhere: no such directory")
@@ -329,7 +338,7 @@ def test_logs_of_all_starts_are_kept(supervised):
     toys = supervised(("chief-0", "worker-0"))
     toys.order("worker-0", "exit 1 first")
     toys.wait_for_start("worker-0", 2)
-    toys.order("chief-0", "exit 1 second")
+    toys.order("chief-0", "exit 75 second")
     toys.wait_for_start("chief-0", 2)
     toys.order("chief-0", "exit 0 third")
     toys.end()
