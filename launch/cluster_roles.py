@@ -54,7 +54,7 @@ from nas_with_rl.launch.tf_config import Cluster, Task, describe_sizes
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
-LEAST_LOST_SECONDS = 60.0  # without any worker, after which the search ends for the time being
+LEAST_LOST_SECONDS = 15.0  # without any worker, after which the search ends for the time being
 LOST_STATUS = 75  # the chief is to be started again, with --resume
 # What a parameter server that has died, or was started again, makes of the chief's next operation.
 LOST_ERRORS = (

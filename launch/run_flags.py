@@ -102,7 +102,7 @@ class ClusterFlags:
         self._start_timeout = flags.DEFINE_float(
             "start_timeout",
             START_TIMEOUT_SECONDS,
-            "Seconds to wait for missing workers and servers at the start, and later, at least 60, "
+            "Seconds to wait for missing workers and servers at the start, and later, at least 15, "
             "for any worker at all.",
             lower_bound=0.0,
         )

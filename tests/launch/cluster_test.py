@@ -143,7 +143,7 @@ def test_a_missing_worker_is_named_and_the_search_starts_without(plain_run):
     missing = f"worker-1 ({plain_run['cluster']['worker'][1]})"
     assert output.count(f"waiting for {missing}\n") == 1  # after 10 of the 12 seconds
     assert f"starting without {missing};" in output
-    assert "1 parameter servers, 1 workers" in output
+    assert "1 parameter server and 1 worker;" in output
 
 
 def test_without_any_worker_the_chief_ends_and_can_be_continued(plain_run):
