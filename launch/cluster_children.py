@@ -192,7 +192,7 @@ class _Watch:
         self._last_look = time.monotonic()
         if self._last_look - self._last_seen >= self._lost_seconds:
             raise ServersLost(
-                f"none of {len(self._workers)} workers has answered for "
+                f"none of the workers has answered for "
                 f"{self._last_look - self._last_seen:.0f} seconds (limit {self._lost_seconds:g})"
             )
 
