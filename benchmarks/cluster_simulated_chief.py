@@ -30,7 +30,7 @@ def main() -> None:
     from nas_with_rl.launch import cluster_children, cluster_roles, cluster_servers, experiments
 
     cluster, _ = parse_tf_config(os.environ[VARIABLE])
-    cluster_servers.prepare_threads()
+    cluster_servers.prepare_tensorflow()
     present = cluster_servers.wait_for_servers(cluster, start_timeout=60)
     figures = {"num_workers": len(present.workers), "mib_before": resident_mib()}
     begun = time.perf_counter()
