@@ -138,7 +138,7 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
     except LOST_ERRORS as error:
         return _lost(f"a parameter server was lost ({type(error).__name__})")
     if result.interrupted:
-        print_interruption(result, search, "the same command and --resume")
+        print_interruption(result, search, "the same command continues it with --resume")
         return INTERRUPTED_STATUS
     print_result(result, experiment)
     if experiment.num_compared:

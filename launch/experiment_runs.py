@@ -46,7 +46,7 @@ def run_experiment(request: Request) -> bool:
             print(children.reason, flush=True)
             result = execute(run, place, progress=True)
         if result.interrupted:
-            print_interruption(result, search, resume_command(request))
+            print_interruption(result, search, f"continue with: {resume_command(request)}")
             return True
         print_result(result, experiment)
         if isinstance(trainer, LanguageModelTrainer):
@@ -117,10 +117,10 @@ def print_beginning(request: Request, experiment: Experiment) -> None:
     print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}")
 
 
-def print_interruption(result: SearchResult, search: SearchConfig, command: str) -> None:
-    """Say how far the search came, and which command continues it."""
+def print_interruption(result: SearchResult, search: SearchConfig, how: str) -> None:
+    """Say how far the search came, and how it is continued."""
     num_done = sum(trial.status != "running" for trial in result.trials)
-    print(f"stopped after {num_done} of {search.num_samples} trials;\ncontinue with: {command}")
+    print(f"stopped after {num_done} of {search.num_samples} trials;\n{how}")
 
 
 def print_result(result: SearchResult, experiment: Experiment) -> None:
