@@ -25,13 +25,24 @@ DESCRIPTION = {
 
 @pytest.fixture(scope="module")
 def local_cluster():
-    """Import the binary; its flags are forgotten afterwards, as other tests import others."""
-    before = set(flags.FLAGS)
+    """Import the binary, with its flags alone: other tests import others, with the same flags."""
+    others = _forgotten_flags()
     from nas_with_rl.launch import local_cluster
 
     yield local_cluster
-    for name in set(flags.FLAGS) - before:
+    _forgotten_flags()
+    for name, flag in others.items():
+        flags.FLAGS[name] = flag
+
+
+def _forgotten_flags():
+    """Remove the flags of this project's binaries; return them."""
+    defining = flags.FLAGS.find_module_defining_flag
+    names = [name for name in flags.FLAGS if "nas_with_rl." in str(defining(name))]
+    found = {name: flags.FLAGS[name] for name in names}
+    for name in names:
         delattr(flags.FLAGS, name)
+    return found
 
 
 def run(*words):
