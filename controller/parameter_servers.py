@@ -58,11 +58,6 @@ class SharedReinforce(Reinforce):
             lambda gradient: self._shared_optimizer.apply(gradient, self._shared), autograph=False
         )
 
-    @property
-    def devices(self) -> list[str]:
-        """Where each weight lies, as in "/job:ps/replica:0/task:1/device:CPU:0"."""
-        return [variable.value.device for variable in self._shared]
-
     def ask(self, space: SearchSpace, trials: Sequence[int]) -> list[Proposal]:
         """Fetch the weights, if they have changed, and sample one architecture for each trial."""
         self._weights.fetch()

@@ -11,11 +11,10 @@ WORKDIR/logs; the chief's output is shown as well. Ctrl-C ends them all; continu
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -26,7 +25,8 @@ from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.role_process import Role
 from nas_with_rl.launch.run_flags import ClusterFlags, ClusterOptions, SearchFlags
 from nas_with_rl.launch.supervision import Supervisor
-from nas_with_rl.launch.tf_config import describe_sizes
+from nas_with_rl.launch.tf_config import VARIABLE, Cluster, Task, as_tf_config, describe_sizes
+from nas_with_rl.launch.tf_config import Role as TaskRole
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -88,40 +88,39 @@ def cluster_roles(
       ports: one for each role.
       logs: the directory of their logs.
     """
-    counts = {"chief": 1, "ps": sizes.num_ps, "worker": sizes.num_workers}
     free = iter(ports)
-    cluster = {
-        kind: [f"{LOOPBACK}:{next(free)}" for _ in range(count)] for kind, count in counts.items()
-    }
+
+    def tasks(role: TaskRole, count: int) -> tuple[Task, ...]:
+        return tuple(Task(role, i, f"{LOOPBACK}:{next(free)}") for i in range(count))
+
+    cluster = Cluster(
+        tasks("chief", 1)[0], tasks("ps", sizes.num_ps), tasks("worker", sizes.num_workers)
+    )
     command = (sys.executable, "-m", "nas_with_rl.launch.cluster", *words)
     gpus = machine.visible_gpus()
     return tuple(
         Role(
-            name=f"{kind}-{index}",
+            name=str(task),
             command=command,
-            environment=_environment(cluster, kind, index=index, gpus=gpus),
-            log=logs / f"{kind}-{index}.log",
-            is_chief=kind == "chief",
+            environment=_environment(cluster, task, gpus),
+            log=logs / f"{task}.log",
+            is_chief=task.role == "chief",
         )
-        for kind, count in counts.items()
-        for index in range(count)
+        for task in (cluster.chief, *cluster.ps, *cluster.workers)
     )
 
 
-def _environment(
-    cluster: Mapping[str, Sequence[str]], kind: str, *, index: int, gpus: Sequence[str]
-) -> dict[str, str]:
-    task = {"type": kind, "index": index}
+def _environment(cluster: Cluster, task: Task, gpus: Sequence[str]) -> dict[str, str]:
     environment = {
-        "TF_CONFIG": json.dumps({"cluster": cluster, "task": task}),
+        VARIABLE: as_tf_config(cluster, task),
         "no_grpc_proxy": LOOPBACK,  # else gRPC would ask a proxy that http_proxy names
     }
     if gpus:
-        is_worker = kind == "worker"
-        environment["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)] if is_worker else ""
-        if is_worker and len(cluster[kind]) > len(gpus):  # several have the same
+        is_worker = task.role == "worker"
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[task.index % len(gpus)] if is_worker else ""
+        if is_worker and len(cluster.workers) > len(gpus):  # several have the same
             environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
-    if kind == "chief" and sys.stderr.isatty():
+    if task.role == "chief" and sys.stderr.isatty():
         # It writes into a pipe, and what it writes there is shown on this terminal.
         columns, lines = shutil.get_terminal_size()
         environment |= {"NAS_WITH_RL_PROGRESS": "1", "COLUMNS": str(columns), "LINES": str(lines)}
