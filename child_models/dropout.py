@@ -14,7 +14,6 @@ import keras
 from nas_with_rl.child_models.operations import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 
-NUM_LAYERS = 2  # of every language model
 RATES = ("embedding", "input", "recurrent", "output")
 
 
@@ -62,23 +61,26 @@ class DropoutMasks(NamedTuple):
       output: [T or 1, B, H].
     """
 
-    embedding: Tensor | None = None
-    input: tuple[Tensor | None, ...] = (None,) * NUM_LAYERS
-    recurrent: tuple[Tensor | None, ...] = (None,) * NUM_LAYERS
-    output: Tensor | None = None
+    embedding: Tensor | None
+    input: tuple[Tensor | None, ...]
+    recurrent: tuple[Tensor | None, ...]
+    output: Tensor | None
 
 
-NO_DROPOUT = DropoutMasks()
+def no_dropout(num_layers: int) -> DropoutMasks:
+    """Return masks that drop nothing."""
+    return DropoutMasks(None, (None,) * num_layers, (None,) * num_layers, None)
 
 
 class MaskShapes(NamedTuple):
-    """The extents of one segment's masks: T, B, V, E and H."""
+    """The extents of one segment's masks: T, B, V, E, H and the number of layers."""
 
     num_steps: int
     batch_size: int
     vocabulary: int
     embedding_width: int
     units: int
+    num_layers: int
 
 
 def draw_masks(
@@ -100,7 +102,8 @@ def draw_masks(
             return None
         return keras.ops.cast(uniform(number, shape) >= rate, keras.config.floatx()) / (1 - rate)
 
-    widths = (shapes.embedding_width, *(units,) * (NUM_LAYERS - 1))
+    num_layers = shapes.num_layers
+    widths = (shapes.embedding_width, *(units,) * (num_layers - 1))
     return DropoutMasks(
         embedding=draw(0, (batch_size, shapes.vocabulary), dropout.embedding),
         input=tuple(
@@ -108,10 +111,10 @@ def draw_masks(
             for layer, width in enumerate(widths)
         ),
         recurrent=tuple(
-            draw(1 + NUM_LAYERS + layer, (batch_size, units), dropout.recurrent)
-            for layer in range(NUM_LAYERS)
+            draw(1 + num_layers + layer, (batch_size, units), dropout.recurrent)
+            for layer in range(num_layers)
         ),
-        output=draw(1 + 2 * NUM_LAYERS, (times, batch_size, units), dropout.output),
+        output=draw(1 + 2 * num_layers, (times, batch_size, units), dropout.output),
     )
 
 

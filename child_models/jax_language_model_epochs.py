@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.dropout import NO_DROPOUT, DropoutMasks, draw_masks
+from nas_with_rl.child_models.dropout import DropoutMasks, draw_masks
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.jax_epochs import (
     TrainedVariables,
@@ -161,7 +161,7 @@ class LanguageModelInTraining:
         others: list[jax.Array],
         tokens: tuple[jax.Array, jax.Array],
         state: State,
-        masks: DropoutMasks = NO_DROPOUT,
+        masks: DropoutMasks | None = None,
     ) -> tuple[jax.Array, State]:
         """Return the mean nll in nats per token and the last state, of inputs, targets [T, B]."""
         inputs, targets = tokens

@@ -1,6 +1,6 @@
-"""A two-layer recurrent language model (Zoph & Le, 2016, section 4.2).
+"""A recurrent language model (Zoph & Le, 2016, section 4.2: of two layers).
 
-Embedding, two recurrent layers, softmax. Inside, everything is time-major, so that a step reads
+Embedding, recurrent layers, softmax. Inside, everything is time-major, so that a step reads
 and writes one contiguous block. Shapes: T steps, B sequences, V vocabulary, E embedding width,
 H hidden units, G·H the width of a cell's products (see `known_cells`).
 """
@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.dropout import NO_DROPOUT, NUM_LAYERS, DropoutMasks, masked
+from nas_with_rl.child_models.dropout import DropoutMasks, masked, no_dropout
 from nas_with_rl.child_models.known_cells import Cell, CellKind, Step, cell_kind
 from nas_with_rl.child_models.language_model_size import LanguageModelSize
 from nas_with_rl.child_models.operations import Tensor
@@ -28,7 +28,7 @@ State = Sequence[tuple[Tensor, Tensor]]  # by layer, (h, c) of [B, H] each
 
 @keras.saving.register_keras_serializable(package="nas_with_rl")
 class LanguageModel(keras.Model):
-    """Predicts each next token: embedding, two recurrent layers, softmax with a bias.
+    """Predicts each next token: embedding, recurrent layers, softmax with a bias.
 
     A `.keras` file restores it wherever this module has been imported.
 
@@ -88,7 +88,7 @@ class LanguageModel(keras.Model):
     def initial_state(self, batch_size: int) -> State:
         """Return zeros."""
         zeros = keras.ops.zeros((batch_size, self.size.units))
-        return [(zeros, zeros)] * NUM_LAYERS
+        return [(zeros, zeros)] * self.size.num_layers
 
     def call(self, tokens: Tensor) -> Tensor:
         """Return logits [B, T, V] of the token after each, for tokens [B, T] from a zero state."""
@@ -104,7 +104,7 @@ class LanguageModel(keras.Model):
         self,
         tokens: Tensor,
         state: State,
-        masks: DropoutMasks = NO_DROPOUT,
+        masks: DropoutMasks | None = None,
         *,
         fused: bool = False,
     ) -> tuple[Tensor, State]:
@@ -113,10 +113,11 @@ class LanguageModel(keras.Model):
         Args:
           tokens: [T, B].
           state: as `initial_state` or the segment before returned it.
-          masks: what is dropped.
+          masks: what is dropped; None: nothing.
           fused: run a layer without recurrent dropout in Keras's fused kernel, if its cell has
             one.
         """
+        masks = no_dropout(self.size.num_layers) if masks is None else masks
         values = keras.ops.take(self.embedding, tokens, axis=0)  # [T, B, E]
         values = masked(values, _by_token(masks.embedding, tokens))
         last = []

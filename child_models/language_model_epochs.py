@@ -14,11 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nas_with_rl.child_models.dropout import (
-    NO_DROPOUT,
-    DropoutMasks,
-    draw_masks,
-)
+from nas_with_rl.child_models.dropout import DropoutMasks, draw_masks
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.known_cells import Cell
@@ -172,7 +168,7 @@ class LanguageModelInTraining:
         inputs: tf.Tensor,
         targets: tf.Tensor,
         state: State,
-        masks: DropoutMasks = NO_DROPOUT,
+        masks: DropoutMasks | None = None,
     ) -> tuple[tf.Tensor, State]:
         """Return the mean nll in nats per token and the last state, for tokens [T, B]."""
         logits, state = self.model.predict_next(inputs, state, masks, fused=self._fused)

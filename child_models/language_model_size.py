@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import dataclasses
 
-from nas_with_rl.child_models.dropout import NUM_LAYERS
 from nas_with_rl.child_models.known_cells import Cell, cell_kind
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -22,14 +21,18 @@ class LanguageModelSize:
       embedding_units: E; 0 for as many as units.
       tie_embeddings: the softmax's kernel is the embedding transposed (the paper's "shared
         embeddings": Inan et al., 2016; Press & Wolf, 2016).
+      num_layers: recurrent layers, one above the other; the paper's models have two.
     """
 
     vocabulary: int
     units: int
     embedding_units: int = 0
     tie_embeddings: bool = False
+    num_layers: int = 2
 
     def __post_init__(self) -> None:
+        if self.num_layers < 1:
+            raise InputError(f"num_layers is {self.num_layers}, below 1")
         if self.tie_embeddings and self.embedding_width != self.units:
             raise InputError(
                 f"embedding_units is {self.embedding_units} and units {self.units}: "
@@ -44,7 +47,7 @@ class LanguageModelSize:
     @property
     def input_widths(self) -> tuple[int, ...]:
         """The width of each layer's input."""
-        return (self.embedding_width, *(self.units,) * (NUM_LAYERS - 1))
+        return (self.embedding_width, *(self.units,) * (self.num_layers - 1))
 
 
 def num_parameters(cell: Cell, size: LanguageModelSize) -> int:

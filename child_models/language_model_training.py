@@ -36,7 +36,8 @@ class LanguageModelTraining:
     """How a child is built and trained.
 
     Attributes:
-      units: hidden units of both layers.
+      units: hidden units of each layer.
+      num_layers: recurrent layers, one above the other.
       num_parameters: a whole model's; units are chosen so that it comes closest. 0: `units`
         counts.
       embedding_units: the embedding's width; 0 for as many as units.
@@ -59,6 +60,7 @@ class LanguageModelTraining:
     """
 
     units: int = 32
+    num_layers: int = 2
     num_parameters: int = 0
     embedding_units: int = 0
     tie_embeddings: bool = False
@@ -77,7 +79,7 @@ class LanguageModelTraining:
     jit_compile: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("units", "epochs", "batch_size", "num_steps"):
+        for name in ("units", "num_layers", "epochs", "batch_size", "num_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, below 1")
         for name in ("num_parameters", "units"):
@@ -111,7 +113,11 @@ class LanguageModelTraining:
           InputError: no model of this cell comes close to `num_parameters`.
         """
         size = LanguageModelSize(
-            vocabulary, self.units, self.embedding_units, tie_embeddings=self.tie_embeddings
+            vocabulary,
+            self.units,
+            self.embedding_units,
+            tie_embeddings=self.tie_embeddings,
+            num_layers=self.num_layers,
         )
         if not self.num_parameters:
             return size
@@ -120,7 +126,12 @@ class LanguageModelTraining:
     def mask_shapes(self, size: LanguageModelSize) -> MaskShapes:
         """The extents of one segment's dropout masks."""
         return MaskShapes(
-            self.num_steps, self.batch_size, size.vocabulary, size.embedding_width, size.units
+            self.num_steps,
+            self.batch_size,
+            size.vocabulary,
+            size.embedding_width,
+            size.units,
+            size.num_layers,
         )
 
 

@@ -17,8 +17,8 @@ from nas_with_rl.search_spaces.errors import InputError
 
 PROCESS_BYTES = 1.25 * 2**30  # TensorFlow, and XLA while it compiles
 # How often each of these is there at the same time, per child.
-_PRODUCTS = 7.0  # x W, h U and their gradients, [T, B, N·H]
-_STATES = 8.0  # h, c and their gradients, [T, B, H]
+_PRODUCTS = 3.5  # of each layer: x W, h U and their gradients, [T, B, N·H]
+_STATES = 4.0  # of each layer: h, c and their gradients, [T, B, H]
 _LOGITS = 4.5  # with probabilities and gradients, [T, B, V]
 _WEIGHTS, _SLOTS = 11.5, 2.0  # with gradients and copies; and for each slot of the optimizer
 
@@ -38,8 +38,9 @@ def child_bytes(size: LanguageModelSize, config: LanguageModelTraining, base: in
     rows = config.num_steps * config.batch_size
     num_slots = 2 if config.optimizer == "adam" else 0
     num_weights = sum(map(math.prod, tree_weight_shapes(size, base)))
+    by_layer = (_PRODUCTS * base + _STATES) * size.units
     numbers = (
-        rows * (_PRODUCTS * base * size.units + _STATES * size.units + _LOGITS * size.vocabulary)
+        rows * (by_layer * size.num_layers + _LOGITS * size.vocabulary)
         + (_WEIGHTS + _SLOTS * num_slots) * num_weights
     )
     return np.dtype(keras.config.floatx()).itemsize * numbers

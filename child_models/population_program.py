@@ -17,10 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from nas_with_rl.child_models.dropout import (
-    NO_DROPOUT,
-    NUM_LAYERS,
     DropoutMasks,
     draw_masks,
+    no_dropout,
 )
 from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.language_model_size import LanguageModelSize
@@ -125,7 +124,8 @@ class PopulationProgram:
         """Return the mean nll of each child, [C], for the first segments of tokens, as `train`."""
 
         def body(index: tf.Tensor, state: States, total: tf.Tensor) -> tuple:
-            segment = (*_segment(tokens, index, self.config.num_steps), state, NO_DROPOUT)
+            masks = no_dropout(self.size.num_layers)
+            segment = (*_segment(tokens, index, self.config.num_steps), state, masks)
             nll, state = self._nll(weights, cells, *segment)
             return index + 1, state, total + nll
 
@@ -135,7 +135,7 @@ class PopulationProgram:
         return total / tf.cast(num_segments, total.dtype)
 
     def _zero_state(self, tokens: tf.Tensor, by_child: tf.Tensor) -> States:
-        shape = (NUM_LAYERS, by_child.shape[0], tokens.shape[1], self.size.units)
+        shape = (self.size.num_layers, by_child.shape[0], tokens.shape[1], self.size.units)
         return (tf.zeros(shape, by_child.dtype),) * 2
 
     def _nll(
@@ -159,7 +159,9 @@ class PopulationProgram:
             cells=cells,
         )
         kernels, recurrent_kernels = others[::2], others[1::2]
-        layers = Layers(tf.stack(kernels[1:]), tf.stack(recurrent_kernels))
+        # XLA wants one even where no layer is above the first; it is never read.
+        above_first = kernels[1:] or [tf.zeros_like(recurrent_kernels[0])]
+        layers = Layers(tf.stack(above_first), tf.stack(recurrent_kernels))
         projected = _product(_masked(values, first), kernels[0])  # [C, T, B, N·H]
         values, *last = unroll(projected, layers, around)
         values = _masked(values, masks.output)
@@ -238,7 +240,7 @@ def _with_steps(mask: tf.Tensor | None) -> tf.Tensor | None:
 
 
 def _stacked(masks: Sequence[tf.Tensor | None]) -> tf.Tensor | None:
-    return None if any(mask is None for mask in masks) else tf.stack(masks)
+    return tf.stack(masks) if masks and all(mask is not None for mask in masks) else None
 
 
 def _by_token(mask: tf.Tensor | None, tokens: tf.Tensor) -> tf.Tensor | None:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.dropout import (
-    NO_DROPOUT,
     Dropout,
     DropoutMasks,
     MaskShapes,
     draw_masks,
+    no_dropout,
 )
 from nas_with_rl.child_models.language_model import LanguageModel
 from nas_with_rl.child_models.language_model_size import LanguageModelSize
@@ -16,7 +16,9 @@ from nas_with_rl.search_spaces.errors import InputError
 
 # Shapes: T steps, B sequences, V vocabulary, E embedding width, H hidden units.
 T, B, V, E, H = 4, 50, 7, 5, 6
-SHAPES = MaskShapes(num_steps=T, batch_size=B, vocabulary=V, embedding_width=E, units=H)
+SHAPES = MaskShapes(
+    num_steps=T, batch_size=B, vocabulary=V, embedding_width=E, units=H, num_layers=2
+)
 
 
 def numpy_uniform(number, shape):
@@ -54,7 +56,7 @@ def test_no_rate_draws_nothing():
     def uniform(number, shape):
         raise AssertionError("nothing is to be drawn")
 
-    assert draw_masks(Dropout(), SHAPES, uniform) == NO_DROPOUT
+    assert draw_masks(Dropout(), SHAPES, uniform) == no_dropout(2)
 
 
 def numpy_model(model, tokens, masks):
@@ -103,7 +105,9 @@ def test_a_word_type_is_dropped_wherever_it_stands_in_a_sequence():
     mask[1, 3] = 0
 
     def logits():
-        return model.predict_next(tokens, model.initial_state(2), DropoutMasks(mask))[0].numpy()
+        return model.predict_next(
+            tokens, model.initial_state(2), no_dropout(2)._replace(embedding=mask)
+        )[0].numpy()
 
     before = logits()
     embedding = model.embedding.numpy()

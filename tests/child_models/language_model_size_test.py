@@ -30,7 +30,13 @@ WORDS, CHARACTERS = 10_000, 50  # of the Penn Treebank
 @pytest.mark.parametrize("cell", [*KNOWN_CELLS, NAS_CELL])
 @pytest.mark.parametrize(
     "size",
-    [LanguageModelSize(11, 6), LanguageModelSize(11, 6, 4), LanguageModelSize(11, 6, 0, True)],
+    [
+        LanguageModelSize(11, 6),
+        LanguageModelSize(11, 6, 4),
+        LanguageModelSize(11, 6, 0, True),
+        LanguageModelSize(11, 6, num_layers=1),
+        LanguageModelSize(11, 6, 4, num_layers=3),
+    ],
 )
 def test_the_closed_form_counts_what_a_model_trains(cell, size):
     assert num_parameters(cell, size) == LanguageModel(cell, size).num_parameters

@@ -44,12 +44,13 @@ def test_a_call_takes_whole_sequences_from_a_zero_state():
     np.testing.assert_allclose(predicted, model(TOKENS), atol=1e-6)
 
 
-@pytest.mark.parametrize("tie_embeddings", [False, True])
-def test_every_weight_gets_a_gradient(tie_embeddings):
-    size = LanguageModelSize(5, 3, tie_embeddings=tie_embeddings)
+@pytest.mark.parametrize(("num_layers", "tie_embeddings"), [(1, False), (2, True), (3, False)])
+def test_every_weight_gets_a_gradient(num_layers, tie_embeddings):
+    size = LanguageModelSize(5, 3, tie_embeddings=tie_embeddings, num_layers=num_layers)
     model = LanguageModel(GATED_CELL, size, init_scale=0.5, seed=0)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(model(TOKENS) ** 2)
+    assert len(model.recurrent_layers) == num_layers
     for gradient in tape.gradient(loss, [v.value for v in model.trainable_variables]):
         assert np.any(tf.convert_to_tensor(gradient).numpy() != 0)
 

@@ -166,6 +166,13 @@ def test_one_step_of_a_large_vocabulary():
     check_equal(Population(operations, text, ONE_STEP, num_children=2), members, text, 1e-5)
 
 
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_some_steps_of_other_numbers_of_layers(num_layers):
+    config = dataclasses.replace(ADAM, num_layers=num_layers, epochs=1, steps_per_epoch=20)
+    members = [Member(random_cell(EVERYTHING, number), number) for number in TRAINABLE]
+    check_equal(Population(EVERYTHING, corpus(), config, num_children=2), members, corpus(), 1e-5)
+
+
 @pytest.mark.parametrize(
     ("operations", "vocabulary", "config"),
     [(UniversalCell(4), MAX_ONE_HOT + 1, WIDE), (EVERYTHING, V, ADAM)],
