@@ -1,9 +1,10 @@
-"""The cells that a language model can have: trees, and four that people designed.
+"""The cells that a language model can have: trees, and those that people designed.
 
 Shapes: B sequences, D inputs, H units, G·H the width of a cell's products (G: the leaves of a
 tree, 4 for an LSTM, 3 for a GRU, 1 for a basic RNN).
 
-A step is element-wise once x W and h U are known. Where a cell has no c of its own, c is h.
+A step is element-wise once x W and h U are known, but for the one cell that has no `step`. Where
+a cell has no c of its own, c is h.
 """
 
 from __future__ import annotations
@@ -16,8 +17,19 @@ from typing import Any
 
 import keras
 
+from nas_with_rl.child_models import cell_equations as text
+from nas_with_rl.child_models.designed_cells import (
+    BasicRNNCell,
+    GRUCell,
+    LSTMCell,
+    PeepholeLSTMCell,
+    gru_signals,
+    lstm_signals,
+    rnn_signals,
+)
 from nas_with_rl.child_models.operations import Tensor
 from nas_with_rl.child_models.recurrent_cell import TreeCell, cell_step
+from nas_with_rl.child_models.traces import SignalKind
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
@@ -28,121 +40,44 @@ Step = Callable[..., tuple[Tensor, Tensor]]
 
 
 def lstm_step(
-    projected_input: Tensor, projected_state: Tensor, cell_state: Tensor
+    projected_input: Tensor,
+    projected_state: Tensor,
+    cell_state: Tensor,
+    peepholes: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return (h_t, c_t) of `keras.layers.LSTMCell`; the arguments as in `cell_step`."""
-    write, keep, candidate, read = keras.ops.split(projected_input + projected_state, 4, axis=-1)
-    kept = keras.ops.sigmoid(keep) * cell_state
-    new_cell_state = kept + keras.ops.sigmoid(write) * keras.ops.tanh(candidate)
-    return keras.ops.sigmoid(read) * keras.ops.tanh(new_cell_state), new_cell_state
-
-
-def peephole_lstm_step(
-    projected_input: Tensor, projected_state: Tensor, cell_state: Tensor, peepholes: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return (h_t, c_t) of `PeepholeLSTMCell`, for peepholes [3, H] of its three gates."""
-    write, keep, candidate, read = keras.ops.split(projected_input + projected_state, 4, axis=-1)
-    write = keras.ops.sigmoid(write + peepholes[0] * cell_state)
-    keep = keras.ops.sigmoid(keep + peepholes[1] * cell_state)
-    new_cell_state = keep * cell_state + write * keras.ops.tanh(candidate)
-    read = keras.ops.sigmoid(read + peepholes[2] * new_cell_state)
-    return read * keras.ops.tanh(new_cell_state), new_cell_state
+    """Return (h_t, c_t) of an LSTM; the arguments as in `lstm_signals`."""
+    signals = lstm_signals(projected_input, projected_state, cell_state, peepholes)
+    return signals.hidden, signals.cell
 
 
 def rnn_step(
     projected_input: Tensor, projected_state: Tensor, cell_state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return (h_t, h_t) of `keras.layers.SimpleRNNCell`."""
+    """Return (h_t, h_t) of a basic RNN."""
     del cell_state
-    hidden = keras.ops.tanh(projected_input + projected_state)
+    hidden = rnn_signals(projected_input, projected_state).hidden
     return hidden, hidden
 
 
 def gru_step(
     projected_input: Tensor, projected_state: Tensor, cell_state: Tensor, recurrent_bias: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return (h_t, h_t) of `keras.layers.GRUCell`, for its recurrent bias [3H].
-
-    The reset gate acts on h U + b, after the product (`reset_after`), as in cuDNN.
-
-    Args:
-      projected_input, projected_state: x W + b and h U, as in `cell_step`.
-      cell_state: h_(t-1), which the update gate mixes in without recurrent dropout.
-      recurrent_bias: added to h U.
-    """
-    keep, reset, candidate = keras.ops.split(projected_input, 3, axis=-1)
-    from_state = keras.ops.split(projected_state + recurrent_bias, 3, axis=-1)
-    keep = keras.ops.sigmoid(keep + from_state[0])
-    reset = keras.ops.sigmoid(reset + from_state[1])
-    candidate = keras.ops.tanh(candidate + reset * from_state[2])
-    hidden = keep * cell_state + (1 - keep) * candidate
+    """Return (h_t, h_t) of a GRU; the arguments as in `gru_signals`."""
+    hidden = gru_signals(projected_input, projected_state, cell_state, recurrent_bias).hidden
     return hidden, hidden
-
-
-@keras.saving.register_keras_serializable(package="nas_with_rl")
-class PeepholeLSTMCell(keras.layers.Layer):
-    """An LSTM whose gates see the cell (Gers et al., 2002), for `keras.layers.RNN(cell)`.
-
-      i_t = σ(x_t W_i + h_(t-1) U_i + p_i ⊙ c_(t-1) + b_i)
-      f_t = σ(x_t W_f + h_(t-1) U_f + p_f ⊙ c_(t-1) + b_f)
-      c_t = f_t ⊙ c_(t-1) + i_t ⊙ tanh(x_t W_c + h_(t-1) U_c + b_c)
-      o_t = σ(x_t W_o + h_(t-1) U_o + p_o ⊙ c_t + b_o)
-      h_t = o_t ⊙ tanh(c_t)
-
-    Weights, gates in the order i, f, c, o as Keras's: kernel W [D, 4H], recurrent_kernel U
-    [H, 4H], bias b [4H], peepholes p_i, p_f, p_o [3, H].
-
-    Attributes:
-      units: H.
-      state_size: [H, H], for h and c.
-    """
-
-    def __init__(self, units: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = units
-        self.state_size = [units, units]
-        self.output_size = units
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the weights, for inputs [B, D]."""
-        width = 4 * self.units
-        self.kernel = self.add_weight(
-            shape=(input_shape[-1], width), initializer="glorot_uniform", name="kernel"
-        )
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
-        )
-        self.bias = self.add_weight(shape=(width,), initializer="zeros", name="bias")
-        self.peepholes = self.add_weight(
-            shape=(3, self.units), initializer="zeros", name="peepholes"
-        )
-
-    def call(
-        self, inputs: Tensor, states: tuple[Tensor, Tensor], training: bool = False
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Return h_t and the new states [h_t, c_t], for x_t [B, D] and (h, c) [B, H] each."""
-        hidden, cell_state = states
-        new_hidden, new_cell_state = peephole_lstm_step(
-            keras.ops.matmul(inputs, self.kernel) + self.bias,
-            keras.ops.matmul(hidden, self.recurrent_kernel),
-            cell_state,
-            self.peepholes,
-        )
-        return new_hidden, [new_hidden, new_cell_state]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return super().get_config() | {"units": self.units}
 
 
 @dataclasses.dataclass(frozen=True)
 class CellKind:
-    """What a language model needs to know of a cell.
+    """What a language model needs to know of a cell, and what an explorer shows of it.
 
     Attributes:
       title: in words.
-      make: from a number of units to a new Keras cell.
-      step: its element-wise part.
+      make: from a number of units to a new Keras cell, whose `signals(inputs, states)` returns
+        all that a step computes.
+      signals: what they are, in the order in which the cell returns them.
+      equations: lines of text.
+      step: its element-wise part; None where h goes through a gate before its product.
       num_parameters: from (D, H), without building it.
       weights: from a built cell to the bias of x W, None without, and what `step` takes beside
         the products and c.
@@ -151,7 +86,9 @@ class CellKind:
 
     title: str
     make: Callable[[int], keras.layers.Layer]
-    step: Step
+    signals: tuple[SignalKind, ...]
+    equations: tuple[str, ...]
+    step: Step | None
     num_parameters: Callable[[int, int], int]
     weights: Callable[[Any], tuple[Tensor | None, tuple[Tensor, ...]]]
     fused: Callable[..., keras.layers.Layer] | None = None
@@ -161,7 +98,9 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
     {
         "baseline_lstm": CellKind(
             title="LSTM",
-            make=keras.layers.LSTMCell,
+            make=LSTMCell,
+            signals=text.LSTM_SIGNALS,
+            equations=text.LSTM_EQUATIONS,
             step=lstm_step,
             num_parameters=lambda inputs, units: 4 * units * (inputs + units + 1),
             weights=lambda cell: (cell.bias, ()),
@@ -169,22 +108,37 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
         ),
         "baseline_rnn": CellKind(
             title="basic RNN",
-            make=keras.layers.SimpleRNNCell,
+            make=BasicRNNCell,
+            signals=text.RNN_SIGNALS,
+            equations=text.RNN_EQUATIONS,
             step=rnn_step,
             num_parameters=lambda inputs, units: units * (inputs + units + 1),
             weights=lambda cell: (cell.bias, ()),
         ),
         "baseline_gru": CellKind(
             title="GRU",
-            make=keras.layers.GRUCell,
+            make=GRUCell,
+            signals=text.GRU_SIGNALS,
+            equations=text.GRU_EQUATIONS,
             step=gru_step,
             num_parameters=lambda inputs, units: 3 * units * (inputs + units + 2),
             weights=lambda cell: (cell.bias[0], (cell.bias[1],)),
         ),
+        "baseline_gru_reset_before": CellKind(
+            title="GRU, reset before the product",
+            make=functools.partial(GRUCell, reset_after=False),
+            signals=text.GRU_SIGNALS,
+            equations=text.GRU_RESET_BEFORE_EQUATIONS,
+            step=None,
+            num_parameters=lambda inputs, units: 3 * units * (inputs + units + 1),
+            weights=lambda cell: (cell.bias, ()),
+        ),
         "baseline_peephole_lstm": CellKind(
             title="peephole LSTM",
             make=PeepholeLSTMCell,
-            step=peephole_lstm_step,
+            signals=text.LSTM_SIGNALS,
+            equations=text.PEEPHOLE_LSTM_EQUATIONS,
+            step=lstm_step,
             num_parameters=lambda inputs, units: units * (4 * (inputs + units + 1) + 3),
             weights=lambda cell: (cell.bias, (cell.peepholes.value,)),
         ),
@@ -202,6 +156,8 @@ def cell_kind(cell: Cell) -> CellKind:
         return CellKind(
             title=f"tree of base {cell.base}",
             make=functools.partial(TreeCell, cell),
+            signals=text.tree_signal_kinds(cell),
+            equations=text.tree_equations(cell),
             step=functools.partial(cell_step, cell=cell),
             num_parameters=lambda inputs, units: cell.base * units * (inputs + units),
             weights=lambda _: (None, ()),

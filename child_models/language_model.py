@@ -128,9 +128,13 @@ class LanguageModel(keras.Model):
                 masked(values, entering), layer_state, recurrent, fused=fused
             )
             last.append(layer_last)
+        return self.logits(masked(values, masks.output)), last
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return what the softmax takes, [..., V], for the last layer's h [..., H]."""
         kernel = self.softmax_kernel
         kernel = keras.ops.transpose(self.embedding) if kernel is None else kernel
-        return product(masked(values, masks.output), kernel) + self.softmax_bias, last
+        return product(hidden, kernel) + self.softmax_bias
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs, as plain JSON; a known cell by its name."""
@@ -153,13 +157,16 @@ class LanguageModel(keras.Model):
 class RecurrentLayer(keras.layers.Layer):
     """Unrolls one cell over T steps, with x W computed for all steps at once.
 
-    Equal to `keras.layers.RNN(cell)`, and faster: see `unrolling.make_unroll`.
+    Equal to `keras.layers.RNN(cell)`, and faster where a step is element-wise once its products
+    are known: see `unrolling.make_unroll`.
 
     Attributes:
       cell: the Keras cell.
     """
 
-    def __init__(self, kind: CellKind, unroll: Callable[..., Any], *, units: int, width: int):
+    def __init__(
+        self, kind: CellKind, unroll: Callable[..., Any] | None, *, units: int, width: int
+    ):
         """Build the cell, for inputs as wide as `width`."""
         super().__init__()
         self.cell = kind.make(units)
@@ -185,13 +192,30 @@ class RecurrentLayer(keras.layers.Layer):
         """
         if fused and mask is None and self._kind.fused is not None:
             return self._fused(inputs, state)
+        if self._kind.step is None:
+            return self._looped(inputs, state, mask)
         bias, weights = self._kind.weights(self.cell)
         projected = product(inputs, self.cell.kernel)  # [T, B, G·H]
         if bias is not None:
             projected = projected + bias
         recurrent_kernel = self.cell.recurrent_kernel.value
+        assert self._unroll is not None
         outputs, last_cell_state = self._unroll(projected, recurrent_kernel, *state, mask, *weights)
         return outputs, (outputs[-1], last_cell_state)
+
+    def _looped(
+        self, inputs: Tensor, state: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return what `unroll` does, by Keras's own loop, which takes no mask."""
+        if mask is not None:
+            raise InputError(
+                f"dropout.recurrent is above 0, not 0 as the cell asks for ({self._kind.title}): "
+                "its h goes through a gate before the product"
+            )
+        layer = keras.layers.RNN(self.cell, return_sequences=True, return_state=True)
+        batch_major = keras.ops.transpose(inputs, (1, 0, 2))
+        outputs, last = layer(batch_major, initial_state=[state[0]])
+        return keras.ops.transpose(outputs, (1, 0, 2)), (last, last)
 
     def _fused(
         self, inputs: Tensor, state: tuple[Tensor, Tensor]
@@ -220,7 +244,9 @@ def _by_token(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
     return keras.ops.take(keras.ops.reshape(mask, (-1,)), places)[..., None]
 
 
-def _make_unroll(step: Step) -> Callable[..., tuple[Tensor, Tensor]]:
+def _make_unroll(step: Step | None) -> Callable[..., tuple[Tensor, Tensor]] | None:
+    if step is None:
+        return None
     backend = keras.backend.backend()
     if backend == "tensorflow":
         from nas_with_rl.child_models.unrolling import make_unroll

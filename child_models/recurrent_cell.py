@@ -5,8 +5,10 @@ Shapes: B sequences, N leaves (the base), H hidden units, D input features.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,10 +17,17 @@ from nas_with_rl.child_models.operations import Tensor, activation, combination
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
 
-def cell_step(
+@functools.cache
+def _signals_type(base: int) -> Any:
+    """Return the named tuple of a tree's signals: a_0 to a_(2N-2), c_t and h_t, [B, H] each."""
+    nodes = [f"node_{index}" for index in range(2 * base - 1)]
+    return collections.namedtuple("TreeSignals", [*nodes, "cell", "hidden"])
+
+
+def tree_signals(
     projected_input: Tensor, projected_state: Tensor, cell_state: Tensor, cell: RecurrentCell
-) -> tuple[Tensor, Tensor]:
-    """Return (h_t, c_t) of a tree cell; see `TreeCell` for the equations.
+) -> Any:
+    """Return a_0 to a_(2N-2), c_t and h_t of a tree cell, named as in `TreeCell`.
 
     The products with the weights come from outside, since x W can be had for all steps at once.
 
@@ -50,7 +59,15 @@ def cell_step(
             injected = combination(cell.inject.combination)(value, cell_state)
             value = activation(cell.inject.activation)(injected)
         values.append(value)
-    return values[-1], new_cell_state
+    return _signals_type(cell.base)(*values, cell=new_cell_state, hidden=values[-1])
+
+
+def cell_step(
+    projected_input: Tensor, projected_state: Tensor, cell_state: Tensor, cell: RecurrentCell
+) -> tuple[Tensor, Tensor]:
+    """Return (h_t, c_t) of a tree cell; the arguments as in `tree_signals`."""
+    signals = tree_signals(projected_input, projected_state, cell_state, cell)
+    return signals.hidden, signals.cell
 
 
 def product(values: Tensor, kernel: Tensor) -> Tensor:
@@ -66,11 +83,11 @@ class TreeCell(keras.layers.Layer):
 
     With N leaves and 2N - 1 nodes; ∘_i and φ_i are node i's combination and activation:
 
-      leaf i < N:         b_i = (x_t W_i) ∘_i (h_(t-1) U_i)      a_i = φ_i(b_i)
-      inner node i ≥ N:   b_i = a_left ∘_i a_right               a_i = φ_i(b_i)
-      cell inject at k:   a_k ← φ_inject(a_k ∘_inject c_(t-1))
-      output node j:      c_t = b_j
-      root r = 2N - 2:    h_t = a_r
+      leaf i < N:         b_i = (x_t W_i) ∘_i (h_(t-1) U_i)      a_i = φ_i(b_i)    node_i
+      inner node i ≥ N:   b_i = a_left ∘_i a_right               a_i = φ_i(b_i)    node_i
+      cell inject at k:   a_k ← φ_inject(a_k ∘_inject c_(t-1))                     node_k
+      output node j:      c_t = b_j                              cell (long-term memory)
+      root r = 2N - 2:    h_t = a_r                              hidden (working memory)
 
     Section 3.4 leaves two cases open. The same node for both indices (j = k): c_t is its value
     before activation, thus without c_(t-1). The inject at the root (k = r): h_t is the value
@@ -101,18 +118,25 @@ class TreeCell(keras.layers.Layer):
             shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
         )
 
-    def call(
-        self, inputs: Tensor, states: tuple[Tensor, Tensor], training: bool = False
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Return h_t and the new states [h_t, c_t], for x_t [B, D] and (h, c) [B, H] each."""
+    def signals(self, inputs: Tensor, states: Sequence[Tensor]) -> Any:
+        """Return what a step from the states h_(t-1) and c_(t-1) computes, [B, H] each.
+
+        It is a named tuple: node_0 to node_(2N-2), cell and hidden.
+        """
         hidden, cell_state = states
-        new_hidden, new_cell_state = cell_step(
+        return tree_signals(
             keras.ops.matmul(inputs, self.kernel),
             keras.ops.matmul(hidden, self.recurrent_kernel),
             cell_state,
             self.cell,
         )
-        return new_hidden, [new_hidden, new_cell_state]
+
+    def call(
+        self, inputs: Tensor, states: Sequence[Tensor], training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return h_t and the new states [h_t, c_t], for x_t [B, D] and (h, c) [B, H] each."""
+        signals = self.signals(inputs, states)
+        return signals.hidden, [signals.hidden, signals.cell]
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs; the tree as plain JSON."""

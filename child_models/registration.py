@@ -20,9 +20,12 @@ from typing import Any
 PACKAGE = "nas_with_rl"
 # Every class that a saved model may name, and the module that registers it.
 CLASSES = {
+    "BasicRNNCell": "designed_cells",
+    "GRUCell": "designed_cells",
+    "LSTMCell": "designed_cells",
     "LanguageModel": "language_model",
     "LocalContrastNormalization": "contrast_normalization",
-    "PeepholeLSTMCell": "known_cells",
+    "PeepholeLSTMCell": "designed_cells",
     "TreeCell": "recurrent_cell",
 }
 

@@ -1,5 +1,8 @@
 """The tree cell: closed forms, a NumPy twin, the LSTM inside the space, serialisation."""
 
+import dataclasses
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -58,7 +61,13 @@ ACTIVATE = {
 
 
 def numpy_step(cell: RecurrentCell, x, h, c, weights):
-    """The NumPy twin, by recursion from the root instead of a pass over the nodes."""
+    """The NumPy twin: (h_t, c_t)."""
+    nodes, new_c = numpy_nodes(cell, x, h, c, weights)
+    return nodes[-1], new_c
+
+
+def numpy_nodes(cell: RecurrentCell, x, h, c, weights):
+    """The values of all nodes and c_t, by recursion instead of a pass over the nodes."""
     kernel, recurrent_kernel = weights
     units = h.shape[-1]
 
@@ -79,7 +88,7 @@ def numpy_step(cell: RecurrentCell, x, h, c, weights):
         inject = cell.inject
         return ACTIVATE[inject.activation](COMBINE[inject.combination](activated, c))
 
-    return value(len(cell.nodes) - 1), before_activation(cell.output_node)
+    return [value(index) for index in range(len(cell.nodes))], before_activation(cell.output_node)
 
 
 def draw(rng, *shape):
@@ -101,6 +110,51 @@ def test_equals_numpy_twin_on_random_architectures(space):
         np.testing.assert_allclose(output, expected_h, atol=1e-5, rtol=1e-5)
         np.testing.assert_array_equal(output, new_h)
         np.testing.assert_allclose(new_c, expected_c, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("base", [2, 4, 8])
+def test_every_signal_equals_numpy_wherever_c_leaves_and_enters(base):
+    rng = np.random.default_rng(base)
+    weights = draw(rng, 2, 3 * base), draw(rng, 3, 3 * base)
+    x, h, c = draw(rng, 5, 2), draw(rng, 5, 3), draw(rng, 5, 3)
+    leaf, inner, root = 1, base, 2 * base - 2
+    for output_node, inject_node in itertools.product((leaf, inner, root), repeat=2):
+        cell = dataclasses.replace(
+            random_cell(rng, RecurrentCellSpace(base, COMBINATIONS, ACTIVATIONS)),
+            output_node=output_node,
+            inject_node=inject_node,
+        )
+        layer = TreeCell(cell, 3)
+        layer.build((None, 2))
+        layer.set_weights(weights)
+        signals = layer.signals(x, (h, c))
+        kinds = cell_kind(cell).signals
+        assert signals._fields == tuple(kind.name for kind in kinds)
+        nodes, new_c = numpy_nodes(cell, *(each.astype(float) for each in (x, h, c)), weights)
+        for value, expected in zip(signals, (*nodes, new_c, nodes[-1]), strict=True):
+            np.testing.assert_allclose(value, expected, atol=1e-5, rtol=1e-5)
+        for value, kind in zip(signals, kinds, strict=True):
+            assert np.all(value >= kind.low) and np.all(value <= kind.high), kind
+
+
+def test_the_kinds_and_the_equations_of_figure_5():
+    kind = cell_kind(published_cell("figure_5"))
+    assert kind.equations == (
+        "a_0 = relu(tanh(x_t W_0 + h_(t-1) U_0) + c_(t-1))",
+        "a_1 = relu((x_t W_1) ⊙ (h_(t-1) U_1))",
+        "a_2 = σ(a_0 ⊙ a_1)",
+        "c_t = (x_t W_1) ⊙ (h_(t-1) U_1)    cell state (long-term memory): "
+        "node 1 before its activation",
+        "h_t = a_2    hidden state (working memory)",
+    )
+    shown = [(each.symbol, each.kind, each.high) for each in kind.signals]
+    assert shown == [
+        ("a_0", "state", np.inf),
+        ("a_1", "state", np.inf),
+        ("a_2", "gate", 1),
+        ("c", "state", np.inf),
+        ("h", "state", 1),
+    ]
 
 
 def test_figure_5_written_out():
