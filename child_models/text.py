@@ -1,4 +1,4 @@
-"""Texts for language models: Penn Treebank, Python's standard library, or any files.
+"""Texts for language models: Penn Treebank, Python's standard library, tasks, or any files.
 
 Penn Treebank is expected as Mikolov's three preprocessed files (929,589 / 73,760 / 82,430 words
 with the ends of lines, vocabulary 10,000; Zoph & Le, 2016, section 4.2).
@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from nas_with_rl.child_models.sequences import TASKS
 from nas_with_rl.search_spaces.errors import InputError
 
 END_OF_LINE = "<eos>"
@@ -54,7 +55,8 @@ class TextDataConfig:
 
     Attributes:
       source: "stdlib" (modules of Python's standard library), "ptb" (Penn Treebank, in the data
-        directory), or a path or pattern of UTF-8 files ("books/*.txt"), joined in sorted order.
+        directory), a task of `sequences` ("counter"; lines drawn at random, the same every time),
+        or a path or pattern of UTF-8 files ("books/*.txt"), joined in sorted order.
       unit: what a token is.
       max_training_tokens, max_validation_tokens: cut each split to its first tokens; 0 for all.
     """
@@ -68,7 +70,7 @@ class TextDataConfig:
         if self.unit not in UNITS:
             raise InputError(f"unit is {self.unit!r}, not one of {', '.join(UNITS)}")
         if not self.source:
-            raise InputError("source is empty, not stdlib, ptb or a pattern of files")
+            raise InputError("source is empty, not stdlib, ptb, a task or a pattern of files")
         for name in ("max_training_tokens", "max_validation_tokens"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}, below 0")
@@ -125,12 +127,15 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
       data_dir: for "ptb": the directory of ptb.*.txt, or the one above its `ptb`.
 
     Raises:
-      InputError: no such file or directory, an empty file, one that is not UTF-8, or a training
-        text in which there is nothing to predict.
+      InputError: no such file or directory, an empty file, one that is not UTF-8, a training
+        text in which there is nothing to predict, or words of a task.
     """
     if config.source == "ptb":
         files = [_ptb_file(split, data_dir) for split in ("train", "valid")]
         train, validation = (_ptb_tokens(file, config.unit) for file in files)
+    elif config.source in TASKS:
+        files = _task_files(config)
+        train, validation = (_tokens(file.text, config.unit) for file in files)
     else:
         files = _stdlib_files() if config.source == "stdlib" else _matching_files(config.source)
         tokens = _tokens("".join(file.text for file in files), config.unit)
@@ -213,10 +218,20 @@ def _stdlib_files() -> list[_File]:
     return [_read(os.path.join(directory, name)) for name in STDLIB_MODULES]
 
 
+def _task_files(config: TextDataConfig) -> list[_File]:
+    """Return a task's two streams, as if they were files; a digest says which was trained on."""
+    if config.unit != "character":
+        raise InputError(f"unit is {config.unit!r}: source {config.source!r} is of characters only")
+    task = TASKS[config.source]
+    streams = {"training": task.training_text(), "validation": task.validation_text()}
+    return [_File(f"{task.name}.{split}", text.encode()) for split, text in streams.items()]
+
+
 def _matching_files(pattern: str) -> list[_File]:
     paths = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
     if not paths:
-        raise InputError(f"source is {pattern!r}: no such file (nor stdlib nor ptb)")
+        tasks = ", ".join(TASKS)
+        raise InputError(f"source is {pattern!r}: no such file (nor stdlib, ptb, {tasks})")
     return [_read(path) for path in paths]
 
 

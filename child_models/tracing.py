@@ -119,4 +119,6 @@ def compiled(run: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(run)
     import tensorflow as tf
 
-    return tf.function(run, autograph=False)
+    program = tf.function(run, autograph=False)
+    # Traced by name: TensorFlow warns of functions that calls trace again and again.
+    return lambda *inputs: program.get_concrete_function(*inputs)(*inputs)

@@ -13,6 +13,8 @@ Every binary reads its flags and hands a request on:
   training_workdir what is kept, training_progress and training_summary what is shown
 - `compare_architectures` -> architecture_comparison -> final_training
 - `grid_search` -> grid_runs (grids: its axes and points) -> final_training
+- `explore` -> explorations (explored_cells: what --cell may be; exploration_subjects: tasks and
+  texts) -> final_training, then child_models' tracing and the explorer's page
 - `tables` -> table_views -> own_results, beside paper_tables; own_rows have the commands, row_costs
   their parameters and hours, table_text the print
 - `figure_6` -> top_models, beside paper_curves
@@ -20,7 +22,7 @@ Every binary reads its flags and hands a request on:
 Children: local_children -> a plan (plans, plan_choice) -> child_processes (process_slot,
 child_process, machine, compilation) -> child_groups -> children, the trainers.
 
-What all share: experiments (experiment, small_experiments, paper_experiments), configuration,
+What all share: experiments (experiment, small_, paper_ and sequence_experiments), configuration,
 own_evaluation, workdir, devices, interruption, command_line, request and run_flags. `api` is
 `nas.search`.
 """

@@ -9,10 +9,15 @@ from nas_with_rl.launch.configuration import with_overrides
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.own_evaluation import OwnEvaluation, imported
 from nas_with_rl.launch.paper_experiments import PAPER_EXPERIMENTS
+from nas_with_rl.launch.sequence_experiments import SEQUENCE_EXPERIMENTS
 from nas_with_rl.launch.small_experiments import SMALL_EXPERIMENTS
 from nas_with_rl.search_spaces.errors import InputError
 
-EXPERIMENTS: tuple[Experiment, ...] = (*SMALL_EXPERIMENTS, *PAPER_EXPERIMENTS)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    *SMALL_EXPERIMENTS,
+    *SEQUENCE_EXPERIMENTS,
+    *PAPER_EXPERIMENTS,
+)
 
 
 def find_experiment(name: str) -> Experiment:

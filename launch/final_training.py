@@ -34,7 +34,12 @@ from nas_with_rl.launch.trainees import (
     in_metric,
     make_trainee,
 )
-from nas_with_rl.launch.training_progress import Epoch, TrainingCurves, epoch_line
+from nas_with_rl.launch.training_progress import (
+    Epoch,
+    EpochLines,
+    EpochProgress,
+    TrainingCurves,
+)
 from nas_with_rl.launch.training_summary import size_line
 from nas_with_rl.launch.training_workdir import (
     FinalResult,
@@ -55,7 +60,12 @@ EPOCHS = "epochs.json"
 
 
 def train(
-    training: FinalTraining, workdir: str | Path, *, resume: bool = False, test: Test = "once"
+    training: FinalTraining,
+    workdir: str | Path,
+    *,
+    resume: bool = False,
+    test: Test = "once",
+    progress: EpochProgress | None = None,
 ) -> FinalResult:
     """Train an architecture to the end, or continue to it, and look at the test set if told.
 
@@ -67,6 +77,7 @@ def train(
       resume: continue the training that is there; a finished one is returned as it is.
       test: "once": look at the test set at the end unless it was looked at before; "again": look
         at it, whatever was before; "never": leave it for later.
+      progress: shows the epochs; None for a line each.
 
     Returns:
       what `result.json` says. A child that failed is a result, of status "failed".
@@ -83,7 +94,7 @@ def train(
         run = _Run(trainee, place, result)
         try:
             if result.status != "finished":
-                run.train()
+                run.train(progress or EpochLines())
             run.test(test)
         except ChildFailure as failure:
             run.fail(failure)
@@ -128,7 +139,7 @@ class _Run:
         self._trainee, self._place = trainee, place
         self._child: ChildInTraining | None = None
 
-    def train(self) -> None:
+    def train(self, progress: EpochProgress) -> None:
         """Train the epochs that are left."""
         child = self._built_child()
         state = _State(child, self._trainee, self._place)
@@ -138,14 +149,10 @@ class _Run:
         checkpoints.restore(state)
         begun = dataclasses.replace(self.result, status="training", failure=None, device=device())
         self._write(state.added_to(begun))
-        print(
-            f"{size_line(self.result)}; {self._trainee.epochs} epochs on {self.result.device}",
-            flush=True,
-        )
-        if state.version:
-            print(f"continuing after epoch {state.version} of {self._trainee.epochs}", flush=True)
+        heading = f"{size_line(self.result)}; {self._trainee.epochs} epochs on {self.result.device}"
+        progress.begin(heading, self.result)
         curves = TrainingCurves(self._place.tensorboard, state.epochs, self._trainee.metric)
-        with contextlib.closing(curves):
+        with contextlib.closing(curves), contextlib.closing(progress):
             for number in range(state.version + 1, self._trainee.epochs + 1):
                 epoch = state.train_epoch(number)
                 if state.best == number:
@@ -154,7 +161,7 @@ class _Run:
                 checkpoints.save(state)
                 self._write(state.added_to(self.result))
                 curves.add(epoch)
-                print(epoch_line(epoch, self.result), flush=True)
+                progress.add(epoch, self.result)
 
     def test(self, test: Test) -> None:
         """Measure the kept model on the test set, if that is to be done; the training is over."""

@@ -1,4 +1,4 @@
-"""What a final training shows while it runs: a line per epoch, and TensorBoard's curves."""
+"""What a final training shows while it runs: a line per epoch or a bar, TensorBoard's curves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import tqdm
 
 from nas_with_rl.launch.training_workdir import FinalResult, figure
 
@@ -40,6 +42,64 @@ def epoch_line(epoch: Epoch, result: FinalResult) -> str:
 def _duration(seconds: float) -> str:
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+
+
+class EpochProgress(Protocol):
+    """Shows a training's epochs."""
+
+    def begin(self, heading: str, result: FinalResult) -> None:
+        """Show what is trained, and from which epoch on: those in the result are done."""
+
+    def add(self, epoch: Epoch, result: FinalResult) -> None:
+        """Show one epoch; the result holds it already."""
+
+    def close(self) -> None:
+        """Leave what is shown."""
+
+
+class EpochLines:
+    """A line per epoch, for trainings of hours."""
+
+    def begin(self, heading: str, result: FinalResult) -> None:
+        """See `EpochProgress`."""
+        print(heading, flush=True)
+        if done := len(result.validation):
+            print(f"continuing after epoch {done} of {result.epochs}", flush=True)
+
+    def add(self, epoch: Epoch, result: FinalResult) -> None:
+        """See `EpochProgress`."""
+        print(epoch_line(epoch, result), flush=True)
+
+    def close(self) -> None:
+        """See `EpochProgress`."""
+
+
+class EpochBar:
+    """A bar on the standard error where that is a terminal, for trainings of a minute."""
+
+    def __init__(self, name: str):
+        self._name, self._bar = name, tqdm.tqdm(disable=True)
+
+    def begin(self, heading: str, result: FinalResult) -> None:
+        """See `EpochProgress`."""
+        self._bar = tqdm.tqdm(
+            desc=self._name,
+            total=result.epochs,
+            initial=len(result.validation),
+            unit="epoch",
+            dynamic_ncols=True,
+            disable=None,
+        )
+        self._bar.set_postfix_str("compiling")
+
+    def add(self, epoch: Epoch, result: FinalResult) -> None:
+        """See `EpochProgress`."""
+        self._bar.set_postfix_str(f"validation {figure(epoch.validation, result.metric)}", False)
+        self._bar.update()
+
+    def close(self) -> None:
+        """See `EpochProgress`."""
+        self._bar.close()
 
 
 class TrainingCurves:

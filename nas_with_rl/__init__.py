@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from nas_with_rl.child_models.saved_models import load_model as load_model
     from nas_with_rl.controller.configuration import PolicyConfig as PolicyConfig
     from nas_with_rl.controller.configuration import ReinforceConfig as ReinforceConfig
+    from nas_with_rl.explorer.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.evaluation import Measurement as Measurement
     from nas_with_rl.launch.experiment import Experiment as Experiment
+    from nas_with_rl.launch.explorations import ExploreRequest as ExploreRequest
+    from nas_with_rl.launch.explorations import explore as explore
     from nas_with_rl.launch.own_evaluation import OwnEvaluation as OwnEvaluation
     from nas_with_rl.launch.results import SearchResult as SearchResult
     from nas_with_rl.launch.search_loop import DepthSchedule as DepthSchedule
@@ -40,6 +43,7 @@ _MODULES = {
     "Choice": "search_spaces.space",
     "DepthSchedule": "launch.search_loop",
     "Experiment": "launch.experiment",
+    "ExploreRequest": "launch.explorations",
     "InputError": "search_spaces.errors",
     "Measurement": "launch.evaluation",
     "OwnEvaluation": "launch.own_evaluation",
@@ -50,9 +54,11 @@ _MODULES = {
     "SearchResult": "launch.results",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
+    "explore": "launch.explorations",
     "load_model": "child_models.saved_models",
     "parse_architecture": "search_spaces.architecture",
     "search": "launch.api",
+    "show": "explorer.widget",
 }
 __all__ = list(_MODULES)
 

@@ -20,6 +20,7 @@ CELL_SECONDS = 120
 # Of each notebook: what replaces the sizes of its cell tagged "parameters".
 SMALLER = {
     "search": {"NUM_SAMPLES": 480, "NUM_CHILDREN": 3, "STEPS_PER_CHILD": 30},
+    "explore": {"EPOCHS": 12},
 }
 # And what is looked at in the end, as JSON.
 LOOKED_AT = {
@@ -36,6 +37,14 @@ LOOKED_AT = {
         "in_workdir": sorted(path.name for path in Path(workdir).glob("[!.]*")),
         "cell_perplexities": [perplexity_of(trial) for trial in completed],
         "drawn": draw(cells.best.architecture),
+    }""",
+    "explore": """{
+        "models": [model.title for model in both.models],
+        "same_text": counter.tokens == both.tokens,
+        "largest_error": float(largest_error),
+        "correlation": float(abs(correlations[counting])),
+        "page_bytes": page.stat().st_size,
+        "widget": [page_widget.exploration["title"], len(page_widget.data), page_widget.view],
     }""",
 }
 
@@ -168,3 +177,26 @@ def test_recurrent_cells_are_trained_on_text_and_the_best_is_drawn():
     assert 1 < min(found["cell_perplexities"]) < 30  # of 100 characters
     assert found["drawn"].startswith("h(t) =\n[2] = ")
     assert found["drawn"] in "".join(texts(notebook, "stdout"))
+
+
+def test_an_lstm_that_counts_is_shown_and_its_counting_neuron_named():
+    notebook, found = executed("explore")
+    assert found["models"][0].startswith("LSTM, 1 layer of 10 units")
+    assert found["models"][1].startswith("cell of base 2, 1 layer of 10 units")
+    assert found["same_text"] is True
+    assert found["largest_error"] < 2e-6
+    assert found["correlation"] > 0.98
+    assert 50_000 < found["page_bytes"] < 1_000_000
+    title, num_bytes, view = found["widget"]
+    assert title.startswith("counter: ") and num_bytes > 1_000 and view == ""
+    said = "".join(texts(notebook, "stdout"))
+    assert "every line of up to N = " in said
+    assert "r = " in said and "MB" in said
+    shown = [
+        output.data
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type in ("display_data", "execute_result")
+    ]
+    assert len(shown) == 2
+    assert all("application/vnd.jupyter.widget-view+json" in data for data in shown)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models import text
+from nas_with_rl.child_models.sequences import TASKS
 from nas_with_rl.child_models.text import TextDataConfig, load_corpus, load_test_tokens
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -67,6 +68,25 @@ def test_words_end_every_line_with_eos(tmp_path):
     corpus = load_corpus(TextDataConfig(str(tmp_path / "a.txt"), unit="word"))
     assert words_of(corpus.train[:4], corpus.vocabulary) == ["one", "two", "<eos>", "one"]
     assert corpus.validation.size == 3
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_a_text_of_its_own_lines(name):
+    corpus = load_corpus(TextDataConfig(name))
+    task = TASKS[name]
+    assert "".join(words_of(corpus.train, corpus.vocabulary)) == task.training_text()
+    assert "".join(words_of(corpus.validation, corpus.vocabulary)) == task.validation_text()
+    samples = (*task.training, *task.held_out, *task.beyond)
+    characters = {character for sample in samples for character in sample.line}
+    assert set(corpus.vocabulary) == characters | {text.UNKNOWN}
+    digest = hashlib.sha256(task.training_text().encode()).hexdigest()
+    assert corpus.provenance[0] == text.SourceFile(f"{name}.training", digest)
+
+
+def test_the_counters_text_is_the_same_everywhere():
+    # Figures are those of nets that were trained on it.
+    digest = load_corpus(TextDataConfig("counter")).provenance[0].sha256
+    assert digest.startswith("303478483687")
 
 
 @pytest.mark.parametrize("below", ["", "ptb"])
@@ -155,6 +175,11 @@ def test_a_text_with_nothing_to_predict_is_one_clear_line(tmp_path, text_of_file
         (lambda d: load_corpus(TextDataConfig("ptb"), data_dir=d), "no ptb.train.txt in it"),
         (lambda d: load_corpus(TextDataConfig("ptb"), data_dir=d + "/no"), "/no: no ptb.train"),
         (lambda d: load_test_tokens(TextDataConfig(), ("<unk>",)), "'stdlib', which has no test"),
+        (
+            lambda d: load_corpus(TextDataConfig("counter", unit="word")),
+            "unit is 'word': source 'counter' is of characters only",
+        ),
+        (lambda d: load_test_tokens(TextDataConfig("counter"), ("a",)), "which has no test text"),
         (lambda d: TextDataConfig(unit="byte"), "unit is 'byte', not one of character, word"),
         (lambda d: TextDataConfig(max_training_tokens=-1), "max_training_tokens is -1, below 0"),
     ],

@@ -1,0 +1,79 @@
+// Colours of values: diverging for what has a sign, sequential for gates and influence.
+
+// ColorBrewer's RdBu, GnBu and Purples; the second palette has orange for red, and cividis.
+const RED_BLUE = "67001f b2182b d6604d f4a582 fddbc7 f7f7f7 d1e5f0 92c5de 4393c3 2166ac 053061";
+const GREEN_BLUE = "f7fcf0 e0f3db ccebc5 a8ddb5 7bccc4 4eb3d3 2b8cbe 0868ac 084081";
+const ORANGE_BLUE = "7f3b08 b35806 e08214 fdb863 fee0b6 f7f7f7 d1e5f0 92c5de 4393c3 2166ac 053061";
+const CIVIDIS = "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838";
+const PURPLES = "fcfbfd efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d";
+
+/** The palettes by name: a title and the stops for each kind of value. */
+export const PALETTES = {
+  classic: { title: "Red and blue", state: RED_BLUE, gate: GREEN_BLUE, influence: PURPLES },
+  safe: {
+    title: "Colour-blind safe",
+    state: ORANGE_BLUE,
+    gate: CIVIDIS,
+    influence: PURPLES,
+  },
+};
+
+const SHADES = 256;
+const MADE_SCALES = new Map();
+
+/** A scale of 256 shades, each with the ink that can be read on it. */
+export class ColourScale {
+  constructor(stops) {
+    this.stops = stops
+      .split(" ")
+      .map((text) => [0, 2, 4].map((at) => parseInt(text.slice(at, at + 2), 16)));
+    this.shades = Array.from({ length: SHADES }, (_, i) => mixed(this.stops, i / (SHADES - 1)));
+    this.colours = this.shades.map((shade) => `rgb(${shade.join(", ")})`);
+    this.inks = this.shades.map(inkOn);
+  }
+
+  /** Return the number of the shade of a value within a range, -1 where it is not finite. */
+  shade(value, [low, high]) {
+    if (!Number.isFinite(value)) return -1;
+    const share = high > low ? (value - low) / (high - low) : 0.5;
+    return Math.round(Math.min(1, Math.max(0, share)) * (SHADES - 1));
+  }
+
+  /** Return the scale as a CSS gradient from left to right. */
+  gradient() {
+    const colours = this.stops.map((stop) => `rgb(${stop.join(", ")})`);
+    return `linear-gradient(to right, ${colours.join(", ")})`;
+  }
+}
+
+/** Return the scale of a palette for "state", "gate" or "influence". */
+export function colourScale(palette, kind) {
+  const stops = PALETTES[palette][kind];
+  if (!MADE_SCALES.has(stops)) MADE_SCALES.set(stops, new ColourScale(stops));
+  return MADE_SCALES.get(stops);
+}
+
+/** Return the shade of every code of a neuron [256]; -1 stands for not finite. */
+export function shadesOfCodes(scale, signal, neuron, range) {
+  return Int16Array.from({ length: 256 }, (_, code) =>
+    scale.shade(signal.valueOf(neuron, code), range),
+  );
+}
+
+function mixed(stops, share) {
+  const place = share * (stops.length - 1);
+  const left = Math.min(Math.floor(place), stops.length - 2);
+  return stops[left].map((part, i) =>
+    Math.round(part + (stops[left + 1][i] - part) * (place - left)),
+  );
+}
+
+/** Return black or white, whichever has more contrast (WCAG's relative luminance). */
+function inkOn(shade) {
+  const [red, green, blue] = shade.map((part) => {
+    const light = part / 255;
+    return light <= 0.04045 ? light / 12.92 : ((light + 0.055) / 1.055) ** 2.4;
+  });
+  const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000" : "#fff";
+}

@@ -1,0 +1,119 @@
+"""Arrays in one deflated buffer, and bytes as text that HTML leaves alone.
+
+What a page carries is JSON, in which each array is a reference into the buffer: type, shape,
+offset in bytes (a multiple of the item size, little-endian) and whether it was filtered. JSON
+builders alone handle references, as the dictionaries that JSON has.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+# Short blocks (memory level 7) suit neurons of different ranges; levels 8 and 9 take 3 and 5 times
+# as long for 0.4 and 0.6 % less, on traces of trained and of untrained LSTMs.
+_LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 7, 15, 7
+_TYPES = ("uint8", "uint16", "int32", "float64")
+
+# 13 bits are 2 of these 91 characters: 91² = 8,281 >= 2^13. Base64 takes 8 % more. HTML means
+# something by the three that are left out, so nothing has to be escaped, in srcdoc neither.
+_ALPHABET = "".join(chr(code) for code in range(33, 127) if chr(code) not in '"&<')
+_BITS = 13
+DECODER = """\
+function bytesOf(text, numBytes) {
+  const digits = new Uint8Array(127);
+  let digit = 0;
+  for (let code = 33; code < 127; code++) {
+    if (code !== 34 && code !== 38 && code !== 60) digits[code] = digit++;
+  }
+  const bytes = new Uint8Array(numBytes);
+  let bits = 0, numBits = 0, at = 0;
+  for (let index = 0; at < numBytes; index += 2) {
+    const pair = digits[text.charCodeAt(index)] * 91 + digits[text.charCodeAt(index + 1)];
+    bits = ((bits << 13) | pair) & 0xfffff;
+    for (numBits += 13; numBits >= 8 && at < numBytes; numBits -= 8) {
+      bytes[at++] = (bits >> (numBits - 8)) & 255;
+    }
+  }
+  return bytes;
+}
+"""
+
+
+_Filtered = tuple[dict[str, Any], bytes]  # what the reference says of it, and what is stored
+
+
+class Packing:
+    """Collects arrays; equal ones are stored once."""
+
+    def __init__(self) -> None:
+        self._stored: dict[tuple[str, tuple[int, ...], bytes], dict[str, Any]] = {}
+        self._buffer = bytearray()
+
+    def add(self, array: np.ndarray) -> dict[str, Any]:
+        """Append an array; return its reference.
+
+        Bytes are stored as differences along the last axis (modulo 256) where that deflates to
+        less.
+        """
+        plain = _little_endian(array)
+        key = (plain.dtype.name, plain.shape, plain.tobytes())
+        if key not in self._stored:
+            self._stored[key] = self._append(plain, _smallest(_filtered(plain)))
+        return self._stored[key]
+
+    def add_codes(
+        self, codes: np.ndarray, *, expected: np.ndarray, expression: Any
+    ) -> dict[str, Any]:
+        """Append bytes, as `add` or less those that are expected (modulo 256).
+
+        Args:
+          codes, expected: uint8, of one shape.
+          expression: JSON, by which the page computes what is expected.
+        """
+        plain = _little_endian(codes)
+        differences = {"expected": expression}, (plain - expected).tobytes()
+        return self._append(plain, _smallest([*_filtered(plain), differences]))
+
+    def _append(self, plain: np.ndarray, stored: _Filtered) -> dict[str, Any]:
+        filters, content = stored
+        self._buffer += bytes(-len(self._buffer) % plain.itemsize)
+        offset = len(self._buffer)
+        self._buffer += content
+        kind, shape = plain.dtype.name, list(plain.shape)
+        return {"type": kind, "shape": shape, "offset": offset, **filters}
+
+    def deflated(self) -> bytes:
+        """Return the buffer as a zlib stream."""
+        compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL)
+        return compressor.compress(self._buffer) + compressor.flush()
+
+
+def _little_endian(array: np.ndarray) -> np.ndarray:
+    if array.dtype.name not in _TYPES:
+        raise TypeError(f"an array of {array.dtype.name} is not one of {', '.join(_TYPES)}")
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+
+
+def _filtered(plain: np.ndarray) -> list[_Filtered]:
+    ways: list[_Filtered] = [({}, plain.tobytes())]
+    if plain.dtype == np.uint8 and plain.size:
+        ways.append(({"delta": True}, np.diff(plain, axis=-1, prepend=np.uint8(0)).tobytes()))
+    return ways
+
+
+def _smallest(ways: list[_Filtered]) -> _Filtered:
+    return min(ways, key=lambda way: len(zlib.compress(way[1], 6))) if len(ways) > 1 else ways[0]
+
+
+def as_safe_text(content: bytes) -> str:
+    """Write bytes as ASCII text that HTML leaves as it is; `DECODER` (JavaScript) reads it."""
+    bits = np.unpackbits(np.frombuffer(content, np.uint8))
+    padded = np.concatenate([bits, np.zeros(-len(bits) % _BITS, np.uint8)])
+    groups = padded.reshape(-1, _BITS).astype(np.int32) @ (
+        1 << np.arange(_BITS - 1, -1, -1, dtype=np.int32)
+    )
+    digits = np.stack(np.divmod(groups, len(_ALPHABET)), axis=1).ravel()
+    return np.frombuffer(_ALPHABET.encode(), np.uint8)[digits].tobytes().decode("ascii")

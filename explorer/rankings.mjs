@@ -1,0 +1,66 @@
+// Neurons ranked by how well they tell the selected characters from the others, or by how they
+// follow a feature of the text. Sums are integers of stored codes: every language gets the same.
+
+import { NOT_FINITE } from "./stored_data.mjs";
+
+/** Return Pearson's r of integer sums; 0 where one side does not vary. */
+export function pearson(n, sumX, sumY, sumXX, sumYY, sumXY) {
+  const variations = (n * sumXX - sumX * sumX) * (n * sumYY - sumY * sumY);
+  return variations > 0 ? (n * sumXY - sumX * sumY) / Math.sqrt(variations) : 0;
+}
+
+/** Return Pearson's r of a neuron's finite codes [T] and integers [T]. */
+export function correlation(codes, integers) {
+  let [n, sumX, sumY, sumXX, sumYY, sumXY] = [0, 0, 0, 0, 0, 0];
+  for (let t = 0; t < codes.length; t++) {
+    const x = codes[t];
+    if (x === NOT_FINITE) continue;
+    const y = integers[t];
+    n += 1;
+    sumX += x;
+    sumY += y;
+    sumXX += x * x;
+    sumYY += y * y;
+    sumXY += x * y;
+  }
+  return pearson(n, sumX, sumY, sumXX, sumYY, sumXY);
+}
+
+/** Return the share of the selected characters and of the others where a neuron is on. */
+export function onShares(codes, members, [low, high]) {
+  const counts = [0, 0];
+  const on = [0, 0];
+  for (let t = 0; t < codes.length; t++) {
+    if (codes[t] === NOT_FINITE) continue;
+    const side = members[t];
+    counts[side] += 1;
+    if (2 * codes[t] > low + high) on[side] += 1;
+  }
+  const share = (side) => (counts[side] ? on[side] / counts[side] : 0);
+  return { selected: share(1), others: share(0) };
+}
+
+/** Sort by |score| falling; equal ones by the neuron's number. */
+export function ranked(rows) {
+  return rows.sort((a, b) => Math.abs(b.score) - Math.abs(a.score) || a.neuron - b.neuron);
+}
+
+/** Return neurons by on/off score: {neuron, score, selected, others}. */
+export function rankedByOnOff(signal, members) {
+  return ranked(
+    Array.from({ length: signal.units }, (_, neuron) => {
+      const shares = onShares(signal.row(neuron), members, signal.extremes(neuron));
+      return { neuron, score: shares.selected - shares.others, ...shares };
+    }),
+  );
+}
+
+/** Return neurons by correlation with integers [T], of membership or of a feature. */
+export function rankedByCorrelation(signal, integers) {
+  return ranked(
+    Array.from({ length: signal.units }, (_, neuron) => ({
+      neuron,
+      score: correlation(signal.row(neuron), integers),
+    })),
+  );
+}

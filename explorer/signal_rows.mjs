@@ -1,0 +1,109 @@
+// Drawing over time: the signals of one neuron as bars, one signal of all neurons as a heat map.
+
+import { shadesOfCodes } from "./colour_scales.mjs";
+import { visible } from "./wording.mjs";
+
+const READABLE_WIDTH = 8;
+const BROKEN = "#888888";
+
+/** Draw a neuron's signal as bars from its zero (or its low end) within a row. */
+export function drawBars(context, row, window) {
+  const { signal, neuron, scale, range, top, height, lines } = row;
+  const [low, high] = range;
+  const shades = shadesOfCodes(scale, signal, neuron, range);
+  const place = (value) => {
+    const share = high > low ? (value - low) / (high - low) : 0.5;
+    return top + height - 3 - Math.min(1, Math.max(0, share)) * (height - 6);
+  };
+  const base = place(low < 0 && high > 0 ? 0 : low);
+  context.fillStyle = lines;
+  context.fillRect(0, Math.round(base), window.width, 1);
+  const codes = signal.row(neuron);
+  const width = Math.max(1, window.cell - (window.cell > 4 ? 1 : 0));
+  for (let t = window.from; t < window.to; t++) {
+    const shade = shades[codes[t]];
+    const y = shade < 0 ? top + 3 : place(signal.valueOf(neuron, codes[t]));
+    context.fillStyle = shade < 0 ? BROKEN : scale.colours[shade];
+    const x = t * window.cell - window.offset;
+    const tall = Math.max(1.5, Math.abs(base - y));
+    context.fillRect(x, Math.min(base, y), width, tall);
+    if (window.cell < 3) continue;
+    // The palest shades are near the page's own colour: a line shows where the bar ends.
+    context.fillStyle = row.ink;
+    context.fillRect(x, y - 0.5, width, 1);
+  }
+}
+
+/** Return a picture of a signal, a pixel for each neuron and time [H, T]. */
+export function heatPicture(signal, scale, rangeOf) {
+  const picture = new OffscreenCanvas(signal.length, signal.units);
+  const context = picture.getContext("2d");
+  const image = context.createImageData(signal.length, signal.units);
+  for (let neuron = 0; neuron < signal.units; neuron++) {
+    const shades = shadesOfCodes(scale, signal, neuron, rangeOf(neuron));
+    const codes = signal.row(neuron);
+    for (let t = 0; t < codes.length; t++) {
+      const shade = shades[codes[t]];
+      const at = 4 * (neuron * signal.length + t);
+      const [red, green, blue] = shade < 0 ? [136, 136, 136] : scale.shades[shade];
+      image.data[at] = red;
+      image.data[at + 1] = green;
+      image.data[at + 2] = blue;
+      image.data[at + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+  return picture;
+}
+
+/** Draw the part of a heat map that the window shows. */
+export function drawHeat(context, picture, rowHeight, window) {
+  const columns = window.to - window.from;
+  context.imageSmoothingEnabled = window.cell < 1;
+  context.drawImage(
+    picture,
+    window.from,
+    0,
+    columns,
+    picture.height,
+    window.from * window.cell - window.offset,
+    0,
+    columns * window.cell,
+    picture.height * rowHeight,
+  );
+}
+
+/** Draw the characters, or numbers where these would not fit, and a line under the selected. */
+export function drawAxis(context, text, members, colours, window) {
+  context.fillStyle = colours.ink;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  if (window.cell >= READABLE_WIDTH) {
+    context.font = `${Math.min(13, window.cell + 2)}px ui-monospace, monospace`;
+    for (let t = window.from; t < window.to; t++) {
+      context.fillText(
+        visible(text[t]),
+        (t + 0.5) * window.cell - window.offset,
+        9,
+        window.cell + 3,
+      );
+    }
+  } else {
+    drawTicks(context, text.length, window);
+  }
+  context.fillStyle = colours.accent;
+  for (let t = window.from; t < window.to; t++) {
+    if (members[t])
+      context.fillRect(t * window.cell - window.offset, 17, Math.max(1, window.cell), 3);
+  }
+}
+
+function drawTicks(context, length, window) {
+  const steps = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
+  const step = steps.find((size) => size * window.cell >= 56) ?? 20000;
+  context.font = "11px system-ui, sans-serif";
+  for (let number = step; number <= length; number += step) {
+    const x = (number - 0.5) * window.cell - window.offset;
+    if (x > 12 && x < window.width - 16) context.fillText(number.toLocaleString("en"), x, 9);
+  }
+}

@@ -1,0 +1,68 @@
+// How characters and numbers are written.
+
+/** What stands for a value that is not finite. */
+export const NOT_FINITE_TEXT = "∞/NaN";
+
+const END_OF_LINE = "<eos>"; // the token of a text that was read word by word
+const VISIBLE = new Map([
+  [END_OF_LINE, "⏎"],
+  ["\n", "⏎"],
+  [" ", "·"],
+  ["\t", "→"],
+  ["\r", "␍"],
+  ["\u2028", "↲"],
+  ["\u2029", "¶"],
+  ["\u00a0", "⍽"],
+  ["", "∅"],
+]);
+
+/** Return whether a token ends its line. */
+export function endsLine(token) {
+  return token === "\n" || token === END_OF_LINE;
+}
+
+/** Return whether a token is a word rather than a character. */
+export function isWord(token) {
+  return !VISIBLE.has(token) && [...token].length > 1;
+}
+
+/** Return a character as it is shown: blanks and control characters get a visible sign. */
+export function visible(token) {
+  if (VISIBLE.has(token)) return VISIBLE.get(token);
+  const code = token.codePointAt(0);
+  if (code < 32) return String.fromCodePoint(0x2400 + code);
+  if (code === 127) return "␡";
+  if (/^\p{M}/u.test(token)) return `◌${token}`;
+  return /^\p{Cf}$/u.test(token) ? "◇" : token;
+}
+
+/** Return a value with one decimal more than its step resolves. */
+export function written(value, step) {
+  if (!Number.isFinite(value)) return NOT_FINITE_TEXT;
+  if (!(step > 0)) return String(Number(value.toPrecision(4)));
+  const decimals = Math.min(20, Math.max(0, Math.ceil(-Math.log10(step)) + 1));
+  return value.toFixed(decimals).replace("-", "−");
+}
+
+/** Return the end of a scale in few digits. */
+export function short(value) {
+  if (!Number.isFinite(value)) return NOT_FINITE_TEXT;
+  return String(Number(value.toPrecision(3))).replace("-", "−");
+}
+
+/** Return a share as a percentage. */
+export function percent(share) {
+  const hundredths = share * 100;
+  if (hundredths > 0 && hundredths < 0.05) return "< 0.1 %";
+  return `${hundredths.toFixed(hundredths > 0 && hundredths < 10 ? 1 : 0)} %`;
+}
+
+/** Return a score with its sign and three decimals. */
+export function signed(score) {
+  return `${score < 0 ? "−" : "+"}${Math.abs(score).toFixed(3)}`;
+}
+
+/** Return "1 match", "2 matches". */
+export function counted(count, one, many) {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,268 @@
+"""Explorations: cells are trained on a task or a text, traced, and shown on one page.
+
+<workdir>/<cell>/        each cell's final training; done once, taken from there afterwards
+<workdir>/explore.html   the page
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nas_with_rl.child_models.connectivity import connectivity
+from nas_with_rl.child_models.generation import generate
+from nas_with_rl.child_models.known_cells import cell_kind
+from nas_with_rl.child_models.language_model import LanguageModel
+from nas_with_rl.child_models.saved_models import describe_model, load_model
+from nas_with_rl.child_models.text import UNKNOWN
+from nas_with_rl.child_models.traces import Trace
+from nas_with_rl.child_models.tracing import trace
+from nas_with_rl.explorer.exploration import Exploration, ExploredModel, Table
+from nas_with_rl.explorer.page import write_page
+from nas_with_rl.explorer.rankings import feature_table
+from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
+from nas_with_rl.launch.exploration_subjects import Subject, TaskSubject, TextSubject
+from nas_with_rl.launch.explored_cells import ExploredCell, described, read_cells
+from nas_with_rl.launch.final_training import FinalTraining, train
+from nas_with_rl.launch.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.training_progress import EpochBar
+from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
+
+PAGE = "explore.html"
+MOST_LAYERS, MOST_GENERATED = 3, 10_000
+PROMPT = 500  # characters at the end of the page's text, which the generated text continues
+
+
+@dataclasses.dataclass(frozen=True)
+class ExploreRequest:
+    """What is to be explored.
+
+    Attributes:
+      task: a task of `child_models.sequences`; or else
+      text: a path or pattern of UTF-8 files.
+      cells: as `read_cell` reads them.
+      num_layers: None for as many as the task has in the post, 1 for a text.
+      generate: how many characters each model continues the text by.
+      temperature: of these; 0 takes the most probable each time.
+      seed: of the weights, and of the generated text.
+      workdir: None for a new one below runs/.
+      overrides: "path.to.field=value", of the experiment by which the cells are trained.
+    """
+
+    task: str | None = None
+    text: str | None = None
+    cells: tuple[str, ...] = ("lstm",)
+    num_layers: int | None = None
+    generate: int = 0
+    temperature: float = 1.0
+    seed: int = 0
+    workdir: str | None = None
+    overrides: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.task is None) == (self.text is None):
+            raise InputError("what is explored is either --task=NAME or --text=PATH")
+        if not self.cells:
+            raise InputError(
+                "--cell is missing: a name, an architecture's text, a search's workdir"
+            )
+        if self.num_layers is not None and not 1 <= self.num_layers <= MOST_LAYERS:
+            raise InputError(f"--num_layers={self.num_layers} is not from 1 to {MOST_LAYERS}")
+        if not 0 <= self.generate <= MOST_GENERATED:
+            raise InputError(f"--generate={self.generate} is not from 0 to {MOST_GENERATED:,}")
+        if not 0 <= self.temperature < float("inf"):
+            raise InputError(f"--temperature={self.temperature} is not a number from 0 on")
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The overrides, with the number of layers."""
+        layers = () if self.num_layers is None else (f"child.num_layers={self.num_layers}",)
+        return (*layers, *self.overrides)
+
+
+def run(request: ExploreRequest) -> int:
+    """Explore what is asked for, print what was found, write the page; return the status.
+
+    Raises:
+      InputError: an impossible request.
+    """
+    subject, cells = subject_of(request), read_cells(request.cells)
+    workdir = request.workdir or default_workdir(subject)
+    print(subject.title)
+    try:
+        exploration = run_interruptibly(
+            lambda: explored(request, subject, cells, workdir=workdir, is_shown=True)
+        )
+    except KeyboardInterrupt:
+        print(f"stopped; the same command with --workdir={workdir} continues")
+        leave_now(INTERRUPTED_STATUS)
+    page = write_page(exploration, Path(workdir).expanduser() / PAGE)
+    print(f"\nthe page: {page.resolve()} ({page.stat().st_size / 1e6:.2f} MB, opens from disk)")
+    if request.workdir is None:
+        print(f"the same without training again: --workdir={workdir}")
+    return 0
+
+
+def explore(request: ExploreRequest) -> Exploration:
+    """Return an exploration, for `write_page` or a notebook's `show`.
+
+    Args:
+      request: with a workdir, the trainings in it are continued or taken as they are.
+
+    Raises:
+      InputError: an impossible request.
+    """
+    subject, cells = subject_of(request), read_cells(request.cells)
+    workdir = request.workdir or default_workdir(subject)
+    return explored(request, subject, cells, workdir=workdir)
+
+
+def subject_of(request: ExploreRequest) -> Subject:
+    """Return what a request is about; InputError where there is no such task or text."""
+    if request.task is not None:
+        return TaskSubject(request.task, request.settings)
+    assert request.text is not None
+    return TextSubject(request.text, request.settings)
+
+
+def default_workdir(subject: Subject) -> str:
+    """Return a new directory's name."""
+    return f"runs/explore-{subject.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+def explored(
+    request: ExploreRequest,
+    subject: Subject,
+    cells: Sequence[ExploredCell],
+    *,
+    workdir: str,
+    is_shown: bool = False,
+) -> Exploration:
+    """Train, trace and measure each cell, one after the other.
+
+    Args:
+      request: what is asked for.
+      subject: what it is about.
+      cells: which cells.
+      workdir: where the trainings are kept.
+      is_shown: print each cell, and what was found on it.
+    """
+    models = []
+    for cell in cells:
+        if is_shown:
+            print(f"\n{cell.name}: {described(cell)}", flush=True)
+        model = explored_model(request, subject, cell, workdir=workdir)
+        models.append(model)
+        if is_shown:
+            print("\n".join([model.title, *(f"\n{table.as_text()}" for table in model.tables)]))
+            for sample in model.samples:
+                print(f"\ngenerated at temperature {request.temperature}:\n{sample}", flush=True)
+    return Exploration(subject.title, subject.notes, tuple(models))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """A trained model with the characters that it knows."""
+
+    model: LanguageModel
+    vocabulary: tuple[str, ...]
+
+    def numbers(self, text: str) -> np.ndarray:
+        """Return a text's characters as numbers; one that the model never saw is UNKNOWN."""
+        number_of = {token: number for number, token in enumerate(self.vocabulary)}
+        return np.array([number_of.get(each, number_of[UNKNOWN]) for each in text], np.int32)
+
+    def trace(self, text: str) -> Trace:
+        """Return what the model does on a text."""
+        return trace(self.model, self.numbers(text), self.vocabulary)
+
+    def continued(self, text: str, request: ExploreRequest) -> tuple[str, ...]:
+        """Return how the model goes on after a text, if that is asked for."""
+        if not request.generate:
+            return ()
+        written = generate(
+            self.model,
+            self.vocabulary,
+            text[-PROMPT:],
+            length=request.generate,
+            temperature=request.temperature,
+            seed=request.seed,
+        )
+        return (written,)
+
+
+def explored_model(
+    request: ExploreRequest, subject: Subject, cell: ExploredCell, *, workdir: str
+) -> ExploredModel:
+    """Return one cell's part of the page."""
+    path = cell.model or _trained(subject, cell, request, directory=Path(workdir, cell.name))
+    reader, text = _read(path), subject.shown()
+    model, found = reader.model, reader.trace(text)
+    tables = (
+        *subject.tables(model, found, reader.trace),
+        *_on_held_out(subject, cell, request, workdir=workdir),
+    )
+    explored = ExploredModel(
+        name=cell.name,
+        title=_title(cell, model),
+        trace=found,
+        equations=cell_kind(model.cell).equations,
+        connectivity=connectivity(model, reader.numbers(text)),
+        tree=model.cell if isinstance(model.cell, RecurrentCell) else None,
+        tables=tables,
+        samples=reader.continued(text, request),
+    )
+    features = feature_table(explored)
+    return dataclasses.replace(explored, tables=(*tables, features)) if features else explored
+
+
+def _read(path: Path) -> _Reader:
+    model = load_model(path)
+    assert isinstance(model, LanguageModel)
+    return _Reader(model, describe_model(path).vocabulary)
+
+
+def _on_held_out(
+    subject: Subject, cell: ExploredCell, request: ExploreRequest, *, workdir: str
+) -> tuple[Table, ...]:
+    """Return the accuracy of the same cell, trained with lines held out, on these."""
+    if subject.held_out is None or cell.model is not None:
+        return ()
+    directory = Path(workdir, f"{cell.name}-held_out")
+    reader = _read(_trained(subject.held_out, cell, request, directory=directory))
+    return (subject.held_out.accuracy(reader.model, reader.vocabulary),)
+
+
+def _trained(
+    subject: Subject, cell: ExploredCell, request: ExploreRequest, *, directory: Path
+) -> Path:
+    """Return the model of a cell, trained to the end now, or earlier in the same workdir."""
+    experiment = dataclasses.replace(subject.experiment, space=cell.space)
+    training = FinalTraining(
+        experiment, cell.architecture, request.seed, overrides=request.settings
+    )
+    place = Workdir(directory)
+    result = train(
+        training,
+        place.path,
+        resume=place.is_begun(),
+        test="never",
+        progress=EpochBar(directory.name),
+    )
+    if result.status == "failed":
+        raise InputError(f"--cell={cell.name}: its training failed: {result.failure}")
+    return place.model
+
+
+def _title(cell: ExploredCell, model: LanguageModel) -> str:
+    layers = model.size.num_layers
+    return (
+        f"{cell.title}, {layers} layer{'s' * (layers > 1)} of {model.size.units} units, "
+        f"{model.num_parameters:,} parameters"
+    )

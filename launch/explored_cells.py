@@ -1,0 +1,158 @@
+"""The cells that the explorer is asked for: by name, by their text, or by where they lie."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from nas_with_rl.child_models.known_cells import KNOWN_CELLS, cell_kind
+from nas_with_rl.child_models.saved_models import describe_model
+from nas_with_rl.child_models.text import UNKNOWN
+from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.launch.workdir import MODEL_FILE, Workdir
+from nas_with_rl.search_spaces.architecture import parse_architecture
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.published import PUBLISHED
+from nas_with_rl.search_spaces.recurrent_cell import (
+    ACTIVATIONS,
+    BASES,
+    COMBINATIONS,
+    RecurrentCellSpace,
+    cell_of,
+    is_recurrent_cell,
+)
+
+_PREFIX = "baseline_"
+# As `--cell` takes them: without the prefix that a comparison's baselines have.
+NAMES: Mapping[str, str] = MappingProxyType(
+    {name.removeprefix(_PREFIX): name for name in KNOWN_CELLS}
+)
+PUBLISHED_NAMES = tuple(
+    name
+    for name, each in PUBLISHED.items()
+    if is_recurrent_cell(each.architecture.space) and name not in NAMES
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExploredCell:
+    """A cell that is shown, or a model that has been trained with one.
+
+    Attributes:
+      name: of its directory and on the page.
+      title: in words.
+      architecture: as `FinalTraining` takes it; empty for a trained model.
+      space: that the architecture belongs to.
+      model: the `.keras` file of a trained model.
+    """
+
+    name: str
+    title: str
+    architecture: str = ""
+    space: RecurrentCellSpace = dataclasses.field(default_factory=RecurrentCellSpace)
+    model: Path | None = None
+
+
+def read_cells(texts: Sequence[str]) -> tuple[ExploredCell, ...]:
+    """Read what `--cell` says, each time that it is given.
+
+    Raises:
+      InputError: as `read_cell`, or one that is there twice.
+    """
+    cells: list[ExploredCell] = []
+    for text in texts:
+        cell = read_cell(text)
+        same = (cell.architecture, cell.model)
+        if same in [(each.architecture, each.model) for each in cells]:
+            raise InputError(f"--cell={text} is there twice")
+        taken = sum(each.name.rstrip("_0123456789") == cell.name for each in cells)
+        name = f"{cell.name}_{taken + 1}" if taken else cell.name
+        cells.append(dataclasses.replace(cell, name=name))
+    return tuple(cells)
+
+
+def read_cell(text: str) -> ExploredCell:
+    """Read a cell: a name, an architecture's text, a search's workdir, or a trained model.
+
+    A search's workdir stands for its best cell; a training's, for its `model.keras`.
+
+    Raises:
+      InputError: it is none of these.
+    """
+    name = text.strip()
+    if name in NAMES:
+        return ExploredCell(name, cell_kind(NAMES[name]).title, NAMES[name])
+    if name in PUBLISHED_NAMES:
+        return ExploredCell(name, PUBLISHED[name].title, name)
+    path = Path(name).expanduser()
+    if path.suffix == ".keras" or path.is_dir():
+        return _lying_at(path)
+    space = _space_of(name)
+    architecture = parse_architecture(name, space.search_space())
+    return ExploredCell("cell", f"cell of base {space.base}", str(architecture), space)
+
+
+def _lying_at(path: Path) -> ExploredCell:
+    place = Workdir(path)
+    if path.suffix == ".keras":
+        return _trained(path)
+    if place.model.exists():
+        return _trained(place.model)
+    if not place.trials.exists():
+        raise InputError(
+            f"--cell={path} is neither a search's workdir nor a training's: no "
+            f"{place.trials.name}, no {MODEL_FILE}"
+        )
+    with contextlib.closing(TrialStore(place.trials)) as store:
+        best = store.best()
+    if not best:
+        raise InputError(f"--cell={path}: no trial of this search is completed")
+    text = best[0].architecture
+    found = dataclasses.replace(read_cell(text), name="found")
+    return dataclasses.replace(found, title=f"{found.title}, the best of {path.name}")
+
+
+def _trained(path: Path) -> ExploredCell:
+    if not path.exists():
+        raise InputError(f"--cell={path}: no such file")
+    saved = describe_model(path)
+    if saved.kind != "language_model" or any(
+        len(token) > 1 for token in saved.vocabulary if token != UNKNOWN
+    ):
+        raise InputError(f"--cell={path} is no language model of characters")
+    return ExploredCell(path.resolve().parent.name, f"the model of {path}", model=path)
+
+
+def _space_of(text: str) -> RecurrentCellSpace:
+    """Return the space of every operation that has as many decisions as the text has words.
+
+    Raises:
+      InputError: there is none.
+    """
+    num_words = len(text.replace("|", " ").split())
+    spaces = [RecurrentCellSpace(base, COMBINATIONS, ACTIVATIONS) for base in BASES]
+    sizes = {len(space.search_space().decisions): space for space in spaces}
+    if num_words in sizes:
+        return sizes[num_words]
+    if num_words == 1:
+        raise InputError(
+            f"--cell={text}: no such cell; there are {', '.join((*NAMES, *PUBLISHED_NAMES))}, an "
+            "architecture's text, a search's workdir, a trained model.keras"
+        )
+    wanted = ", ".join(f"{words} (base {space.base})" for words, space in sizes.items())
+    raise InputError(f"--cell={text} has {num_words} words; an architecture's text has {wanted}")
+
+
+def described(cell: ExploredCell) -> str:
+    """Return a cell as lines of text: its tree, or its name in words."""
+    from nas_with_rl.search_spaces.drawing import draw_cell
+
+    if cell.model is not None or cell.architecture in KNOWN_CELLS:
+        return cell.title
+    if cell.architecture in PUBLISHED:
+        return f"{cell.title}\n{draw_cell(cell_of(PUBLISHED[cell.architecture].architecture))}"
+    architecture = parse_architecture(cell.architecture, cell.space.search_space())
+    return f"{cell.title}\n{draw_cell(cell_of(architecture))}"

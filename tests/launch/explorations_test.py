@@ -1,0 +1,148 @@
+"""Explorations from request to page, at tiny sizes; the binary's flags and errors."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nas_with_rl.child_models.sequences import TASKS
+from nas_with_rl.launch import explorations
+from nas_with_rl.launch.experiments import configured
+from nas_with_rl.launch.exploration_subjects import TaskSubject, TextSubject
+from nas_with_rl.launch.explorations import ExploreRequest, explore, run
+from nas_with_rl.search_spaces.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+FOUND = "add tanh | elem_mult relu | elem_mult sigmoid | add relu | 1 0"
+TINY = ("child.epochs=2", "child.steps_per_epoch=3", "child.jit_compile=false")
+CODE = "".join(f"def f{n}(x):\n    return [x, (x + {n})]\n\n" for n in range(80))
+
+
+def page_data(path):
+    (found,) = re.findall(
+        r'<script type="application/json"[^>]*>(.*?)</script>', path.read_text(), re.DOTALL
+    )
+    return json.loads(found)
+
+
+def test_two_cells_on_a_task_stand_side_by_side_and_are_trained_once(tmp_path, capsys):
+    request = ExploreRequest(
+        task="counter",
+        cells=("lstm", FOUND),
+        generate=20,
+        workdir=str(tmp_path / "work"),
+        overrides=TINY,
+    )
+    assert run(request) == 0
+    printed = capsys.readouterr().out
+    assert "accuracy by N" in printed and "h(t) =" in printed
+    assert printed.count("generated at temperature 1.0:") == 2
+    page = tmp_path / "work" / explorations.PAGE
+    shown = page_data(page)
+    assert [model["name"] for model in shown["models"]] == ["lstm", "cell"]
+    assert "".join(shown["text"]) == TaskSubject("counter", ()).shown()
+    lstm, cell = shown["models"]
+    assert lstm["layers"][0]["tree"] is None
+    assert len(cell["layers"][0]["tree"]["nodes"]) == 3
+    assert all(len(model["samples"]) == 1 for model in shown["models"])
+
+    model = tmp_path / "work" / "lstm" / "model.keras"
+    written = model.stat().st_mtime_ns
+    page.unlink()
+    assert run(dataclasses.replace(request, generate=0)) == 0
+    assert page.exists() and model.stat().st_mtime_ns == written
+
+
+def test_a_trained_model_is_shown_as_it_is_and_on_another_text(tmp_path):
+    first = explore(ExploreRequest(task="counter", workdir=str(tmp_path / "first"), overrides=TINY))
+    again = explore(
+        ExploreRequest(task="counter", cells=(str(tmp_path / "first" / "lstm"),), workdir="none")
+    )
+    for one, other in zip(first.models, again.models, strict=True):
+        np.testing.assert_array_equal(one.trace.probabilities, other.trace.probabilities)
+    (tmp_path / "text").write_text("abX\n" * 400)
+    own = explore(
+        ExploreRequest(
+            text=str(tmp_path / "text"), cells=(str(tmp_path / "first" / "lstm"),), workdir="none"
+        )
+    )
+    assert own.tokens[:4] == tuple("abX\n")
+    with pytest.raises(InputError, match="the samples have the character 'Y'"):
+        explore(
+            ExploreRequest(
+                task="selective_counter",
+                cells=(str(tmp_path / "first" / "lstm"),),
+                workdir="none",
+            )
+        )
+    assert not Path("none").exists()
+
+
+def test_a_text_of_ones_own_with_layers_and_its_structure(tmp_path):
+    (tmp_path / "code.py").write_text(CODE)
+    request = ExploreRequest(
+        text=str(tmp_path / "code.py"),
+        num_layers=3,
+        workdir=str(tmp_path / "work"),
+        overrides=(*TINY, "child.units=5", "child.epochs=1"),
+    )
+    (model,) = explore(request).models
+    assert len(model.trace.layers) == 3 and "3 layers of 5 units" in model.title
+    text = "".join(model.trace.tokens)
+    assert text in CODE and len(text) == min(len(CODE), 2_000)
+    features = model.tables[-1].as_text()
+    assert all(name in features for name in ("indentation", "bracket", "column"))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_shows_lines_of_every_trained_size(name):
+    task, subject = TASKS[name], TaskSubject(name, ())
+    lines = subject.shown().splitlines(keepends=True)
+    sizes = {sample.line: sample.size for sample in (*task.training, *task.held_out, *task.beyond)}
+    assert {sizes[line] for line in lines} >= {sample.size for sample in task.training}
+    assert len(subject.shown()) < 1_000
+
+
+def test_overrides_of_a_texts_batches_stay_and_the_rest_is_made_for_the_text(tmp_path):
+    (tmp_path / "text").write_text("abc\n" * 500)
+    child = TextSubject(str(tmp_path / "text"), ("child.batch_size=2",)).experiment.child
+    assert (child.batch_size, child.num_steps) == (2, configured("text", ()).child.num_steps)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "either --task=NAME or --text=PATH"),
+        ({"task": "counter", "text": "x"}, "either --task=NAME or --text=PATH"),
+        ({"task": "counter", "num_layers": 4}, "--num_layers=4 is not from 1 to 3"),
+        ({"task": "counter", "generate": -1}, "--generate=-1 is not from 0 to 10,000"),
+        ({"task": "counter", "temperature": -0.5}, "--temperature=-0.5 is not a number from 0 on"),
+        ({"task": "count"}, "--task=count: no such task; there are counter, selective_counter,"),
+        ({"text": "no/such/file"}, "no such file"),
+        ({"task": "counter", "cells": ("lsmt",)}, "--cell=lsmt: no such cell"),
+        ({"task": "counter", "overrides": ("child.unit=3",)}, "no field 'unit'"),
+    ],
+)
+def test_what_cannot_be_explored_is_one_clear_line(values, message):
+    with pytest.raises(InputError) as error:
+        run(ExploreRequest(**values))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_binary_lists_the_tasks_and_refuses_in_one_line():
+    def binary(*flags):
+        command = [sys.executable, "-m", "nas_with_rl.launch.explore", *flags]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    done = binary("--task=help")
+    assert done.returncode == 0
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == list(TASKS)
+    done = binary("--task=count")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --task=count: no such task")
+    assert len(done.stderr.splitlines()) == 1
