@@ -212,3 +212,20 @@ _MAKERS: tuple[Callable[[], Task], ...] = (
 TASKS: Mapping[str, Task] = MappingProxyType(
     {task.name: task for task in (make() for make in _MAKERS)}
 )
+
+LONGER_COUNTER = "longer_counter"
+JUDGED_FURTHEST = 13  # of the longer counter's validation stream
+
+# What a text can be: a task, or the counter judged also on lines that are longer than all it was
+# trained on. Lines of 1 to 10 a's a basic RNN learns as well as an LSTM; a little further only a
+# cell that counts is right, and on much longer ones every cell is so wrong that guessing is better.
+SOURCES = (*TASKS, LONGER_COUNTER)
+
+
+def training_and_validation(source: str) -> tuple[str, str]:
+    """Return the two streams of one of `SOURCES`."""
+    if source != LONGER_COUNTER:
+        return TASKS[source].training_text(), TASKS[source].validation_text()
+    counter = TASKS["counter"]
+    judged = [*counter.training, *(each for each in counter.beyond if each.size <= JUDGED_FURTHEST)]
+    return counter.training_text(), draw_text(judged, VALIDATION_LINES, seed=VALIDATION_SEED)

@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from nas_with_rl.child_models.sequences import TASKS
+from nas_with_rl.child_models.sequences import SOURCES, training_and_validation
 from nas_with_rl.search_spaces.errors import InputError
 
 END_OF_LINE = "<eos>"
@@ -55,7 +55,7 @@ class TextDataConfig:
 
     Attributes:
       source: "stdlib" (modules of Python's standard library), "ptb" (Penn Treebank, in the data
-        directory), a task of `sequences` ("counter"; lines drawn at random, the same every time),
+        directory), one of `sequences.SOURCES` ("counter": lines drawn at random, always the same),
         or a path or pattern of UTF-8 files ("books/*.txt"), joined in sorted order.
       unit: what a token is.
       max_training_tokens, max_validation_tokens: cut each split to its first tokens; 0 for all.
@@ -133,7 +133,7 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
     if config.source == "ptb":
         files = [_ptb_file(split, data_dir) for split in ("train", "valid")]
         train, validation = (_ptb_tokens(file, config.unit) for file in files)
-    elif config.source in TASKS:
+    elif config.source in SOURCES:
         files = _task_files(config)
         train, validation = (_tokens(file.text, config.unit) for file in files)
     else:
@@ -222,15 +222,14 @@ def _task_files(config: TextDataConfig) -> list[_File]:
     """Return a task's two streams, as if they were files; a digest says which was trained on."""
     if config.unit != "character":
         raise InputError(f"unit is {config.unit!r}: source {config.source!r} is of characters only")
-    task = TASKS[config.source]
-    streams = {"training": task.training_text(), "validation": task.validation_text()}
-    return [_File(f"{task.name}.{split}", text.encode()) for split, text in streams.items()]
+    streams = zip(("training", "validation"), training_and_validation(config.source), strict=True)
+    return [_File(f"{config.source}.{split}", text.encode()) for split, text in streams]
 
 
 def _matching_files(pattern: str) -> list[_File]:
     paths = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
     if not paths:
-        tasks = ", ".join(TASKS)
+        tasks = ", ".join(SOURCES)
         raise InputError(f"source is {pattern!r}: no such file (nor stdlib, ptb, {tasks})")
     return [_read(path) for path in paths]
 

@@ -37,7 +37,7 @@ _PAGE = """\
 </head>
 <body>
 <noscript>This page draws itself with JavaScript, which is switched off here.</noscript>
-<div id="page"></div>
+<main id="page"></main>
 <script type="application/json" id="exploration">{exploration}</script>
 <script type="text/plain" id="data" data-bytes="{num_bytes}">{data}</script>
 <script type="module">

@@ -62,7 +62,10 @@ export const STYLE = `
 @media (min-width: 1080px) {
   .nwr-of-1 .nwr-columns { grid-template-columns: minmax(0, 5fr) minmax(330px, 2fr); }
 }
-@media (min-width: 760px) { .nwr-models:not(.nwr-of-1) { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@media (min-width: 760px) {
+  .nwr-models:not(.nwr-of-1) { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .nwr-models:not(.nwr-of-1) .nwr-model { display: grid; grid-template-rows: subgrid; grid-row: span 4; row-gap: 0; align-items: start; }
+}
 @media (max-width: 1100px) { .nwr .nwr-toolbar { position: static; } }
 .nwr-model { min-width: 0; }
 .nwr-choices { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 18px; margin-bottom: 10px; }
@@ -98,6 +101,8 @@ export const STYLE = `
   display: grid; grid-template-columns: minmax(3.4ch, auto) minmax(0, 1fr) auto; gap: 6px; align-items: center; width: 100%;
   border: 0 !important; border-radius: 6px; text-align: left; background: transparent !important; padding: 0 6px !important;
 }
+.nwr button.nwr-signal { min-height: 0; }
+.nwr-many .nwr-signal-title { white-space: nowrap; text-overflow: ellipsis; max-height: 1.1em; }
 .nwr-signal:hover { background: var(--shade) !important; }
 .nwr-signal[aria-pressed="true"] { background: var(--shade) !important; box-shadow: inset 3px 0 0 var(--accent); }
 .nwr-symbol { font-family: var(--mono); font-weight: 600; white-space: nowrap; }
@@ -147,7 +152,7 @@ export const STYLE = `
 .nwr-tree svg { display: block; width: 100%; height: auto; margin: 0 auto; }
 .nwr-tree text { text-anchor: middle; font: 13px var(--mono); fill: var(--ink); }
 .nwr-tree .nwr-node-value { font-weight: 700; }
-.nwr-tree .nwr-node-words { font-size: 11.5px; }
+.nwr-tree .nwr-node-words { font-size: 11px; }
 .nwr-node { cursor: pointer; }
 .nwr-node rect { stroke: var(--soft); stroke-width: 1; }
 .nwr-node[aria-pressed="true"] rect { stroke: var(--accent); stroke-width: 3; }

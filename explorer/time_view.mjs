@@ -103,6 +103,7 @@ export class TimeView {
     const layer = this.#view.layer(this.#index);
     const { neuron, signal } = this.#view.choices[this.#index];
     write(this.#heading, `Neuron ${neuron + 1} of ${layer.units}, and all of them`);
+    this.#labels.classList.toggle("nwr-many", layer.signals.length > MANY_SIGNALS);
     const style = `height:${heightOfRows(layer.signals)}px`;
     this.#buttons = layer.signals.map((one) => this.#signalButton(one, one.name === signal, style));
     rebuilt(

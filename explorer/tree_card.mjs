@@ -4,9 +4,9 @@ import { colourScale } from "./colour_scales.mjs";
 import { card, drawn, make, write } from "./elements.mjs";
 import { written } from "./wording.mjs";
 
-const BOX_WIDTH = 116;
+const BOX_WIDTH = 100;
 const BOX_HEIGHT = 62;
-const COLUMN = 128;
+const COLUMN = 108;
 const LEVEL = 96;
 const NARROWEST_COLUMN = 84;
 const MARGIN = 12;
@@ -137,7 +137,7 @@ function sign({ combination }) {
 /** Return where the old cell state comes into a node and where the new one goes out. */
 function remarks(node, { inject, output_node: output }) {
   const found = [];
-  if (inject?.node === node.signal) found.push(`${inject.activation}(${sign(inject)} c(t−1))`);
+  if (inject?.node === node.signal) found.push(`${inject.activation}(${sign(inject)} c)`);
   if (output === node.signal) found.push("→ c(t)");
   return found;
 }

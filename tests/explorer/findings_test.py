@@ -1,9 +1,14 @@
 """The findings on every cell, on short texts, and on networks that diverged."""
 
-import built_traces
 import numpy as np
 import pytest
-from built_traces import (
+
+from nas_with_rl.child_models.sequences import TASKS
+from nas_with_rl.explorer.finding_rows import AS_IN_THE_POST, NOT_IN_THIS_TEXT
+from nas_with_rl.explorer.findings import findings, general_findings
+from nas_with_rl.explorer.task_lines import task_lines
+from tests.explorer import built_traces
+from tests.explorer.built_traces import (
     LSTM,
     by_letter,
     constant,
@@ -14,11 +19,6 @@ from built_traces import (
     trace_of,
     with_neuron,
 )
-
-from nas_with_rl.child_models.sequences import TASKS
-from nas_with_rl.explorer.finding_rows import AS_IN_THE_POST, NOT_IN_THIS_TEXT
-from nas_with_rl.explorer.findings import findings, general_findings
-from nas_with_rl.explorer.task_lines import task_lines
 
 COUNTER, SELECTIVE = text_of("counter"), text_of("selective_counter")
 

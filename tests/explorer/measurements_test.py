@@ -1,11 +1,11 @@
 """Correlations, shares and distances: against NumPy, by hand, and where a value is missing."""
 
-import built_traces
 import numpy as np
 import pytest
 
 from nas_with_rl.explorer import measurements
 from nas_with_rl.explorer.measurements import memory_of
+from tests.explorer import built_traces
 
 NAN = np.nan
 

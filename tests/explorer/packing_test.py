@@ -6,9 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
-from packed_arrays import read_packed
 
 from nas_with_rl.explorer.packing import DECODER, Packing, as_safe_text
+from tests.explorer.packed_arrays import read_packed
 
 GENERATOR = np.random.default_rng(0)
 ARRAYS = {

@@ -3,10 +3,8 @@
 import shutil
 import zlib
 
-import examples
 import numpy as np
 import pytest
-from packed_arrays import read_by_the_page, read_packed
 
 from nas_with_rl.child_models.traces import LayerTrace, Signal, SignalKind
 from nas_with_rl.explorer.expected_signals import expected_codes, expressions
@@ -14,6 +12,8 @@ from nas_with_rl.explorer.exploration import Exploration, ExploredModel
 from nas_with_rl.explorer.page_data import page_data
 from nas_with_rl.explorer.stored_signals import store
 from nas_with_rl.search_spaces.drawing import draw_cell
+from tests.explorer import examples
+from tests.explorer.packed_arrays import read_by_the_page, read_packed
 
 EXAMPLES = ("counter", "source_code", "tweets", "side_by_side", "hostile", "diverged", "gated")
 

@@ -5,7 +5,6 @@ import html.parser
 import json
 import re
 
-import examples
 import numpy as np
 import pytest
 
@@ -16,6 +15,7 @@ from nas_with_rl.explorer.packing import as_safe_text
 from nas_with_rl.explorer.page_data import page_data
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
+from tests.explorer import examples
 
 _ACTIVATIONS = ("tanh", "sigmoid", "relu", "identity")
 BASE_8 = RecurrentCell(
@@ -65,7 +65,7 @@ def test_the_page_asks_the_network_for_nothing():
     for tag, attributes in elements.found:
         assert not attributes.keys() & {"src", "href", "srcset", "action", "data"}, tag
     assert {tag for tag, _ in elements.found} <= {
-        *("", "html", "head", "meta", "title", "style", "body", "noscript", "div", "script")
+        *("", "html", "head", "meta", "title", "style", "body", "noscript", "main", "script")
     }
     module = page.bundle(default_export=True)
     for word in ("fetch(", "XMLHttpRequest", "WebSocket", "import(", "@import", "url("):

@@ -2,13 +2,13 @@
 
 import itertools
 
-import examples
 import numpy as np
 import pytest
 
 from nas_with_rl.child_models.traces import SignalKind
 from nas_with_rl.explorer import rankings
 from nas_with_rl.explorer.stored_signals import NOT_FINITE, StoredSignal
+from tests.explorer import examples
 
 HIDDEN = SignalKind("hidden", "h", "hidden", -1, 1, "state")
 

@@ -2,7 +2,12 @@
 
 import numpy as np
 import pytest
-from built_traces import (
+
+from nas_with_rl.child_models.sequences import TASKS
+from nas_with_rl.explorer.finding_rows import AS_IN_THE_POST, NO_FIGURE, NOT_HERE, NOT_IN_THIS_TEXT
+from nas_with_rl.explorer.findings import findings
+from nas_with_rl.explorer.task_lines import task_lines
+from tests.explorer.built_traces import (
     by_letter,
     constant,
     random,
@@ -13,11 +18,6 @@ from built_traces import (
     trace_of,
     with_neuron,
 )
-
-from nas_with_rl.child_models.sequences import TASKS
-from nas_with_rl.explorer.finding_rows import AS_IN_THE_POST, NO_FIGURE, NOT_HERE, NOT_IN_THIS_TEXT
-from nas_with_rl.explorer.findings import findings
-from nas_with_rl.explorer.task_lines import task_lines
 
 # The counter.
 

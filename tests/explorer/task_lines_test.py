@@ -1,6 +1,5 @@
 """Lines of the tasks in a text: whole ones alone, their places, and which are answered rightly."""
 
-import built_traces
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from nas_with_rl.explorer.task_lines import (
     task_lines,
     trained_sizes,
 )
+from tests.explorer import built_traces
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -1,11 +1,11 @@
 """Features of small texts, by hand."""
 
-import examples
 import numpy as np
 import pytest
 
 from nas_with_rl.explorer.rankings import MOST_EXACT
 from nas_with_rl.explorer.text_features import MOST, text_features
+from tests.explorer import examples
 
 
 def feature(text, name):

@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import anywidget
-import examples
 import pytest
 
 from nas_with_rl.explorer import page, widget
 from nas_with_rl.explorer.page_data import page_data
 from nas_with_rl.search_spaces.errors import InputError
+from tests.explorer import examples
 
 WITHOUT_ANYWIDGET = "import sys\nsys.modules['anywidget'] = None\nsys.path.insert(0, sys.argv[1])\n"
 
