@@ -67,9 +67,8 @@ class Task:
         return draw_text(self.training, TRAINING_LINES, seed=TRAINING_SEED)
 
     def validation_text(self) -> str:
-        """Return a stream of what is held out, or other lines of what is trained."""
-        samples = self.held_out or self.training
-        return draw_text(samples, VALIDATION_LINES, seed=VALIDATION_SEED)
+        """Return another stream of what is trained: what is held out chooses no epoch either."""
+        return draw_text(self.training, VALIDATION_LINES, seed=VALIDATION_SEED)
 
 
 def draw_text(samples: Sequence[Sample], num_lines: int, *, seed: int) -> str:

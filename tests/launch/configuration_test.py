@@ -66,7 +66,7 @@ def test_overrides_reach_every_depth_and_type():
     ("assignment", "message"),
     [
         ("child.epochs", "expected FIELD=VALUE"),
-        ("child.epoch=5", "has no field 'epoch'; it has units, num_parameters"),
+        ("child.epoch=5", "has no field 'epoch'; it has units, num_layers, num_parameters"),
         ("child.epochs=five", "'five' is not an integer"),
         ("child.learning_rate=fast", "'fast' is not a number"),
         ("child.tie_embeddings=yes", "'yes' is not true or false"),

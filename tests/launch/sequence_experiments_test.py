@@ -80,8 +80,13 @@ def test_passes_are_kept_where_no_number_of_segments_is_asked_for():
     assert fitted.batch_size == 2
 
 
-def test_the_search_has_the_counters_text_and_size():
+def test_the_search_trains_on_the_counters_text_and_is_judged_a_little_beyond_it():
     search, counter = find_experiment("cells_that_count"), find_experiment("counter")
-    assert search.data == counter.data and search.search is not None
     for name in ("num_layers", "units"):
         assert getattr(search.child, name) == getattr(counter.child, name)
+    judged, trained = load_corpus(search.data), load_corpus(counter.data)
+    np.testing.assert_array_equal(judged.train, trained.train)
+    assert judged.vocabulary == trained.vocabulary
+    lines = "".join(judged.vocabulary[number] for number in judged.validation).splitlines()
+    assert {line.count("a") for line in lines} == set(range(1, 14))
+    assert {line.count("a") - line.count("b") for line in lines} == {0}
