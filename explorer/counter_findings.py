@@ -26,6 +26,7 @@ def counter_findings(trace: Trace, lines: Sequence[Line]) -> Iterator[Finding]:
     yield finding_rows.counting(
         memory, a.index, a.order, what="a's read", post="neuron 1: r = 1.000"
     )
+    yield finding_rows.ordering(memory, a.index, a.order, what="a's read")
     yield finding_rows.counting(
         memory, b.index, b.left, what="b's left", post="neuron 6: r = 0.995"
     )

@@ -128,6 +128,28 @@ def counting(
     return Finding(claim, here, post, bool(abs(r) >= least))
 
 
+def ordering(memory: Memory, index: np.ndarray, counts: np.ndarray, *, what: str) -> Finding:
+    """Say which neuron grows or falls with a count, evenly or not: a cell may count in powers.
+
+    Args:
+      memory: of the layer.
+      index, counts: int [n] each, the places and the number that belongs to each.
+      what: is counted.
+    """
+    states = {memory.cell_name: memory.cell, "hidden state": memory.hidden}
+    claim = f"a neuron's {' or '.join(states)} orders {what}, evenly or not: rank r"
+    if not can_count(counts):
+        return Finding(claim, "-", "-", None)
+    ranked = {
+        name: measurements.rank_correlations(values[index], counts)
+        for name, values in states.items()
+    }
+    name = max(ranked, key=lambda each: np.abs(ranked[each]).max())
+    best = measurements.strongest(np.abs(ranked[name]))
+    here = f"{neuron(best)}, {name}: {number(ranked[name][best], '.3f')}"
+    return Finding(claim, here, "-", True, judged=False)
+
+
 def sharper(memory: Memory, index: np.ndarray, post: str) -> Finding:
     """Compare how much of the hidden and of the cell state is near zero at some places [n]."""
     states = memory.hidden[index], memory.cell[index]

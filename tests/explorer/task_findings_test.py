@@ -45,6 +45,16 @@ def test_a_counter_that_saturates_is_none():
     assert here.startswith("neuron 1: r = 0.") and verdict == NOT_HERE
 
 
+def test_a_counter_in_powers_of_two_orders_what_it_does_not_count_evenly():
+    hidden = 2 ** running(COUNTER, {"a": 1})
+    trace = trace_of(COUNTER, with_neuron(random(COUNTER), 2, cell=hidden, hidden=hidden))
+    assert row("counter", trace, "a neuron's cell counts a's read")[1] == NOT_HERE
+    found = row("counter", trace, "a neuron's cell or hidden state orders a's read")
+    assert found == ("neuron 3, cell: 1.000", NO_FIGURE)
+    noise = row("counter", trace_of(COUNTER, random(COUNTER)), "a neuron's cell or hidden state")
+    assert "1.000" not in noise[0] and noise[1] == NO_FIGURE
+
+
 def test_longer_lines_change_nothing_but_how_far_it_counts():
     beyond = "".join(sample.line for sample in TASKS["counter"].beyond)
     longer = COUNTER + beyond
@@ -292,7 +302,8 @@ def test_a_neuron_that_is_loud_while_reading_or_tells_little_is_not_the_posts():
     trace = copier(on=0.9, off=0.8)
     claim = 'at X a neuron is for "starts with b"'
     assert row("copy_machine", trace, claim)[1] == NOT_HERE
-    assert findings("copy_machine", trace)[1].rows == ()
+    neurons = findings("copy_machine", trace)[1]
+    assert neurons.rows == () and neurons.note.startswith("No neuron tells one letter apart")
 
 
 def test_noise_orders_no_first_letters():
