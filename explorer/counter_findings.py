@@ -49,7 +49,7 @@ def counted_to(trace: Trace, lines: Sequence[Line]) -> Finding:
     """Say up to which number all lines of the text are right, beyond the trained ones."""
     right = right_lines(trace, lines)
     sizes = np.array([line.sample.size for line in lines])
-    claim, post = f"counts beyond {MOST} in this text", f"to {POST_COUNTED_TO}"
+    claim, post = f"counts beyond {MOST} in the lines tested", f"to {POST_COUNTED_TO}"
     if not np.any(sizes > MOST):
         return Finding(claim, "-", post, None)
     wrong = sizes[~right]

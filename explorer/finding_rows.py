@@ -19,7 +19,7 @@ from nas_with_rl.explorer import measurements
 from nas_with_rl.explorer.measurements import NEAR_ZERO, Memory
 from nas_with_rl.explorer.task_lines import Line, right_lines
 
-AS_IN_THE_POST, NOT_HERE, NOT_IN_THIS_TEXT = "as in the post", "not here", "not in this text"
+AS_IN_THE_POST, NOT_HERE, NOT_IN_THIS_TEXT = "as in the post", "not here", "not in the lines tested"
 NO_FIGURE = "-"
 
 D_PRIME = "d' is the difference of the means over the root of the mean variance."
@@ -31,6 +31,7 @@ OPEN, SHUT = 0.8, 0.2  # a gate; the post: 0.99 to 1.00, and 0.00 to 0.12
 TOLD_APART = 2.0  # d' of two groups; the post's 0.84 and 0.3 are further
 LEAST_COUNTS = 3  # different numbers, below which a correlation says nothing
 _MOST_NAMED = 6  # neurons in a list
+_MOST_IN_FULL = 1e5  # of a number, which would widen the table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +68,11 @@ class Finding:
 
 
 def number(value: float, form: str = ".2f") -> str:
-    """Format a number, "-" where it is not known."""
-    return f"{value:{form}}" if math.isfinite(value) else "-"
+    """Format a number, "-" where it is not known; a diverging cell's in scientific notation."""
+    if not math.isfinite(value):
+        return "-"
+    sign = "+" if form.startswith("+") else ""
+    return f"{value:{form}}" if abs(value) < _MOST_IN_FULL else f"{value:{sign}.1e}"
 
 
 def d_prime(separation: float) -> str:
@@ -201,9 +205,9 @@ def continued(trace: Trace, lines: Sequence[Line], *, sizes: Sequence[int] = ())
     judged = [bool(ok) for line, ok in zip(lines, right, strict=True) if line.sample.size in sizes]
     here = f"{int(right.sum())} of {len(right)} lines"
     if not sizes:
-        claim = "answers in this text that are right"
+        claim = "answers in the lines tested that are right"
         return Finding(claim, here, "-", bool(right.all()), judged=False)
-    claim = f"right for N from {min(sizes)} to {max(sizes)} in this text"
+    claim = f"right for N from {min(sizes)} to {max(sizes)} in the lines tested"
     return Finding(
         claim,
         f"{sum(judged)} of {len(judged)} lines",

@@ -10,7 +10,7 @@ import { reportTables } from "./report_tables.mjs";
 import { TextStrip } from "./text_strip.mjs";
 import { TimeView } from "./time_view.mjs";
 import { TreeCard } from "./tree_card.mjs";
-import { visible, written } from "./wording.mjs";
+import { shortTitle, visible, written } from "./wording.mjs";
 
 const COLOURING = ["choices", "scale", "palette", "colour"];
 const RANKING = ["choices", "selection", "feature"];
@@ -70,7 +70,9 @@ export class ModelPanel {
     const { tree } = this.#view.layer(this.#index);
     const { equations } = this.#model;
     if (!tree) return [new EquationCard(this.#view, this.#index, equations)];
-    const text = [tree.text, ...(equations.length ? ["", ...equations] : [])].join("\n");
+    // The drawing numbers the nodes; here each has its signal's symbol.
+    const drawing = tree.text.replaceAll(/\[(\d+)\]/g, "a_$1");
+    const text = [drawing, ...(equations.length ? ["", ...equations] : [])].join("\n");
     return [new TreeCard(this.#view, this.#index, text)];
   }
 
@@ -139,7 +141,7 @@ export class ModelPanel {
       this.#shownLayer = layer;
       fillSelect(
         this.#signals,
-        layer.signals.map(({ name, symbol, title }) => [name, `${symbol}  ${title}`]),
+        layer.signals.map((one) => [one.name, `${one.symbol}  ${shortTitle(one, layer.tree)}`]),
       );
       fillSelect(
         this.#neurons,

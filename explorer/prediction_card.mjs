@@ -1,7 +1,7 @@
 // What the model expected next at the cursor, and which earlier characters mattered for it.
 
 import { card, make, write, writeNumber } from "./elements.mjs";
-import { percent, visible } from "./wording.mjs";
+import { NOT_FINITE_TEXT, percent, visible } from "./wording.mjs";
 
 const SHOWN_INFLUENCES = 5;
 
@@ -21,7 +21,9 @@ export class PredictionCard {
     this.#influences = barRows(model.connectivity ? SHOWN_INFLUENCES : 0);
     const parts = [this.#after, barTable("Next character", this.#predicted), this.#came];
     if (model.connectivity) {
-      const hint = `Gradient of that prediction to the last ${model.connectivity.reach} characters`;
+      const hint =
+        "How much the first of these would change with each of the last " +
+        `${model.connectivity.reach} characters: the norm of its gradient`;
       parts.push(make("h4", {}, "What it looked at"), make("p", { class: "nwr-hint" }, hint));
       parts.push(barTable("Earlier character", this.#influences));
     }
@@ -41,7 +43,8 @@ export class PredictionCard {
 
   #writePredictions(cursor, text) {
     const next = text[cursor + 1];
-    this.#model.predictions.top(cursor).forEach(({ token, probability }, rank) => {
+    const top = this.#model.predictions.top(cursor);
+    top.forEach(({ token, probability }, rank) => {
       const name = this.#model.vocabulary[token];
       const row = this.#predicted[rank];
       fillBar(row, visible(name), probability, percent(probability), probability);
@@ -49,7 +52,9 @@ export class PredictionCard {
     });
     const actual = this.#model.predictions.actualAt(cursor);
     const came = `“${visible(next ?? "")}” came, to which it gave ${percent(actual)}.`;
-    writeNumber(this.#came, actual, next === undefined ? "The text ends here." : came);
+    const isFinite = top.some(({ probability }) => probability > 0); // they are stored as 0
+    const said = next === undefined ? "The text ends here." : came;
+    writeNumber(this.#came, actual, isFinite ? said : `Its probabilities are ${NOT_FINITE_TEXT}.`);
   }
 
   #writeInfluences(cursor, text) {

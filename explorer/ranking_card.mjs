@@ -4,10 +4,11 @@ import { card, make, rebuilt } from "./elements.mjs";
 import { rankedByCorrelation, rankedByOnOff } from "./rankings.mjs";
 import { percent, signed } from "./wording.mjs";
 
-const SHOWN = 8;
+const SHOWN = 6;
 const ON_OFF =
   "On/off score: share of the selected characters where the neuron is on (above the middle of " +
   "its own range) minus the share of the other characters where it is on.";
+const FEATURE = "Pearson's r of the neuron's value with this property of the text.";
 const CORRELATION =
   "Correlation: Pearson's r of the neuron's value with being selected (1) or not (0).";
 
@@ -44,9 +45,8 @@ export class RankingCard {
       tables.push(this.#table("correlation", "By correlation", CORRELATION, rows));
     }
     if (feature) {
-      const text = `Correlation: Pearson's r of the neuron's value with ${feature.title}.`;
       const rows = rankedByCorrelation(signal, feature.values);
-      tables.push(this.#table("feature", `With ${feature.title}`, text, rows));
+      tables.push(this.#table("feature", `Correlation with: ${feature.title}`, FEATURE, rows));
     }
     if (!tables.length) tables.push(make("p", { class: "nwr-hint" }, this.#invitation()));
     rebuilt(this.#tables, tables);
@@ -57,7 +57,7 @@ export class RankingCard {
   }
 
   #invitation() {
-    const features = this.#view.features.length ? ", or choose a feature to compare with" : "";
+    const features = this.#view.features.length ? ", or choose what to rank by" : "";
     const ways = `Drag over characters of the text, or search for some above${features}`;
     return `${ways}: the neurons are ranked here.`;
   }

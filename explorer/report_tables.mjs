@@ -2,6 +2,8 @@
 
 import { make } from "./elements.mjs";
 
+const WIDE_COLUMNS = 4; // so many want the whole width
+
 /** Return a model's tables and samples as a section; null where there are none. */
 export function reportTables(model) {
   if (!model.tables.length && !model.samples.length) return null;
@@ -19,8 +21,10 @@ function reportTable({ title, columns, rows, note }) {
     { class: "nwr-table-box", tabindex: "0", role: "region", "aria-label": title },
     table,
   );
+  const isWide = columns.length >= WIDE_COLUMNS;
   const parts = note ? [make("p", { class: "nwr-hint" }, note)] : [];
-  return make("div", { class: "nwr-card" }, make("h3", {}, title), box, ...parts);
+  const kind = isWide ? "nwr-card nwr-wide" : "nwr-card";
+  return make("div", { class: kind }, make("h3", {}, title), box, ...parts);
 }
 
 function reportSamples(samples) {

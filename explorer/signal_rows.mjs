@@ -17,14 +17,16 @@ export function drawBars(context, row, window) {
   };
   const base = place(low < 0 && high > 0 ? 0 : low);
   context.fillStyle = lines;
-  context.fillRect(0, Math.round(base), window.width, 1);
+  context.fillRect(0, Math.round(base), endOf(window), 1);
   const codes = signal.row(neuron);
-  const width = Math.max(1, window.cell - (window.cell > 4 ? 1 : 0));
+  const gap = window.cell > 4 ? 1 : 0;
   for (let t = window.from; t < window.to; t++) {
     const shade = shades[codes[t]];
     const y = shade < 0 ? top + 3 : place(signal.valueOf(neuron, codes[t]));
     context.fillStyle = shade < 0 ? BROKEN : scale.colours[shade];
-    const x = t * window.cell - window.offset;
+    // Whole pixels: bars that share one would leave stripes.
+    const x = Math.floor(t * window.cell - window.offset);
+    const width = Math.max(1, Math.floor((t + 1) * window.cell - window.offset) - x - gap);
     const tall = Math.max(1.5, Math.abs(base - y));
     context.fillRect(x, Math.min(base, y), width, tall);
     if (window.cell < 3) continue;
@@ -71,6 +73,22 @@ export function drawHeat(context, picture, rowHeight, window) {
     columns * window.cell,
     picture.height * rowHeight,
   );
+}
+
+/** Draw a frame around a row of the heat map, dark within light: it is seen on every colour. */
+export function drawFrame(context, row, rows, height, window) {
+  const low = Math.max(0.5, row * height - 0.5); // outside of the row, which may be thin
+  const high = Math.min(rows * height - 0.5, (row + 1) * height + 0.5);
+  const width = endOf(window) - 1;
+  context.strokeStyle = "#ffffff";
+  context.strokeRect(0.5, low - 1, width, high - low + 2);
+  context.strokeStyle = "#000000";
+  context.strokeRect(0.5, low, width, high - low);
+}
+
+/** Return where the text ends within the window. */
+function endOf(window) {
+  return Math.min(window.width, Math.ceil(window.to * window.cell - window.offset));
 }
 
 /** Draw the characters, or numbers where these would not fit, and a line under the selected. */

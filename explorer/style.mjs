@@ -36,7 +36,7 @@ export const STYLE = `
 .nwr-field { display: inline-flex; align-items: center; gap: 6px; min-width: 0; max-width: 100%; }
 .nwr-field select { min-width: 0; flex: 0 1 auto; }
 .nwr-choices select { max-width: 34ch; }
-.nwr-toolbar select { max-width: 24ch; }
+.nwr-toolbar select { max-width: 32ch; }
 .nwr-field > span { color: var(--soft); font-size: 13px; white-space: nowrap; }
 .nwr-check { display: inline-flex; align-items: center; gap: 5px; font-size: 13px; }
 .nwr-group { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 10px; }
@@ -64,7 +64,9 @@ export const STYLE = `
 }
 @media (min-width: 760px) {
   .nwr-models:not(.nwr-of-1) { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .nwr-models:not(.nwr-of-1) .nwr-model { display: grid; grid-template-rows: subgrid; grid-row: span 4; row-gap: 0; align-items: start; }
+  .nwr-models:not(.nwr-of-1) .nwr-model { display: grid; grid-template-columns: minmax(0, 1fr); grid-template-rows: subgrid; grid-row: span 8; row-gap: 0; }
+  .nwr-models:not(.nwr-of-1) :is(.nwr-columns, .nwr-left, .nwr-side) { display: contents; }
+  .nwr-models:not(.nwr-of-1) :is(.nwr-strip, .nwr-columns .nwr-card) { margin-bottom: 16px; }
 }
 @media (max-width: 1100px) { .nwr .nwr-toolbar { position: static; } }
 .nwr-model { min-width: 0; }
@@ -75,7 +77,7 @@ export const STYLE = `
 .nwr-legend { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px; }
 .nwr-legend-scale { width: 190px; }
 .nwr-legend-bar { position: relative; height: 12px; border-radius: 3px; border: 1px solid var(--line); }
-.nwr-legend-mark { position: absolute; top: -4px; width: 3px; height: 18px; margin-left: -1.5px; border-radius: 2px; background: var(--ink); box-shadow: 0 0 0 1px var(--paper); }
+.nwr-legend-mark { position: absolute; top: -4px; width: 3px; height: 17px; margin-left: -1.5px; border-radius: 2px; background: var(--ink); box-shadow: 0 0 0 1px var(--paper); }
 .nwr-legend-ends { display: flex; justify-content: space-between; font-size: 11px; line-height: 1.3; color: var(--soft); font-variant-numeric: tabular-nums; }
 .nwr-legend-value { font-weight: 600; font-variant-numeric: tabular-nums; }
 
@@ -86,7 +88,7 @@ export const STYLE = `
 .nwr-lines { column-gap: 28px; }
 .nwr-line { break-inside: avoid; overflow-wrap: anywhere; word-break: break-all; white-space: pre-wrap; min-height: 1.62em; }
 .nwr-c { padding: 2px 0.5px; unicode-bidi: isolate; }
-.nwr-word { padding: 2px 3px; margin-right: 3px; }
+.nwr-word { display: inline-block; max-width: 100%; padding: 0 3px; margin-right: 3px; line-height: 1.45; }
 .nwr-broken { background: repeating-linear-gradient(45deg, #999 0 3px, #ccc 3px 6px); color: #000; }
 .nwr-in { box-shadow: inset 0 -3px 0 var(--accent), inset 0 3px 0 var(--accent); }
 .nwr-cursor { outline: 2px solid currentColor; outline-offset: -1px; border-radius: 2px; font-weight: 700; }
@@ -95,31 +97,32 @@ export const STYLE = `
 
 .nwr-card { container-type: inline-size; }
 .nwr-time { display: flex; gap: 8px; align-items: flex-start; }
-.nwr-time-left { flex: 0 0 clamp(190px, 28%, 260px); min-width: 0; }
+.nwr-time-left { flex: 0 0 clamp(212px, 28%, 260px); min-width: 0; }
 .nwr-time-labels { padding-top: 22px; }
 .nwr-signal {
   display: grid; grid-template-columns: minmax(3.4ch, auto) minmax(0, 1fr) auto; gap: 6px; align-items: center; width: 100%;
   border: 0 !important; border-radius: 6px; text-align: left; background: transparent !important; padding: 0 6px !important;
 }
 .nwr button.nwr-signal { min-height: 0; }
-.nwr-many .nwr-signal-title { white-space: nowrap; text-overflow: ellipsis; max-height: 1.1em; }
+.nwr-many .nwr-signal { grid-template-columns: minmax(4.4ch, auto) minmax(0, 1fr) auto; }
+.nwr-many .nwr-signal-title { white-space: nowrap; text-overflow: ellipsis; max-height: calc(1.1em + 2px); }
 .nwr-signal:hover { background: var(--shade) !important; }
 .nwr-signal[aria-pressed="true"] { background: var(--shade) !important; box-shadow: inset 3px 0 0 var(--accent); }
 .nwr-symbol { font-family: var(--mono); font-weight: 600; white-space: nowrap; }
-.nwr-signal-title { font-size: 11.5px; line-height: 1.1; color: var(--soft); max-height: 3.3em; overflow: hidden; }
+.nwr-signal-title { font-size: 11.5px; line-height: 1.1; color: var(--soft); max-height: calc(3.3em + 2px); padding-bottom: 2px; overflow: hidden; }
 .nwr-number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
 .nwr-neurons { position: relative; margin-top: 8px; }
 .nwr-neurons span { position: absolute; right: 4px; transform: translateY(-50%); font-size: 10.5px; line-height: 1; color: var(--soft); font-variant-numeric: tabular-nums; }
 .nwr-neurons .nwr-chosen { color: var(--accent); font-weight: 700; }
 .nwr-neurons .nwr-chosen::before { content: "▸ "; }
-@container (max-width: 560px) { .nwr-time .nwr-signal-title { display: none; } .nwr-time .nwr-time-left { flex-basis: 112px; } .nwr .nwr-signal { grid-template-columns: minmax(0, 1fr) auto; } }
+@container (max-width: 560px) { .nwr-time .nwr-signal-title { display: none; } .nwr-time .nwr-time-left { flex-basis: 112px; } .nwr .nwr-time .nwr-signal { grid-template-columns: minmax(0, 1fr) auto; } }
 .nwr-scroll { flex: 1 1 0; min-width: 0; overflow-x: auto; overflow-y: hidden; }
 .nwr-pinned { position: sticky; left: 0; overflow: hidden; }
 .nwr-rows, .nwr-heat { display: block; }
 .nwr-heat { margin-top: 8px; cursor: pointer; }
 .nwr-heat:focus-visible { outline-offset: -2px; }
 .nwr-time-line { position: absolute; top: 0; bottom: 0; pointer-events: none; background: color-mix(in srgb, var(--ink) 16%, transparent); border-inline: 1px solid var(--ink); }
-.nwr-thin { border: 0; background: var(--ink); }
+.nwr-thin { border: 0; background: var(--ink); box-shadow: 0 0 0 1px var(--paper); }
 .nwr-heat-value { display: block; margin-top: 8px; font-size: 13px; color: var(--soft); font-variant-numeric: tabular-nums; }
 
 .nwr table { border-collapse: collapse; font-size: 13px; }
@@ -152,6 +155,7 @@ export const STYLE = `
 .nwr-tree svg { display: block; width: 100%; height: auto; margin: 0 auto; }
 .nwr-tree text { text-anchor: middle; font: 13px var(--mono); fill: var(--ink); }
 .nwr-tree .nwr-node-value { font-weight: 700; }
+.nwr-tree .nwr-node-symbol { font-size: 11px; fill: var(--soft); }
 .nwr-tree .nwr-node-words { font-size: 11px; }
 .nwr-node { cursor: pointer; }
 .nwr-node rect { stroke: var(--soft); stroke-width: 1; }
@@ -160,7 +164,8 @@ export const STYLE = `
 .nwr-node:focus-visible rect { stroke: var(--focus); stroke-width: 4; }
 .nwr-edge { fill: none; stroke: var(--soft); stroke-width: 1.5; }
 
-.nwr-report { display: grid; gap: 16px; margin-top: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 560px), 1fr)); align-items: start; }
+.nwr-report { display: grid; gap: 16px; margin-top: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 560px), 1fr)); grid-auto-flow: dense; align-items: start; }
+.nwr-wide { grid-column: 1 / -1; }
 .nwr-table-box { overflow-x: auto; margin-bottom: 6px; }
 .nwr-report table { width: 100%; }
 .nwr-report tbody tr:nth-child(even) { background: var(--shade); }

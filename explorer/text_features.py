@@ -134,8 +134,8 @@ _OF_ANY_TEXT: tuple[tuple[str, str, _Values], ...] = (
 
 def _of_few_characters(text: str) -> Iterator[tuple[str, str, _Values]]:
     """Yield what there is to count in a synthetic task's text: its repeated letters, its starts."""
-    characters = sorted(set(text) - {"\n"})
-    if len(characters) > _FEW_CHARACTERS:
+    characters = sorted(set(text) - {"\n", _OTHER})
+    if not 0 < len(characters) <= _FEW_CHARACTERS:
         return
     lines = list(_lines(text))
     counted = [c for c in characters if max(line.count(c) for line in lines) >= _MANY]
@@ -148,7 +148,7 @@ def _of_few_characters(text: str) -> Iterator[tuple[str, str, _Values]]:
             "a's that have no b yet",
             functools.partial(_count, character="a", less="b"),
         )
-    starts = sorted({line[0] for line in lines if line != "\n"})
+    starts = sorted({line[0] for line in lines} - {"\n", _OTHER})
     if 1 < len(starts) <= _FEW_STARTS:
         for start in starts:
             title = f"line that starts with {start}"

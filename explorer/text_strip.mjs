@@ -53,10 +53,10 @@ export class TextStrip {
   /** Return the lines; many short ones stand in columns. */
   #columns() {
     const lines = this.#lines();
-    const longest = Math.max(...lines.map((line) => line.childElementCount));
+    const longest = Math.max(...lines.map(widthOf));
     const box = make("div", { class: "nwr-lines" }, ...lines);
     if (longest <= LONGEST_IN_COLUMNS && lines.length >= FEWEST_IN_COLUMNS) {
-      box.style.columnWidth = `calc(${longest}ch + ${longest}px)`;
+      box.style.columnWidth = `calc(${longest}ch + ${longest}px)`; // each has a pixel of padding
     }
     return box;
   }
@@ -205,4 +205,11 @@ export class TextStrip {
     const anchor = atEnd ? (span[0] === cursor ? span[1] - 1 : span[0]) : cursor;
     this.#brush(anchor, target);
   }
+}
+
+/** Return how many letters wide a line is; words have blanks around them. */
+function widthOf(line) {
+  const letters = ({ textContent, classList }) =>
+    textContent.length + (classList.contains("nwr-word") ? 1 : 0);
+  return [...line.children].reduce((sum, cell) => sum + letters(cell), 0);
 }

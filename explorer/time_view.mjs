@@ -2,8 +2,8 @@
 
 import { colourScale } from "./colour_scales.mjs";
 import { card, make, rebuilt, surface, write, writeNumber } from "./elements.mjs";
-import { drawAxis, drawBars, drawHeat, heatPicture } from "./signal_rows.mjs";
-import { visible, written } from "./wording.mjs";
+import { drawAxis, drawBars, drawFrame, drawHeat, heatPicture } from "./signal_rows.mjs";
+import { shortTitle, visible, written } from "./wording.mjs";
 
 const AXIS_HEIGHT = 22;
 const ROW_HEIGHTS = { few: 38, many: 28 };
@@ -125,6 +125,7 @@ export class TimeView {
   }
 
   #signalButton(signal, chosen, style) {
+    const { tree } = this.#view.layer(this.#index);
     const value = make("span", { class: "nwr-number", "data-signal": signal.name });
     const button = make(
       "button",
@@ -138,7 +139,7 @@ export class TimeView {
         onclick: () => this.#view.choose(this.#index, { signal: signal.name }),
       },
       make("span", { class: "nwr-symbol" }, signal.symbol),
-      make("span", { class: "nwr-signal-title" }, signal.title),
+      make("span", { class: "nwr-signal-title" }, shortTitle(signal, tree)),
       value,
     );
     return { button, value, signal };
@@ -216,8 +217,7 @@ export class TimeView {
     const height = this.#neuronHeight();
     const context = surface(this.#heat, window.width, height * signal.units);
     drawHeat(context, this.#picture.image, height, window);
-    context.strokeStyle = this.#isDark() ? "#ffffff" : "#000000";
-    context.strokeRect(0.5, neuron * height + 0.5, window.width - 1, Math.max(2, height - 1));
+    drawFrame(context, neuron, signal.units, height, window);
   }
 
   #place({ cell, offset }) {

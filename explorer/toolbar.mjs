@@ -68,7 +68,8 @@ export class Toolbar {
       "Clear",
     );
     const features = this.#view.features.map(({ name, title }) => [name, title]);
-    const feature = field("Compare with", this.#select("feature", [["", "nothing"], ...features]));
+    const options = [["", "the selection only"], ...features];
+    const feature = field("Rank neurons by", this.#select("feature", options));
     feature.hidden = !features.length;
     return [field("Find", this.#search), button, this.#count, feature, this.#held];
   }
@@ -82,7 +83,7 @@ export class Toolbar {
       ];
       parts.push(field("Colour by", this.#select("colour", options)));
     }
-    parts.push(this.#box("scale", "Scale for each neuron", ["fixed", "neuron"]));
+    parts.push(this.#box("scale", "Each neuron’s own scale", ["fixed", "neuron"]));
     parts.push(this.#box("whole", "Whole text in the charts", [false, true]));
     return parts;
   }

@@ -1,8 +1,8 @@
 // A discovered cell as its tree: leaves below, the new hidden state at the top.
 
 import { colourScale } from "./colour_scales.mjs";
-import { card, drawn, make, write } from "./elements.mjs";
-import { written } from "./wording.mjs";
+import { card, drawn, make, write, writeNumber } from "./elements.mjs";
+import { TO_CELL, nodeWords, written } from "./wording.mjs";
 
 const BOX_WIDTH = 100;
 const BOX_HEIGHT = 62;
@@ -10,13 +10,13 @@ const COLUMN = 108;
 const LEVEL = 96;
 const NARROWEST_COLUMN = 84;
 const MARGIN = 12;
-const COMBINATIONS = { add: "+", elem_mult: "⊙", max: "max" };
 
 /** The tree of one model's cell, every node a signal with its value at the cursor. */
 export class TreeCard {
   #view;
   #index;
   #boxes = [];
+  #memory; // the signal of the cell state, and the line in the tree that shows it
   #drawing = make("div", { class: "nwr-tree" });
   #layer = null;
 
@@ -33,8 +33,8 @@ export class TreeCard {
       "The cell as a tree",
       "x is the character, U and W are learned matrices, h and c the state of the character " +
         "before. Every node has the number of the chosen neuron at the cursor; choose a node to " +
-        "colour the text by it. Where → c(t) stands, what the node is before its activation " +
-        "becomes the new c.",
+        "colour the text by it. Where → c stands, what the node is before its activation becomes " +
+        "the new c.",
       this.#drawing,
       details,
     );
@@ -57,6 +57,9 @@ export class TreeCard {
       group.setAttribute("aria-pressed", String(signal.name === chosen));
       group.setAttribute("aria-label", `${signal.title}: ${value.textContent}`);
     }
+    const { cell, line } = this.#memory;
+    const number = cell.value(neuron, cursor);
+    writeNumber(line, number, `→ c = ${written(number, cell.steps[neuron])}`);
   }
 
   #draw(layer) {
@@ -87,12 +90,16 @@ export class TreeCard {
 
   #node(svg, node, layer, { x, y }) {
     const signal = layer.signals.find(({ name }) => name === node.signal);
-    const words = [`${node.activation}(${sign(node)})`, ...remarks(node, layer.tree)];
+    const words = nodeWords(node, layer.tree);
     const first = y + (words.length > 2 ? 14 : words.length > 1 ? 17 : 25);
     const lines = words.map((text, number) =>
       drawn("text", { x, y: first + 14 * number, class: "nwr-node-words" }, text),
     );
     const after = first + 14 * words.length;
+    if (words.includes(TO_CELL)) {
+      const cell = layer.signals.find(({ name }) => name === "cell");
+      this.#memory = { cell, line: lines[words.indexOf(TO_CELL)] };
+    }
     const value = drawn("text", {
       x,
       y: after + 4,
@@ -122,6 +129,7 @@ export class TreeCard {
     };
     const group = drawn("g", properties, box, ...lines);
     svg.append(group);
+    svg.append(symbolOf(signal, { x, y }, isSecond(node, layer.tree)));
     if (!isInner(node)) {
       const below = { x, y: y + BOX_HEIGHT + 20, class: "nwr-leaf" };
       svg.append(drawn("text", below, node.inputs.join(", ")));
@@ -130,16 +138,16 @@ export class TreeCard {
   }
 }
 
-function sign({ combination }) {
-  return COMBINATIONS[combination] ?? combination;
+/** Return a signal's symbol above the corner that no edge passes. */
+function symbolOf({ symbol }, { x, y }, onTheRight) {
+  const side = onTheRight ? 1 : -1;
+  const anchor = `text-anchor: ${onTheRight ? "end" : "start"}`;
+  const place = { x: x + side * (BOX_WIDTH / 2 - 2), y: y - 5, style: anchor };
+  return drawn("text", { ...place, class: "nwr-node-symbol" }, symbol);
 }
 
-/** Return where the old cell state comes into a node and where the new one goes out. */
-function remarks(node, { inject, output_node: output }) {
-  const found = [];
-  if (inject?.node === node.signal) found.push(`${inject.activation}(${sign(inject)} c)`);
-  if (output === node.signal) found.push("→ c(t)");
-  return found;
+function isSecond({ signal }, { nodes }) {
+  return nodes.some(({ inputs }) => inputs[1] === signal);
 }
 
 function isInner(node) {

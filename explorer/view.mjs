@@ -2,11 +2,13 @@
 
 import { PALETTES } from "./colour_scales.mjs";
 import { matches, members, unescaped } from "./matches.mjs";
+import { rankedByCorrelation } from "./rankings.mjs";
 
 const SCALES = ["fixed", "neuron"];
 const THEMES = ["auto", "light", "dark"];
 const COLOURS = ["signal", "influence"];
 const LAST_SIGNALS = ["cell", "hidden"];
+const FOLLOWS = 0.3; // the least |r| with a feature of the text that is worth opening with
 
 /** The shared state; parts listen to it and say what the visitor changed. */
 export class View {
@@ -25,19 +27,20 @@ export class View {
   }
 
   #first() {
+    const feature = followed(this.models[0], this.features);
     return {
       cursor: 0,
       pointed: 0, // where the pointer is, also while the cursor is held
       held: false,
       span: null,
       search: "",
-      feature: "",
+      feature: feature?.name ?? "",
       scale: "fixed",
       palette: "classic",
       theme: "auto",
       colour: "signal",
       whole: this.text.length <= 400,
-      choices: this.models.map(firstChoice),
+      choices: this.models.map((model) => firstChoice(model, feature)),
     };
   }
 
@@ -150,7 +153,7 @@ export class View {
     values.held = parts.get("held") === "1";
     values.span = this.#spanOf(parts.get("span"));
     values.search = values.span ? "" : (parts.get("search") ?? "");
-    const features = this.features.map(({ name }) => name);
+    const features = ["", ...this.features.map(({ name }) => name)];
     const allowed = {
       feature: features,
       scale: SCALES,
@@ -182,12 +185,28 @@ function preferredSignal(layer) {
   return LAST_SIGNALS.find((name) => names.includes(name)) ?? names.at(-1);
 }
 
-/** Return the choice that a model's page opens with: its last layer and liveliest neuron. */
-function firstChoice(model) {
-  const layer = model.layers.length - 1;
-  const name = preferredSignal(model.layers[layer]);
-  const signal = model.layers[layer].signals.find((one) => one.name === name);
-  return { layer, signal: name, neuron: liveliest(signal) };
+/** Return the signal that a model's page opens with, of its last layer. */
+function firstSignal({ layers }) {
+  const layer = layers.at(-1);
+  return layer.signals.find(({ name }) => name === preferredSignal(layer));
+}
+
+/** Return the feature of the text that a neuron of a model follows best; undefined if none does. */
+function followed(model, features) {
+  const signal = firstSignal(model);
+  const best = ({ values }) => Math.abs(rankedByCorrelation(signal, values)[0].score);
+  const scores = features.map(best);
+  const largest = Math.max(...scores);
+  return largest >= FOLLOWS ? features[scores.indexOf(largest)] : undefined;
+}
+
+/** Return the choice that a page opens with: the neuron that follows a feature, or a lively one. */
+function firstChoice(model, feature) {
+  const signal = firstSignal(model);
+  const neuron = feature
+    ? rankedByCorrelation(signal, feature.values)[0].neuron
+    : liveliest(signal);
+  return { layer: model.layers.length - 1, signal: signal.name, neuron };
 }
 
 /** Return the neuron whose values are spread the widest. */

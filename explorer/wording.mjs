@@ -39,7 +39,7 @@ export function visible(token) {
 /** Return a value with one decimal more than its step resolves. */
 export function written(value, step) {
   if (!Number.isFinite(value)) return NOT_FINITE_TEXT;
-  if (!(step > 0)) return String(Number(value.toPrecision(4)));
+  if (!(step > 0)) return String(Number(value.toPrecision(4))).replaceAll("-", "−");
   const decimals = Math.min(20, Math.max(0, Math.ceil(-Math.log10(step)) + 1));
   return value.toFixed(decimals).replace("-", "−");
 }
@@ -47,7 +47,7 @@ export function written(value, step) {
 /** Return the end of a scale in few digits. */
 export function short(value) {
   if (!Number.isFinite(value)) return NOT_FINITE_TEXT;
-  return String(Number(value.toPrecision(3))).replace("-", "−");
+  return String(Number(value.toPrecision(3))).replaceAll("-", "−");
 }
 
 /** Return a share as a percentage. */
@@ -59,7 +59,28 @@ export function percent(share) {
 
 /** Return a score with its sign and three decimals. */
 export function signed(score) {
-  return `${score < 0 ? "−" : "+"}${Math.abs(score).toFixed(3)}`;
+  const size = Math.abs(score).toFixed(3);
+  return Number(size) ? `${score < 0 ? "−" : "+"}${size}` : size;
+}
+
+/** What stands at the node whose value before its activation is the new cell state. */
+export const TO_CELL = "→ c(t)";
+
+const COMBINATIONS = { add: "+", elem_mult: "⊙", max: "max" };
+
+/** Return what a tree's node does, in words: its own, and where the cell state comes in or out. */
+export function nodeWords(node, { inject, output_node: output }) {
+  const sign = ({ combination }) => COMBINATIONS[combination] ?? combination;
+  const words = [`${node.activation}(${sign(node)})`];
+  if (inject?.node === node.signal) words.push(`${inject.activation}(${sign(inject)} c)`);
+  if (output === node.signal) words.push(TO_CELL);
+  return words;
+}
+
+/** Return what a signal is in few words; the title of a tree's has the whole equation. */
+export function shortTitle(signal, tree) {
+  const node = tree?.nodes.find((one) => one.signal === signal.name);
+  return node ? nodeWords(node, tree).join(", ") : signal.title.split(":")[0];
 }
 
 /** Return "1 match", "2 matches". */

@@ -156,10 +156,13 @@ def tree_kinds(cell):
         activation = cell.inject.activation if injected else node.activation
         low, high = _RANGES.get(activation, (-INFINITE, INFINITE))
         kind = "gate" if activation == "sigmoid" else "state"
-        kinds.append(SignalKind(f"node_{number}", f"[{number}]", f"node {number}", low, high, kind))
+        title = f"node {number}: {node.activation}(x_t W_{number} + h_(t-1) U_{number})"
+        kinds.append(SignalKind(f"node_{number}", f"a_{number}", title, low, high, kind))
     root = kinds[-1]
-    kinds.append(SignalKind("cell", "c", "cell", -INFINITE, INFINITE, "state"))
-    kinds.append(dataclasses.replace(root, name="hidden", symbol="h", title="hidden"))
+    cell_title = f"cell state (long-term memory): node {cell.output_node} before its activation"
+    kinds.append(SignalKind("cell", "c", cell_title, -INFINITE, INFINITE, "state"))
+    hidden_title = "hidden state (working memory): the root"
+    kinds.append(dataclasses.replace(root, name="hidden", symbol="h", title=hidden_title))
     return kinds
 
 
@@ -282,6 +285,24 @@ def large(num_tokens=2000, units=64):
     """The size that a page has to hold: an LSTM of 64 units on 2,000 characters."""
     text = library_code(num_tokens)
     return Exploration("Large", (), (lstm_model(text, units=units),))
+
+
+def words():
+    """A text that was read word by word."""
+    line = "the <unk> was the internationalization of antidisestablishmentarianism <eos>"
+    tokens = ("it <eos> " + f"{line} " * 12).split()
+    return Exploration("Words", (), (lstm_model(tokens),))
+
+
+def constant(num_tokens=300):
+    """An LSTM that nothing moves: every gate half open, every state one value below zero."""
+    model = lstm_model(counter_text(num_tokens))
+    signals = tuple(
+        Signal(signal.kind, np.full_like(signal.values, 0.5 if signal.kind.low == 0 else -0.25))
+        for signal in model.trace.layers[0].signals
+    )
+    trace = dataclasses.replace(model.trace, layers=(LayerTrace(signals),))
+    return Exploration("Constant", (), (dataclasses.replace(model, trace=trace),))
 
 
 def diverged(num_tokens=60):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.sequences import TASKS
-from nas_with_rl.explorer.finding_rows import AS_IN_THE_POST, NOT_IN_THIS_TEXT
+from nas_with_rl.explorer.finding_rows import AS_IN_THE_POST, NOT_IN_THIS_TEXT, number
 from nas_with_rl.explorer.findings import findings, general_findings
 from nas_with_rl.explorer.task_lines import task_lines
 from tests.explorer import built_traces
@@ -50,6 +50,23 @@ def test_a_grus_update_gate_keeps_and_its_complement_writes():
         "neuron 1: 0.95, 0.00, 0.90, 0.80",
         AS_IN_THE_POST,
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.125, "+0.12"), (-99_999.0, "-99999.00"), (3e35, "+3.0e+35"), (np.nan, "-")],
+)
+def test_a_diverging_cells_numbers_stay_short(value, text):
+    assert number(value, "+.2f") == text
+
+
+@pytest.mark.parametrize("is_learnt", [True, False])
+def test_a_network_that_has_not_learnt_the_task_is_said_to_be_one(is_learnt):
+    ends = [place for place, letter in enumerate(COUNTER[:-1]) if COUNTER[place + 1] == "\n"]
+    half = len(ends) // 2
+    trace = trace_of(COUNTER, random(COUNTER), wrong=ends[: half if is_learnt else half + 2])
+    (table,) = findings("counter", trace)
+    assert ("has not learnt the task, 9 of the lines are right" in table.note) != is_learnt
 
 
 @pytest.mark.parametrize("task_name", TASKS)

@@ -76,6 +76,11 @@ def test_tokens_of_several_characters_count_as_one():
     assert column.values.tolist() == [1, 2, 3, 4, 5, 1, 2, 3]
 
 
+def test_words_are_no_letters_of_a_task():
+    words = ("the", "cat", "<eos>", "a", "dog", "<eos>") * 3
+    assert [feature.name for feature in text_features(words)] == ["column"]
+
+
 def test_a_long_line_is_counted_to_a_limit_that_keeps_sums_exact():
     columns = feature("x" * (MOST + 50), "column")
     assert max(columns) == MOST and columns[-1] == MOST
