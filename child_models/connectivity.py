@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from nas_with_rl.child_models.language_model import LanguageModel
-from nas_with_rl.child_models.traces import LayerTrace
+from nas_with_rl.child_models.traces import LayerTrace, Trace
 from nas_with_rl.child_models.tracing import check_text, trace
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -45,7 +45,6 @@ def connectivity(model: LanguageModel, numbers: np.ndarray, *, reach: int = 50) 
         raise InputError(f"reach is {reach}, below 1")
     numbers = check_text(model, numbers)
     recorded = trace(model, numbers, [""] * model.size.vocabulary)
-    likeliest = recorded.probabilities.argmax(-1).astype(np.int32)  # [T]
     num_tokens, num_steps = len(numbers), min(reach, len(numbers))
     batch_size = min(_windows_at_once(model, num_steps), num_tokens)
     differentiate = tf.function(functools.partial(_gradient_norms, model), autograph=False)
@@ -55,12 +54,7 @@ def connectivity(model: LanguageModel, numbers: np.ndarray, *, reach: int = 50) 
         ends = np.arange(first, first + batch_size).clip(max=num_tokens - 1)  # [N]
         starts = (ends - num_steps + 1).clip(min=0)
         steps = starts + np.arange(num_steps)[:, None]  # [R, N]
-        windows = _Windows(
-            tokens=tf.constant(numbers[steps]),
-            states=tuple(_states_before(layer, starts) for layer in recorded.layers),
-            last_steps=tf.constant(ends - starts, tf.int32),
-            targets=tf.constant(likeliest[ends]),
-        )
+        windows = _windows(recorded, numbers[steps], starts, ends)
         by_step = differentiate(windows).numpy()  # [R, N]
         back = ends - steps  # below 0 after the prediction, at the text's beginning
         rows = np.broadcast_to(ends, steps.shape)
@@ -82,6 +76,17 @@ class _Windows(NamedTuple):
     states: tuple[tuple[tf.Tensor, tf.Tensor], ...]
     last_steps: tf.Tensor
     targets: tf.Tensor
+
+
+def _windows(recorded: Trace, tokens: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> _Windows:
+    """Return the windows of the tokens [R, N] that start at steps [N] and predict after others."""
+    likeliest = recorded.probabilities[ends].argmax(-1)
+    return _Windows(
+        tokens=tf.constant(tokens),
+        states=tuple(_states_before(layer, starts) for layer in recorded.layers),
+        last_steps=tf.constant(ends - starts, tf.int32),
+        targets=tf.constant(likeliest, tf.int32),
+    )
 
 
 def _gradient_norms(model: LanguageModel, windows: _Windows) -> tf.Tensor:

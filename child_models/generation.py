@@ -45,10 +45,8 @@ def generate(
         raise InputError(f"length is {length}, below 0")
     if not 0 <= temperature < np.inf:
         raise InputError(f"temperature is {temperature}, not a number of at least 0")
-    tokens = _read(prompt, vocabulary)
-    step = _step(model)
-    state = model.initial_state(1)
-    for token in tokens:
+    step, state = _step(model), model.initial_state(1)
+    for token in _read(prompt, vocabulary):
         logits, state = step(token, state)
     rng = np.random.default_rng(seed)
     written: list[str] = []

@@ -129,8 +129,11 @@ def _continued(
     Returns:
       bool, [B].
     """
-    logits, _ = model.predict_next(numbers[:-1], model.initial_state(numbers.shape[1]))
-    predicted = np.argmax(keras.ops.convert_to_numpy(logits), axis=-1)  # [T - 1, B]
+    tensor, _ = model.predict_next(numbers[:-1], model.initial_state(numbers.shape[1]))
+    logits = keras.ops.convert_to_numpy(tensor)  # [T - 1, B, V]
+    # Of a cell that diverges NumPy would take the first NaN for the greatest.
+    is_known = np.isfinite(logits).all(axis=-1)
+    predicted = np.where(is_known, np.argmax(logits, axis=-1), -1)
     place = np.arange(1, numbers.shape[0])[:, np.newaxis]  # of what is predicted
     asked = (place >= np.asarray(starts)) & (place < np.asarray(ends))
     return ((predicted == numbers[1:]) | ~asked).all(axis=0)

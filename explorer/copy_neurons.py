@@ -155,6 +155,8 @@ def copy_neurons(trace: Trace, lines: Sequence[Line]) -> Table:
         "one that it tells from it least. The post's: neuron 5 starts with c, 20 with b; 2 and 12 "
         "next a, 20 next b (7 low), 5, 6 and 15 next c."
     )
+    if not rows:
+        note = f"No neuron tells one letter apart: d' ≥ {TOLD_APART:g} and {APART:.0%} of its span."
     return Table("copy machine: the neurons that copy", COLUMNS, tuple(rows), note)
 
 

@@ -20,11 +20,12 @@ from nas_with_rl.explorer.copy_neurons import copy_neurons
 from nas_with_rl.explorer.exploration import Table
 from nas_with_rl.explorer.finding_rows import Finding, number
 from nas_with_rl.explorer.measurements import NEAR_ZERO, Memory, memory_of, share_near_zero
-from nas_with_rl.explorer.task_lines import Line, task_lines
+from nas_with_rl.explorer.task_lines import Line, right_lines, task_lines
 
 COLUMNS = ("finding", "here", "the post", "verdict")
 NEAR_ONE = 0.9  # Karpathy et al. (2015): a gate above it is "right-saturated", below 0.1 "left-"
 MOSTLY = 0.9  # of the text
+LEARNT = 0.5  # of the lines are right
 
 _COPY_MACHINES = ("copy_machine", "copy_machine_held_out")
 
@@ -71,18 +72,24 @@ def findings(task_name: str, trace: Trace) -> tuple[Table, ...]:
         return (Table(title, COLUMNS, (), "The text has no whole line of this task."),)
     rows = tuple(finding.row for finding in _FINDINGS[task_name].rows(trace, lines))
     memory = memory_of(trace, -1 if is_copied else 0)
-    note = f"{_note(memory, len(lines))} {_FINDINGS[task_name].criteria}".strip()
+    note = f"{_note(memory, right_lines(trace, lines))} {_FINDINGS[task_name].criteria}".strip()
     found = Table(title, COLUMNS, rows, note)
     return (found, copy_neurons(trace, lines)) if is_copied else (found,)
 
 
-def _note(memory: Memory, num_lines: int) -> str:
+def _note(memory: Memory, right: np.ndarray) -> str:
+    """Return how to read the table, for bool [number of lines]: which the network answers."""
     notes = [
-        f"Over {num_lines:,} whole line{'s' * (num_lines > 1)}; neurons are "
+        f"Over {len(right):,} whole line{'s' * (len(right) > 1)}; neurons are "
         "numbered from 1. Each row states when it counts as the post's: the post's own figure, a "
         "little more generous. The post's figures are of one network, whose neurons have other "
         "numbers."
     ]
+    if right.mean() < LEARNT:
+        notes.append(
+            f"This network has not learnt the task, {int(right.sum())} of the lines are right: "
+            "where a row agrees with the post, that may be chance."
+        )
     if memory.keep is None:
         notes.append("This cell has no input and forget gate: the rows on them are left out.")
     elif memory.keep_name != "forget gate":

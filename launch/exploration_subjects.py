@@ -16,7 +16,7 @@ import numpy as np
 
 from nas_with_rl.child_models.language_model import LanguageModel
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining
-from nas_with_rl.child_models.sequence_answers import Answers, answers
+from nas_with_rl.child_models.sequence_answers import AnsweredSample, Answers, answers
 from nas_with_rl.child_models.sequences import TASKS, Sample, Task, draw_samples
 from nas_with_rl.child_models.text import UNKNOWN, Corpus, TextDataConfig, load_corpus
 from nas_with_rl.child_models.traces import Trace
@@ -29,7 +29,8 @@ from nas_with_rl.launch.sequence_experiments import fitted_to
 from nas_with_rl.search_spaces.errors import InputError
 
 TEXT_EXPERIMENT = "text"
-MOST_SHOWN = 2_000  # characters of a text of one's own
+LEAST_READ = 15  # characters of a text of one's own: a tenth of them is a prediction
+MOST_SHOWN = 2_000  # of them
 NEAR = 200  # characters within which they begin with a whole line
 LINES_PER_SIZE = 2  # of a task's lines, those that the page shows
 SHOWN_BEYOND = 15  # and the greatest size
@@ -125,18 +126,20 @@ class TaskSubject:
             "longer than any trained": task.beyond,
         }
         rows, notes = [], []
+        asked: list[AnsweredSample] = []
         for kind, samples in groups.items():
             if not samples:
                 continue
             found = answers(model, vocabulary, samples, context=task.training)
+            asked += found.samples
             rows += list(_accuracy_rows(kind, found))
             wrong = [each.sample.prompt for each in found.samples if each.share < 1]
             if wrong and len({sample.size for sample in samples}) == 1:
                 notes.append(f"{kind}, not right: {', '.join(wrong)}")
-        if task.beyond and task.beyond[0].size > 1:
-            everything = (*task.training, *task.held_out, *task.beyond)
-            reached = answers(model, vocabulary, everything, context=task.training).counted_to
-            notes.insert(0, f"every line of up to N = {reached} is right")
+        if task.beyond:
+            reached = Answers(tuple(asked)).counted_to
+            counted = f"every line of up to N = {reached} is right"
+            notes.insert(0, counted if reached else "not even every line of N = 1 is right")
         note = "; ".join(notes)
         title = f"{task.title}: accuracy by N"
         return Table(title, ("N", "lines", "right"), tuple(rows), note)
@@ -161,14 +164,24 @@ class TextSubject:
         """Read the text; raise InputError where it cannot be read, or is too short to train on."""
         experiment = configured(TEXT_EXPERIMENT, (f"data.source={source}", *overrides))
         assert isinstance(experiment.data, TextDataConfig)
-        corpus = load_corpus(experiment.data)
+        whole = load_corpus(
+            dataclasses.replace(experiment.data, max_training_tokens=0, max_validation_tokens=0)
+        )
+        size = whole.train.size + whole.validation.size
+        if size < LEAST_READ:
+            raise InputError(
+                f"--text={source} has {size} characters, below the {LEAST_READ} of which the last "
+                "tenth can be kept from the training"
+            )
         child = experiment.child
         assert isinstance(child, LanguageModelTraining)
-        fitted = dataclasses.replace(experiment, child=fitted_to(child, corpus))
+        fitted = dataclasses.replace(
+            experiment, child=fitted_to(child, load_corpus(experiment.data))
+        )
         self.experiment = with_overrides(fitted, overrides)  # what is named stays as it is named
         self.name, self.title = "text", f"{os.path.basename(source)}, character by character"
         self.held_out: TaskSubject | None = None
-        self._shown, note = _excerpt(corpus)
+        self._shown, note = _excerpt(whole)
         self.notes: tuple[str, ...] = (note,)
 
     def shown(self) -> str:

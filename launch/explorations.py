@@ -36,6 +36,7 @@ from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
 PAGE = "explore.html"
 MOST_LAYERS, MOST_GENERATED = 3, 10_000
+_LEAST_PROBABILITY = 2.0**-64  # float32 rounds the softmax's least ones to 0
 PROMPT = 500  # characters at the end of the page's text, which the generated text continues
 
 
@@ -179,8 +180,18 @@ class _Reader:
         return np.array([number_of.get(each, number_of[UNKNOWN]) for each in text], np.int32)
 
     def trace(self, text: str) -> Trace:
-        """Return what the model does on a text."""
-        return trace(self.model, self.numbers(text), self.vocabulary)
+        """Return what the model does on a text, whose own characters are the tokens.
+
+        Two models may know different ones, and stand side by side on the same text.
+        """
+        found = trace(self.model, self.numbers(text), self.vocabulary)
+        return dataclasses.replace(found, tokens=tuple(text))
+
+    def bits(self, found: Trace) -> float:
+        """Return the mean of what each character takes, in bits, as predicted before it."""
+        following = self.numbers("".join(found.tokens[1:]))
+        predicted = found.probabilities[np.arange(len(following)), following]
+        return float(-np.mean(np.log2(np.maximum(predicted, _LEAST_PROBABILITY))))
 
     def continued(self, text: str, request: ExploreRequest) -> tuple[str, ...]:
         """Return how the model goes on after a text, if that is asked for."""
@@ -210,7 +221,7 @@ def explored_model(
     )
     explored = ExploredModel(
         name=cell.name,
-        title=_title(cell, model),
+        title=_title(cell, model, reader.bits(found)),
         trace=found,
         equations=cell_kind(model.cell).equations,
         connectivity=connectivity(model, reader.numbers(text)),
@@ -260,9 +271,12 @@ def _trained(
     return place.model
 
 
-def _title(cell: ExploredCell, model: LanguageModel) -> str:
+def _title(cell: ExploredCell, model: LanguageModel, bits: float) -> str:
     layers = model.size.num_layers
+    kind = "" if cell.model is None else f"{cell_kind(model.cell).title}, "
+    measured = f"{bits:.2f} bits per character on this text"
     return (
-        f"{cell.title}, {layers} layer{'s' * (layers > 1)} of {model.size.units} units, "
-        f"{model.num_parameters:,} parameters"
+        f"{kind}{cell.title}, {layers} layer{'s' * (layers > 1)} of {model.size.units} units, "
+        f"{model.num_parameters:,} parameters; "
+        f"{measured if np.isfinite(bits) else 'what it predicts on this text is no number'}"
     )

@@ -68,8 +68,9 @@ def read_cells(texts: Sequence[str]) -> tuple[ExploredCell, ...]:
         same = (cell.architecture, cell.model)
         if same in [(each.architecture, each.model) for each in cells]:
             raise InputError(f"--cell={text} is there twice")
-        taken = sum(each.name.rstrip("_0123456789") == cell.name for each in cells)
-        name = f"{cell.name}_{taken + 1}" if taken else cell.name
+        names = (cell.name, *(f"{cell.name}_{number}" for number in range(2, len(cells) + 2)))
+        taken = {each.name for each in cells}
+        name = next(name for name in names if name not in taken)
         cells.append(dataclasses.replace(cell, name=name))
     return tuple(cells)
 
@@ -90,9 +91,8 @@ def read_cell(text: str) -> ExploredCell:
     path = Path(name).expanduser()
     if path.suffix == ".keras" or path.is_dir():
         return _lying_at(path)
-    space = _space_of(name)
-    architecture = parse_architecture(name, space.search_space())
-    return ExploredCell("cell", f"cell of base {space.base}", str(architecture), space)
+    space, architecture = _parsed(name)
+    return ExploredCell("cell", f"cell of base {space.base}", architecture, space)
 
 
 def _lying_at(path: Path) -> ExploredCell:
@@ -111,8 +111,14 @@ def _lying_at(path: Path) -> ExploredCell:
     if not best:
         raise InputError(f"--cell={path}: no trial of this search is completed")
     text = best[0].architecture
-    found = dataclasses.replace(read_cell(text), name="found")
-    return dataclasses.replace(found, title=f"{found.title}, the best of {path.name}")
+    try:
+        space, architecture = _parsed(text)
+    except InputError:
+        raise InputError(
+            f"--cell={path} is a search of no recurrent cells; its best: {text}"
+        ) from None
+    title = f"cell of base {space.base}, the best of {path.name}"
+    return ExploredCell("found", title, architecture, space)
 
 
 def _trained(path: Path) -> ExploredCell:
@@ -124,6 +130,12 @@ def _trained(path: Path) -> ExploredCell:
     ):
         raise InputError(f"--cell={path} is no language model of characters")
     return ExploredCell(path.resolve().parent.name, f"the model of {path}", model=path)
+
+
+def _parsed(text: str) -> tuple[RecurrentCellSpace, str]:
+    """Return an architecture's space and its text as a search prints it."""
+    space = _space_of(text)
+    return space, str(parse_architecture(text, space.search_space()))
 
 
 def _space_of(text: str) -> RecurrentCellSpace:

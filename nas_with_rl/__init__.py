@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nas_with_rl.child_models.saved_models import load_model as load_model
     from nas_with_rl.controller.configuration import PolicyConfig as PolicyConfig
     from nas_with_rl.controller.configuration import ReinforceConfig as ReinforceConfig
+    from nas_with_rl.explorer.page import write_page as write_page
     from nas_with_rl.explorer.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
@@ -59,6 +60,7 @@ _MODULES = {
     "parse_architecture": "search_spaces.architecture",
     "search": "launch.api",
     "show": "explorer.widget",
+    "write_page": "explorer.page",
 }
 __all__ = list(_MODULES)
 

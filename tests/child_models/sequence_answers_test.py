@@ -60,6 +60,13 @@ def test_one_b_too_many_and_no_newline_are_wrong():
     assert found.counted_to == 0 and found.share == 0
 
 
+def test_a_net_whose_predictions_are_no_numbers_answers_nothing():
+    model = repeating_model({})
+    model.softmax_bias.assign(np.full(len(VOCABULARY), np.nan))
+    newline_first = ("\n", "a", "b", "X", "<unk>")
+    assert answers(model, newline_first, [Sample("aX", "", 1)]).share == 0
+
+
 def test_shares_equal_those_of_greedy_continuation_in_every_context():
     # Untrained, so that some answers are right in some contexts and wrong in others.
     size = LanguageModelSize(len(VOCABULARY), units=8)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.sequences import TASKS
+from nas_with_rl.child_models.text import UNKNOWN
 from nas_with_rl.launch import explorations
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.exploration_subjects import TaskSubject, TextSubject
@@ -41,6 +42,7 @@ def test_two_cells_on_a_task_stand_side_by_side_and_are_trained_once(tmp_path, c
     assert run(request) == 0
     printed = capsys.readouterr().out
     assert "accuracy by N" in printed and "h(t) =" in printed
+    assert "not even every line of N = 1 is right" in printed  # after so few steps
     assert printed.count("generated at temperature 1.0:") == 2
     page = tmp_path / "work" / explorations.PAGE
     shown = page_data(page)
@@ -65,13 +67,21 @@ def test_a_trained_model_is_shown_as_it_is_and_on_another_text(tmp_path):
     )
     for one, other in zip(first.models, again.models, strict=True):
         np.testing.assert_array_equal(one.trace.probabilities, other.trace.probabilities)
-    (tmp_path / "text").write_text("abX\n" * 400)
+    (tmp_path / "text").write_text("abX?\n" * 400)  # the question mark it never saw
     own = explore(
         ExploreRequest(
             text=str(tmp_path / "text"), cells=(str(tmp_path / "first" / "lstm"),), workdir="none"
         )
     )
-    assert own.tokens[:4] == tuple("abX\n")
+    assert own.tokens[:5] == tuple("abX?\n")
+    (model,) = own.models
+    assert model.title.startswith("LSTM, the model of ")
+    known = model.trace.vocabulary
+    numbers = [known.index(c if c in known else UNKNOWN) for c in own.tokens]
+    taken = [
+        -np.log2(row[n]) for row, n in zip(model.trace.probabilities, numbers[1:], strict=False)
+    ]
+    assert model.title.endswith(f"; {np.mean(taken):.2f} bits per character on this text")
     with pytest.raises(InputError, match="the samples have the character 'Y'"):
         explore(
             ExploreRequest(
@@ -94,9 +104,42 @@ def test_a_text_of_ones_own_with_layers_and_its_structure(tmp_path):
     (model,) = explore(request).models
     assert len(model.trace.layers) == 3 and "3 layers of 5 units" in model.title
     text = "".join(model.trace.tokens)
-    assert text in CODE and len(text) == min(len(CODE), 2_000)
+    assert CODE.endswith(text) and 1_900 < len(text) <= 2_000  # from a line's start
+    assert CODE[: -len(text)].endswith("\n")
     features = model.tables[-1].as_text()
     assert all(name in features for name in ("indentation", "bracket", "column"))
+
+
+def test_a_text_says_how_much_of_it_is_shown_and_was_trained_on(tmp_path):
+    (tmp_path / "text").write_text("a line of text\n" * 20_000)
+    subject = TextSubject(str(tmp_path / "text"), ())
+    shown = len(subject.shown())
+    assert subject.notes == (
+        f"{shown:,} of 300,000 characters are shown, from where the training's part ends; the "
+        "last 30,000 were not trained on.",
+    )
+    (tmp_path / "text").write_text("two lines\nof it")
+    assert TextSubject(str(tmp_path / "text"), ()).notes == (
+        "15 of 15 characters are shown; the last 2 were not trained on.",
+    )
+    (tmp_path / "text").write_text("two lines\nof i")
+    with pytest.raises(InputError, match="text has 14 characters, below the 15"):
+        TextSubject(str(tmp_path / "text"), ())
+
+
+def test_models_that_know_other_characters_stand_side_by_side(tmp_path):
+    explore(ExploreRequest(task="counter", workdir=str(tmp_path / "first"), overrides=TINY))
+    (tmp_path / "code.py").write_text(CODE)
+    both = explore(
+        ExploreRequest(
+            text=str(tmp_path / "code.py"),
+            cells=(str(tmp_path / "first" / "lstm"), "rnn"),
+            workdir=str(tmp_path / "work"),
+            overrides=TINY,
+        )
+    )
+    assert "".join(both.tokens) in CODE
+    assert [len(model.trace.vocabulary) for model in both.models] == [5, len(set(CODE)) + 1]
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import json
+import zipfile
 
 import pytest
 
@@ -76,6 +78,33 @@ def test_what_is_no_cell_is_one_clear_line(texts, message, tmp_path, monkeypatch
     with pytest.raises(InputError) as error:
         read_cells(texts)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_trained_models_in_directories_of_one_name_get_names_of_their_own(tmp_path):
+    description = {
+        "kind": "language_model",
+        "architecture": "baseline_lstm",
+        "experiment": "counter",
+        "epoch": 1,
+        "validation": 1.0,
+        "vocabulary": ["a", "b", "<unk>"],
+    }
+    places = [tmp_path / one / "size-10" for one in "ab"]
+    for place in places:
+        place.mkdir(parents=True)
+        with zipfile.ZipFile(place / "model.keras", "w") as archive:
+            archive.writestr("nas_with_rl.json", json.dumps(description))
+    names = [cell.name for cell in read_cells(tuple(map(str, places)))]
+    assert names == ["size-10", "size-10_2"]
+
+
+def test_a_search_of_other_architectures_is_one_clear_line(tmp_path):
+    place = stored_search(tmp_path / "images", ["3 3 - 24 | 7 3 - 6"])
+    with pytest.raises(InputError) as error:
+        read_cell(str(place))
+    assert str(error.value) == (
+        f"--cell={place} is a search of no recurrent cells; its best: 3 3 - 24 | 7 3 - 6"
+    )
 
 
 def test_a_search_without_a_completed_trial_is_one_clear_line(tmp_path):
