@@ -124,11 +124,13 @@ class Exploration:
       title: its heading.
       notes: a sentence each, under the heading.
       models: one, or several that read the same text side by side.
+      num_tokens: of the whole text, where the models read a part; 0 for as many as they read.
     """
 
     title: str
     notes: tuple[str, ...]
     models: tuple[ExploredModel, ...]
+    num_tokens: int = 0
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -147,10 +149,20 @@ class Exploration:
         """The text that every model read."""
         return self.models[0].trace.tokens
 
-    def first_tokens(self, num_tokens: int, *, note: str) -> Exploration:
-        """Return the same of the text's beginning, with a note that says so."""
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """The notes, and first how much of the text is shown, where it is not all."""
+        shown, whole = len(self.tokens), max(self.num_tokens, len(self.tokens))
+        if shown == whole:
+            return self.notes
+        of_characters = all(len(token) == 1 or token.startswith("<") for token in self.tokens)
+        unit = "characters" if of_characters else "words"
+        return (f"{shown:,} of {whole:,} {unit} are shown.", *self.notes)
+
+    def first_tokens(self, num_tokens: int) -> Exploration:
+        """Return the same of the text's beginning."""
         return dataclasses.replace(
             self,
-            notes=(*self.notes, note),
             models=tuple(model.first_tokens(num_tokens) for model in self.models),
+            num_tokens=max(self.num_tokens, len(self.tokens)),
         )

@@ -130,7 +130,7 @@ def _fitted(exploration: Exploration) -> tuple[Exploration, str]:
     total = len(exploration.tokens)
     num_tokens = min(total, MAX_TOKENS, _first_guess(exploration))
     while True:
-        shown = exploration if num_tokens == total else _cut(exploration, num_tokens)
+        shown = exploration if num_tokens == total else exploration.first_tokens(num_tokens)
         text = _html(shown)
         size = len(text.encode("utf-8"))
         if size <= MAX_BYTES:
@@ -154,7 +154,7 @@ def _first_guess(exploration: Exploration) -> int:
     if total <= _PROBE_TOKENS or for_each * total <= MAX_BYTES:
         return total
     sizes = [
-        len(_html(exploration.first_tokens(count, note="")).encode("utf-8"))
+        len(_html(exploration.first_tokens(count)).encode("utf-8"))
         for count in (_PROBE_TOKENS // 2, _PROBE_TOKENS)
     ]
     slope = max(sizes[1] - sizes[0], 1) / (_PROBE_TOKENS - _PROBE_TOKENS // 2)
@@ -181,14 +181,6 @@ def embedded_json(document: dict[str, Any]) -> str:
         text = text.replace(character, f"\\u{ord(character):04x}")
     # UTF-8 has no half of a surrogate pair; JSON's escape of it happens to be Python's.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _cut(exploration: Exploration, num_tokens: int) -> Exploration:
-    of_characters = all(len(token) == 1 or token.startswith("<") for token in exploration.tokens)
-    unit = "characters" if of_characters else "words"
-    return exploration.first_tokens(
-        num_tokens, note=f"{num_tokens:,} of {len(exploration.tokens):,} {unit} are shown."
-    )
 
 
 def bundle(*, default_export: bool) -> str:

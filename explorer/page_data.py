@@ -43,7 +43,7 @@ def page_data(exploration: Exploration) -> PageData:
     document = {
         "version": VERSION,
         "title": exploration.title,
-        "notes": list(exploration.notes),
+        "notes": list(exploration.all_notes),
         "text": list(exploration.tokens),
         "features": [
             {"name": feature.name, "title": feature.title, "values": packing.add(feature.values)}

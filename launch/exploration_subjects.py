@@ -17,7 +17,7 @@ import numpy as np
 from nas_with_rl.child_models.language_model import LanguageModel
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining
 from nas_with_rl.child_models.sequence_answers import AnsweredSample, Answers, answers
-from nas_with_rl.child_models.sequences import TASKS, Sample, Task, draw_samples
+from nas_with_rl.child_models.sequences import SOURCES, TASKS, Sample, Task, draw_samples
 from nas_with_rl.child_models.text import UNKNOWN, Corpus, TextDataConfig, load_corpus
 from nas_with_rl.child_models.traces import Trace
 from nas_with_rl.explorer.exploration import Table
@@ -51,6 +51,7 @@ class Subject(Protocol):
       title: of the page.
       experiment: what each cell is trained by.
       notes: about the text, a sentence each.
+      num_characters: of the whole text, of which the page may show a part.
       held_out: the same with lines held out, by which each cell is trained once more, for its
         accuracy on these; None where that is known without.
     """
@@ -59,6 +60,7 @@ class Subject(Protocol):
     title: str
     experiment: Experiment
     notes: tuple[str, ...]
+    num_characters: int
     held_out: TaskSubject | None
 
     def shown(self) -> str:
@@ -82,7 +84,9 @@ class TaskSubject:
         if name not in TASKS:
             raise InputError(f"--task={name}: no such task; there are {', '.join(TASKS)}")
         self.task: Task = TASKS[name]
-        self.name, self.title = name, f"{self.task.title}: {self.task.description}"
+        self.name = name
+        self.title = f"{self.task.title.capitalize()}: {self.task.description}"
+        self.num_characters = 0  # all that is there is shown
         self.experiment = configured(name, overrides)
         note = "The lines are read one after the other, as one stream"
         if self.task.beyond:
@@ -97,12 +101,11 @@ class TaskSubject:
         by_size: dict[int, list[Sample]] = collections.defaultdict(list)
         for sample in (*self.task.held_out, *self.task.training):
             by_size[sample.size].append(sample)
-        few = len(by_size) > 1  # a task of one size shows all its lines
-        lines = [
-            sample
-            for size in sorted(by_size)
-            for sample in (by_size[size][:LINES_PER_SIZE] if few else by_size[size])
-        ]
+        if len(by_size) == 1:  # all its lines; in their order a drift would look like a memory
+            (samples,) = by_size.values()
+            order = np.random.default_rng(FINDINGS_SEED).permutation(len(samples))
+            return "".join(samples[place].line for place in order)
+        lines = [each for size in sorted(by_size) for each in by_size[size][:LINES_PER_SIZE]]
         longer = {each.size: each for each in reversed(self.task.beyond)}
         lines += [longer[size] for size in sorted(longer) if size <= SHOWN_BEYOND]
         return "".join(sample.line for sample in lines)
@@ -162,6 +165,8 @@ class TextSubject:
 
     def __init__(self, source: str, overrides: Sequence[str]):
         """Read the text; raise InputError where it cannot be read, or is too short to train on."""
+        if source in (*SOURCES, "ptb", "stdlib"):  # what `load_corpus` knows by name
+            raise InputError(f"--text={source}: a file of that name is ./{source}")
         experiment = configured(TEXT_EXPERIMENT, (f"data.source={source}", *overrides))
         assert isinstance(experiment.data, TextDataConfig)
         whole = load_corpus(
@@ -181,8 +186,12 @@ class TextSubject:
         self.experiment = with_overrides(fitted, overrides)  # what is named stays as it is named
         self.name, self.title = "text", f"{os.path.basename(source)}, character by character"
         self.held_out: TaskSubject | None = None
-        self._shown, note = _excerpt(whole)
-        self.notes: tuple[str, ...] = (note,)
+        self._shown, self.num_characters = _excerpt(whole), size
+        self.notes: tuple[str, ...] = (
+            f"The last {whole.validation.size:,} of the text's {size:,} characters were not "
+            "trained on; what is shown begins "
+            + ("there." if whole.validation.size >= MOST_SHOWN else "before them."),
+        )
 
     def shown(self) -> str:
         """The beginning of what was not trained on, or the end of a short text."""
@@ -193,8 +202,8 @@ class TextSubject:
         return (general_findings(trace),)
 
 
-def _excerpt(corpus: Corpus) -> tuple[str, str]:
-    """Return the characters that a page shows, from a line's start if one is near, and a note."""
+def _excerpt(corpus: Corpus) -> str:
+    """Return the characters that a page shows, from a line's start if one is near."""
     held_out = corpus.validation.size
     whole = np.concatenate([corpus.train, corpus.validation])
     is_short = held_out < MOST_SHOWN
@@ -204,9 +213,4 @@ def _excerpt(corpus: Corpus) -> tuple[str, str]:
         for token in (corpus.vocabulary[number] for number in whole[first:])
     )
     line = text.find("\n") + 1 if first and text.find("\n") < NEAR else 0
-    text = text[line : line + MOST_SHOWN]
-    part = "" if is_short else ", from where the training's part ends"
-    return text, (
-        f"{len(text):,} of {whole.size:,} characters are shown{part}; the last {held_out:,} were "
-        "not trained on."
-    )
+    return text[line : line + MOST_SHOWN]

@@ -154,17 +154,35 @@ def explored(
       workdir: where the trainings are kept.
       is_shown: print each cell, and what was found on it.
     """
-    models = []
+    models: list[ExploredModel] = []
+    failures: list[TrainingFailed] = []
     for cell in cells:
         if is_shown:
             print(f"\n{cell.name}: {described(cell)}", flush=True)
-        model = explored_model(request, subject, cell, workdir=workdir)
-        models.append(model)
-        if is_shown:
-            print("\n".join([model.title, *(f"\n{table.as_text()}" for table in model.tables)]))
-            for sample in model.samples:
-                print(f"\ngenerated at temperature {request.temperature}:\n{sample}", flush=True)
-    return Exploration(subject.title, subject.notes, tuple(models))
+        try:
+            models.append(explored_model(request, subject, cell, workdir=workdir))
+        except TrainingFailed as failure:
+            failures.append(failure)
+            if is_shown and len(cells) > 1:
+                print(failure, flush=True)
+        else:
+            if is_shown:
+                print(_as_text(models[-1], request), flush=True)
+    if not models:
+        raise failures[0]
+    notes = (*subject.notes, *(f"{failure}." for failure in failures))
+    return Exploration(subject.title, notes, tuple(models), subject.num_characters)
+
+
+def _as_text(model: ExploredModel, request: ExploreRequest) -> str:
+    """Return what the terminal shows of a model: its tables, and what it wrote."""
+    generated = f"generated at temperature {request.temperature}:"
+    parts = [model.title, *(table.as_text() for table in model.tables)]
+    return "\n\n".join([*parts, *(f"{generated}\n{sample}" for sample in model.samples)])
+
+
+class TrainingFailed(InputError):
+    """A cell's training failed; the page is of the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,7 +285,7 @@ def _trained(
         progress=EpochBar(directory.name),
     )
     if result.status == "failed":
-        raise InputError(f"--cell={cell.name}: its training failed: {result.failure}")
+        raise TrainingFailed(f"--cell={cell.name}: its training failed: {result.failure}")
     return place.model
 
 

@@ -145,7 +145,7 @@ def test_a_text_that_is_too_long_says_how_much_is_shown():
     shown = page.fitted(exploration)
     assert 1500 < len(shown.tokens) < 5000
     assert shown.tokens == exploration.tokens[: len(shown.tokens)]
-    assert shown.notes == (f"{len(shown.tokens):,} of 12,000 characters are shown.",)
+    assert shown.all_notes == (f"{len(shown.tokens):,} of 12,000 characters are shown.",)
     assert 0.85 * page.MAX_BYTES < size(exploration) <= page.MAX_BYTES
     model = shown.models[0]
     assert len(model.connectivity) == len(model.trace.probabilities) == len(shown.tokens)
@@ -157,7 +157,7 @@ def test_a_text_that_would_fit_but_keep_the_browser_busy_is_cut():
     model = dataclasses.replace(examples.lstm_model("a"), trace=trace, connectivity=None)
     shown = page.fitted(Exploration("Long", ("First.",), (model,)))
     assert len(shown.tokens) == page.MAX_TOKENS
-    assert shown.notes == ("First.", "10,000 of 10,001 characters are shown.")
+    assert shown.all_notes == ("10,000 of 10,001 characters are shown.", "First.")
 
 
 def test_what_fits_at_no_length_is_one_line(monkeypatch):

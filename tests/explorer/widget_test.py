@@ -39,7 +39,7 @@ def test_a_text_that_is_too_long_is_cut_as_on_the_page(monkeypatch):
     monkeypatch.setattr(page, "MAX_TOKENS", 100)
     shown = widget.explorer_widget(examples.counter(200))
     assert len(shown.exploration["text"]) == 100
-    assert shown.exploration["notes"][-1] == "100 of 200 characters are shown."
+    assert shown.exploration["notes"][0] == "100 of 200 characters are shown."
 
 
 @pytest.mark.parametrize("name", ["counter", "hostile"])

@@ -93,6 +93,23 @@ def test_a_trained_model_is_shown_as_it_is_and_on_another_text(tmp_path):
     assert not Path("none").exists()
 
 
+def test_one_cell_that_diverges_leaves_the_page_to_the_other(tmp_path, capsys):
+    doubling = "add identity | add identity | elem_mult identity | add identity | 2 0"
+    request = ExploreRequest(
+        task="counter",
+        cells=(doubling, "rnn"),
+        workdir=str(tmp_path / "work"),
+        overrides=(*TINY, "child.init_scale=9"),
+    )
+    assert run(request) == 0
+    shown = page_data(tmp_path / "work" / explorations.PAGE)
+    assert [model["name"] for model in shown["models"]] == ["rnn"]
+    assert shown["notes"][-1].startswith("--cell=cell: its training failed: diverged")
+    assert shown["notes"][-1].rstrip(".") in capsys.readouterr().out
+    with pytest.raises(InputError, match="its training failed: diverged"):
+        explore(dataclasses.replace(request, cells=(doubling,)))
+
+
 def test_a_text_of_ones_own_with_layers_and_its_structure(tmp_path):
     (tmp_path / "code.py").write_text(CODE)
     request = ExploreRequest(
@@ -114,13 +131,15 @@ def test_a_text_says_how_much_of_it_is_shown_and_was_trained_on(tmp_path):
     (tmp_path / "text").write_text("a line of text\n" * 20_000)
     subject = TextSubject(str(tmp_path / "text"), ())
     shown = len(subject.shown())
+    assert 1_900 < shown <= 2_000 and subject.num_characters == 300_000
     assert subject.notes == (
-        f"{shown:,} of 300,000 characters are shown, from where the training's part ends; the "
-        "last 30,000 were not trained on.",
+        "The last 30,000 of the text's 300,000 characters were not trained on; what is shown "
+        "begins there.",
     )
     (tmp_path / "text").write_text("two lines\nof it")
     assert TextSubject(str(tmp_path / "text"), ()).notes == (
-        "15 of 15 characters are shown; the last 2 were not trained on.",
+        "The last 2 of the text's 15 characters were not trained on; what is shown begins "
+        "before them.",
     )
     (tmp_path / "text").write_text("two lines\nof i")
     with pytest.raises(InputError, match="text has 14 characters, below the 15"):
@@ -167,6 +186,7 @@ def test_overrides_of_a_texts_batches_stay_and_the_rest_is_made_for_the_text(tmp
         ({"task": "counter", "temperature": -0.5}, "--temperature=-0.5 is not a number from 0 on"),
         ({"task": "count"}, "--task=count: no such task; there are counter, selective_counter,"),
         ({"text": "no/such/file"}, "no such file"),
+        ({"text": "counter"}, "--text=counter: a file of that name is ./counter"),
         ({"task": "counter", "cells": ("lsmt",)}, "--cell=lsmt: no such cell"),
         ({"task": "counter", "overrides": ("child.unit=3",)}, "no field 'unit'"),
     ],
