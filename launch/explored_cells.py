@@ -102,9 +102,11 @@ def _lying_at(path: Path) -> ExploredCell:
     if place.model.exists():
         return _trained(place.model)
     if not place.trials.exists():
+        inside = [str(each.parent) for each in sorted(path.glob(f"*/{MODEL_FILE}"))]
         raise InputError(
             f"--cell={path} is neither a search's workdir nor a training's: no "
             f"{place.trials.name}, no {MODEL_FILE}"
+            + (f"; the trainings in it are {', '.join(inside)}" if inside else "")
         )
     with contextlib.closing(TrialStore(place.trials)) as store:
         best = store.best()

@@ -11,9 +11,10 @@ import math
 
 from nas_with_rl.child_models.language_model_training import LanguageModelTraining
 from nas_with_rl.child_models.text import Corpus, TextDataConfig
-from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
+from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.launch.small_experiments import SMALL_SEARCH
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
 TASK_TRAINING = LanguageModelTraining(
@@ -132,9 +133,6 @@ def fitted_to(training: LanguageModelTraining, corpus: Corpus) -> LanguageModelT
         decay_after=round(training.decay_after * longer),
     )
 
-
-# Of few updates, which XLA's compilation would outlast.
-SMALL_SEARCH = PolicyConfig(jit_compile=False)
 
 CELLS_THAT_COUNT = Experiment(
     name="cells_that_count",

@@ -98,6 +98,15 @@ def test_trained_models_in_directories_of_one_name_get_names_of_their_own(tmp_pa
     assert names == ["size-10", "size-10_2"]
 
 
+def test_a_directory_of_trainings_names_them(tmp_path):
+    for name in ("gru", "lstm"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.keras").touch()
+    with pytest.raises(InputError) as error:
+        read_cell(str(tmp_path))
+    assert str(error.value).endswith(f"the trainings in it are {tmp_path}/gru, {tmp_path}/lstm")
+
+
 def test_a_search_of_other_architectures_is_one_clear_line(tmp_path):
     place = stored_search(tmp_path / "images", ["3 3 - 24 | 7 3 - 6"])
     with pytest.raises(InputError) as error:
