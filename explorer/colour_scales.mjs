@@ -33,10 +33,8 @@ export class ColourScale {
   }
 
   /** Return the number of the shade of a value within a range, -1 where it is not finite. */
-  shade(value, [low, high]) {
-    if (!Number.isFinite(value)) return -1;
-    const share = high > low ? (value - low) / (high - low) : 0.5;
-    return Math.round(Math.min(1, Math.max(0, share)) * (SHADES - 1));
+  shade(value, range) {
+    return Number.isFinite(value) ? Math.round(range.share(value) * (SHADES - 1)) : -1;
   }
 
   /** Return the scale as a CSS gradient from left to right. */
@@ -53,11 +51,14 @@ export function colourScale(palette, kind) {
   return MADE_SCALES.get(stops);
 }
 
-/** Return the shade of every code of a neuron [256]; -1 stands for not finite. */
-export function shadesOfCodes(scale, signal, neuron, range) {
-  return Int16Array.from({ length: 256 }, (_, code) =>
+/** Return the function of time that gives a neuron's shades; -1 stands for not finite. */
+export function shadesOverTime(scale, signal, neuron, range) {
+  if (signal.isWide) return (time) => scale.shade(signal.value(neuron, time), range);
+  const shades = Int16Array.from({ length: 256 }, (_, code) =>
     scale.shade(signal.valueOf(neuron, code), range),
   );
+  const codes = signal.row(neuron);
+  return (time) => shades[codes[time]];
 }
 
 function mixed(stops, share) {

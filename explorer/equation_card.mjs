@@ -1,7 +1,7 @@
 // The cell's equations, and the same with the numbers of the chosen neuron at the cursor.
 
 import { card, make, write, writeNumber } from "./elements.mjs";
-import { written } from "./wording.mjs";
+import { writtenAt } from "./wording.mjs";
 
 /** Equations that hold neuron by neuron, with the signals that a cell must have for them. */
 const BY_NEURON = [
@@ -64,8 +64,7 @@ export class EquationCard {
     const { cursor } = this.#view;
     const { neuron } = this.#view.choices[this.#index];
     for (const { signal, value } of this.#shown) {
-      const number = signal.value(neuron, cursor);
-      writeNumber(value, number, written(number, signal.steps[neuron]));
+      writeNumber(value, signal.value(neuron, cursor), writtenAt(signal, neuron, cursor));
     }
     write(
       this.#where,
@@ -88,10 +87,7 @@ export class EquationCard {
 
   #compute(layer, neuron, cursor) {
     const signals = new Map(layer.signals.map((signal) => [signal.name, signal]));
-    const at = (name, time) => {
-      const signal = signals.get(name);
-      return time < 0 ? "0" : written(signal.value(neuron, time), signal.steps[neuron]);
-    };
+    const at = (name, time) => (time < 0 ? "0" : writtenAt(signals.get(name), neuron, time));
     const factor = (text) => (text.startsWith("−") ? `(${text})` : text);
     const now = (name) => factor(at(name, cursor));
     const before = (name) => factor(at(name, cursor - 1));

@@ -8,24 +8,24 @@ export class Legend {
   #bar = make("div", { class: "nwr-legend-bar" });
   #mark = make("div", { class: "nwr-legend-mark" });
   #ends = [make("span"), make("span"), make("span")];
+  #kind = make("span", { class: "nwr-legend-kind" });
   #value = make("output", { class: "nwr-legend-value" });
 
   constructor() {
     this.#bar.append(this.#mark);
     const ends = make("div", { class: "nwr-legend-ends" }, ...this.#ends);
     const scale = make("div", { class: "nwr-legend-scale" }, this.#bar, ends);
-    this.element = make("div", { class: "nwr-legend" }, scale, this.#value);
+    this.element = make("div", { class: "nwr-legend" }, scale, this.#kind, this.#value);
   }
 
   /** Show a scale over a range, and the value at the cursor with its words. */
-  show(scale, [low, high], value, words) {
+  show(scale, range, value, words) {
     this.#bar.style.backgroundImage = scale.gradient();
-    write(this.#ends[0], short(low));
-    write(this.#ends[1], short((low + high) / 2));
-    write(this.#ends[2], short(high));
+    this.#ends.forEach((end, number) => write(end, short(range.at(number / 2))));
+    this.#kind.hidden = !range.isLogarithmic;
+    write(this.#kind, `logarithmic, half-way ±${short(range.at(0.75))}`);
     this.#mark.hidden = !Number.isFinite(value);
-    const share = high > low ? (value - low) / (high - low) : 0.5;
-    this.#mark.style.left = `${100 * Math.min(1, Math.max(0, share))}%`;
+    this.#mark.style.left = `${100 * range.share(value)}%`;
     writeNumber(this.#value, value, words);
   }
 }

@@ -1,6 +1,6 @@
 // Everything about one model: its choices, the text as it read it, and what is behind it.
 
-import { colourScale, shadesOfCodes } from "./colour_scales.mjs";
+import { colourScale, shadesOverTime } from "./colour_scales.mjs";
 import { EquationCard } from "./equation_card.mjs";
 import { field, fillSelect, make, selectOf } from "./elements.mjs";
 import { Legend } from "./legend.mjs";
@@ -10,7 +10,8 @@ import { reportTables } from "./report_tables.mjs";
 import { TextStrip } from "./text_strip.mjs";
 import { TimeView } from "./time_view.mjs";
 import { TreeCard } from "./tree_card.mjs";
-import { shortTitle, visible, written } from "./wording.mjs";
+import { ValueRange } from "./value_range.mjs";
+import { shortTitle, visible, writtenAt } from "./wording.mjs";
 
 const COLOURING = ["choices", "scale", "palette", "colour"];
 const RANKING = ["choices", "selection", "feature"];
@@ -158,7 +159,7 @@ export class ModelPanel {
     const { cursor, colour, palette, scale } = this.#view;
     const { connectivity } = this.#model;
     if (colour === "influence" && connectivity) {
-      const range = [0, connectivity.strongest(cursor, 1)[0].value];
+      const range = new ValueRange(0, connectivity.strongest(cursor, 1)[0].value);
       return { kind: "influence", scale: colourScale(palette, "influence"), range };
     }
     const signal = this.#view.signal(this.#index);
@@ -177,8 +178,8 @@ export class ModelPanel {
         shades[cursor - back] = scale.shade(connectivity.value(cursor, back), range);
       }
     } else {
-      const byCode = shadesOfCodes(scale, signal, neuron, range);
-      signal.row(neuron).forEach((code, t) => (shades[t] = byCode[code]));
+      const shadeAt = shadesOverTime(scale, signal, neuron, range);
+      for (let t = 0; t < text.length; t++) shades[t] = shadeAt(t);
     }
     this.#strip.paint(
       scale,
@@ -198,7 +199,7 @@ export class ModelPanel {
       return;
     }
     const value = signal.value(neuron, cursor);
-    const number = written(value, signal.steps[neuron]);
+    const number = writtenAt(signal, neuron, cursor);
     this.#legend.show(
       scale,
       range,
@@ -211,7 +212,7 @@ export class ModelPanel {
   sentence() {
     const signal = this.#view.signal(this.#index);
     const { neuron } = this.#view.choices[this.#index];
-    const value = written(signal.value(neuron, this.#view.cursor), signal.steps[neuron]);
+    const value = writtenAt(signal, neuron, this.#view.cursor);
     return `${this.#model.name}, ${signal.title} of neuron ${neuron + 1}: ${value}`;
   }
 }

@@ -22,6 +22,7 @@ from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 VERSION = 1
 NUM_PREDICTIONS = 5
 _MOST_UINT16 = 65535
+_ARRAYS = ("codes", "origins", "steps", "fine")  # of a signal; "fine" of a wide one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,13 +78,15 @@ def _layer(layer: LayerTrace, tree: RecurrentCell | None, packing: Packing) -> d
         equal = (n for n, other in enumerate(stored.values()) if other.is_stored_as(signal))
         first = next(equal)
         if first < len(signals):
-            arrays = {key: signals[first][key] for key in ("codes", "origins", "steps")}
+            arrays = {key: signals[first][key] for key in _ARRAYS if key in signals[first]}
         else:
             arrays = {
                 "codes": _codes(name, stored, expected.get(name), packing),
                 "origins": packing.add(signal.origins),
                 "steps": packing.add(signal.steps),
             }
+            if signal.fine is not None:
+                arrays["fine"] = packing.add(signal.fine)
         signals.append({**_description(signal), **arrays})
     return {
         "units": layer.units,

@@ -1,6 +1,6 @@
 // Drawing over time: the signals of one neuron as bars, one signal of all neurons as a heat map.
 
-import { shadesOfCodes } from "./colour_scales.mjs";
+import { shadesOverTime } from "./colour_scales.mjs";
 import { visible } from "./wording.mjs";
 
 const READABLE_WIDTH = 8;
@@ -9,20 +9,15 @@ const BROKEN = "#888888";
 /** Draw a neuron's signal as bars from its zero (or its low end) within a row. */
 export function drawBars(context, row, window) {
   const { signal, neuron, scale, range, top, height, lines } = row;
-  const [low, high] = range;
-  const shades = shadesOfCodes(scale, signal, neuron, range);
-  const place = (value) => {
-    const share = high > low ? (value - low) / (high - low) : 0.5;
-    return top + height - 3 - Math.min(1, Math.max(0, share)) * (height - 6);
-  };
-  const base = place(low < 0 && high > 0 ? 0 : low);
+  const shadeAt = shadesOverTime(scale, signal, neuron, range);
+  const place = (value) => top + height - 3 - range.share(value) * (height - 6);
+  const base = place(range.low < 0 && range.high > 0 ? 0 : range.low);
   context.fillStyle = lines;
   context.fillRect(0, Math.round(base), endOf(window), 1);
-  const codes = signal.row(neuron);
   const gap = window.cell > 4 ? 1 : 0;
   for (let t = window.from; t < window.to; t++) {
-    const shade = shades[codes[t]];
-    const y = shade < 0 ? top + 3 : place(signal.valueOf(neuron, codes[t]));
+    const shade = shadeAt(t);
+    const y = shade < 0 ? top + 3 : place(signal.value(neuron, t));
     context.fillStyle = shade < 0 ? BROKEN : scale.colours[shade];
     // Whole pixels: bars that share one would leave stripes.
     const x = Math.floor(t * window.cell - window.offset);
@@ -42,10 +37,9 @@ export function heatPicture(signal, scale, rangeOf) {
   const context = picture.getContext("2d");
   const image = context.createImageData(signal.length, signal.units);
   for (let neuron = 0; neuron < signal.units; neuron++) {
-    const shades = shadesOfCodes(scale, signal, neuron, rangeOf(neuron));
-    const codes = signal.row(neuron);
-    for (let t = 0; t < codes.length; t++) {
-      const shade = shades[codes[t]];
+    const shadeAt = shadesOverTime(scale, signal, neuron, rangeOf(neuron));
+    for (let t = 0; t < signal.length; t++) {
+      const shade = shadeAt(t);
       const at = 4 * (neuron * signal.length + t);
       const [red, green, blue] = shade < 0 ? [136, 136, 136] : scale.shades[shade];
       image.data[at] = red;

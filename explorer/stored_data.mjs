@@ -2,9 +2,12 @@
 // T characters, H neurons of a layer, V tokens of the vocabulary, R characters back.
 
 import { addExpected } from "./expected_codes.mjs";
+import { ValueRange } from "./value_range.mjs";
 
 /** The code that stands for a value which is not finite. */
 export const NOT_FINITE = 255;
+
+const FINE_PARTS = 65534; // of a step
 
 const ARRAY_TYPES = {
   uint8: Uint8Array,
@@ -38,12 +41,15 @@ function summed(differences, length) {
   return values;
 }
 
-/** One signal of one layer, as it is stored: codes [H, T], an origin and a step per neuron. */
+/**
+ * One signal of one layer, as it is stored: codes [H, T], an origin and a step per neuron; of a
+ * wide signal, whose values span orders of magnitude, also the rests within the step.
+ */
 export class StoredSignal {
   #buffer;
   #codes = null;
+  #fine;
   #extremes = new Map();
-
   #signalOf;
 
   constructor(buffer, description, signalOf) {
@@ -57,6 +63,8 @@ export class StoredSignal {
     [this.units, this.length] = description.codes.shape;
     this.origins = arrayOf(buffer, description.origins);
     this.steps = arrayOf(buffer, description.steps);
+    this.#fine = description.fine ? arrayOf(buffer, description.fine) : null;
+    this.isWide = this.#fine !== null;
   }
 
   /** The codes, neuron by neuron [H * T]; unpacked when first asked for. */
@@ -82,7 +90,15 @@ export class StoredSignal {
 
   /** Return a neuron's value at a time. */
   value(neuron, time) {
-    return this.valueOf(neuron, this.codes[neuron * this.length + time]);
+    const at = neuron * this.length + time;
+    const code = this.codes[at];
+    if (!this.isWide || code === NOT_FINITE) return this.valueOf(neuron, code);
+    return this.valueOf(neuron, code + (this.#fine[at] - FINE_PARTS / 2) / FINE_PARTS);
+  }
+
+  /** Return the difference between a neuron's values that can still be told. */
+  resolution(neuron) {
+    return this.isWide ? this.steps[neuron] / FINE_PARTS : this.steps[neuron];
   }
 
   /** Return the smallest and the largest finite code of a neuron, [0, 0] where there is none. */
@@ -99,13 +115,17 @@ export class StoredSignal {
     return this.#extremes.get(neuron);
   }
 
-  /** Return the values at the ends of the colours: of the layer ("fixed") or of the neuron. */
+  /** Return the range of the colours: of the layer ("fixed", "log") or of the neuron. */
   range(neuron, scale) {
-    if (scale !== "neuron") return [this.description.low, this.description.high];
+    if (scale !== "neuron") {
+      // Linear colours of a wide signal would show its largest values only.
+      const isLogarithmic = this.isWide || (scale === "log" && this.kind !== "gate");
+      return new ValueRange(this.description.low, this.description.high, isLogarithmic);
+    }
     const [low, high] = this.extremes(neuron).map((code) => this.valueOf(neuron, code));
-    if (this.kind === "gate") return [low, high];
+    if (this.kind === "gate") return new ValueRange(low, high);
     const largest = Math.max(Math.abs(low), Math.abs(high));
-    return [-largest, largest];
+    return new ValueRange(-largest, largest);
   }
 }
 

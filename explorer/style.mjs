@@ -79,6 +79,7 @@ export const STYLE = `
 .nwr-legend-bar { position: relative; height: 12px; border-radius: 3px; border: 1px solid var(--line); }
 .nwr-legend-mark { position: absolute; top: -4px; width: 3px; height: 17px; margin-left: -1.5px; border-radius: 2px; background: var(--ink); box-shadow: 0 0 0 1px var(--paper); }
 .nwr-legend-ends { display: flex; justify-content: space-between; font-size: 11px; line-height: 1.3; color: var(--soft); font-variant-numeric: tabular-nums; }
+.nwr-legend-kind { font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; }
 .nwr-legend-value { font-weight: 600; font-variant-numeric: tabular-nums; }
 
 .nwr-strip {

@@ -3,7 +3,7 @@
 import { colourScale } from "./colour_scales.mjs";
 import { card, make, rebuilt, surface, write, writeNumber } from "./elements.mjs";
 import { drawAxis, drawBars, drawFrame, drawHeat, heatPicture } from "./signal_rows.mjs";
-import { shortTitle, visible, written } from "./wording.mjs";
+import { shortTitle, visible, writtenAt } from "./wording.mjs";
 
 const AXIS_HEIGHT = 22;
 const ROW_HEIGHTS = { few: 38, many: 28 };
@@ -72,8 +72,7 @@ export class TimeView {
     const { cursor } = this.#view;
     const { neuron } = this.#view.choices[this.#index];
     for (const { value, signal } of this.#buttons) {
-      const number = signal.value(neuron, cursor);
-      writeNumber(value, number, written(number, signal.steps[neuron]));
+      writeNumber(value, signal.value(neuron, cursor), writtenAt(signal, neuron, cursor));
     }
     this.#writeHovered();
   }
@@ -241,12 +240,11 @@ export class TimeView {
     const shown = this.#hovered ?? this.#view.choices[this.#index].neuron;
     const neuron = Math.min(shown, signal.units - 1);
     const { cursor, text } = this.#view;
-    const number = signal.value(neuron, cursor);
     const words = `neuron ${neuron + 1}, character ${cursor + 1} “${visible(text[cursor])}”: `;
     writeNumber(
       this.#readout,
-      number,
-      words + `${signal.symbol} = ${written(number, signal.steps[neuron])}`,
+      signal.value(neuron, cursor),
+      words + `${signal.symbol} = ${writtenAt(signal, neuron, cursor)}`,
     );
     this.#readout.dataset.neuron = neuron;
   }

@@ -2,6 +2,7 @@
 
 import { PALETTES } from "./colour_scales.mjs";
 import { field, make, selectOf, write } from "./elements.mjs";
+import { SCALES } from "./view.mjs";
 import { counted, visible } from "./wording.mjs";
 
 const KEYS = [
@@ -83,7 +84,7 @@ export class Toolbar {
       ];
       parts.push(field("Colour by", this.#select("colour", options)));
     }
-    parts.push(this.#box("scale", "Each neuron’s own scale", ["fixed", "neuron"]));
+    parts.push(field("Scale", this.#select("scale", Object.entries(SCALES))));
     parts.push(this.#box("whole", "Whole text in the charts", [false, true]));
     return parts;
   }

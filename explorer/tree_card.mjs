@@ -2,7 +2,7 @@
 
 import { colourScale } from "./colour_scales.mjs";
 import { card, drawn, make, write, writeNumber } from "./elements.mjs";
-import { TO_CELL, nodeWords, written } from "./wording.mjs";
+import { TO_CELL, nodeWords, writtenAt } from "./wording.mjs";
 
 const BOX_WIDTH = 100;
 const BOX_HEIGHT = 62;
@@ -52,14 +52,14 @@ export class TreeCard {
       const shade = scaleOfKind.shade(number, signal.range(neuron, scale));
       box.style.fill = shade < 0 ? "#888888" : scaleOfKind.colours[shade];
       for (const line of lines) line.style.fill = shade < 0 ? "#000" : scaleOfKind.inks[shade];
-      write(value, written(number, signal.steps[neuron]));
+      write(value, writtenAt(signal, neuron, cursor));
       value.dataset.value = String(number);
       group.setAttribute("aria-pressed", String(signal.name === chosen));
       group.setAttribute("aria-label", `${signal.title}: ${value.textContent}`);
     }
     const { cell, line } = this.#memory;
-    const number = cell.value(neuron, cursor);
-    writeNumber(line, number, `→ c = ${written(number, cell.steps[neuron])}`);
+    const words = `→ c = ${writtenAt(cell, neuron, cursor)}`;
+    writeNumber(line, cell.value(neuron, cursor), words);
   }
 
   #draw(layer) {

@@ -4,7 +4,12 @@ import { PALETTES } from "./colour_scales.mjs";
 import { matches, members, unescaped } from "./matches.mjs";
 import { rankedByCorrelation } from "./rankings.mjs";
 
-const SCALES = ["fixed", "neuron"];
+/** The scales of the colours by name, each with what it is. */
+export const SCALES = {
+  fixed: "same for all neurons",
+  neuron: "each neuron’s own",
+  log: "logarithmic",
+};
 const THEMES = ["auto", "light", "dark"];
 const COLOURS = ["signal", "influence"];
 const LAST_SIGNALS = ["cell", "hidden"];
@@ -156,7 +161,7 @@ export class View {
     const features = ["", ...this.features.map(({ name }) => name)];
     const allowed = {
       feature: features,
-      scale: SCALES,
+      scale: Object.keys(SCALES),
       palette: Object.keys(PALETTES),
       theme: THEMES,
       colour: COLOURS,

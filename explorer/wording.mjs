@@ -36,18 +36,26 @@ export function visible(token) {
   return /^\p{Cf}$/u.test(token) ? "◇" : token;
 }
 
-/** Return a value with one decimal more than its step resolves. */
-export function written(value, step) {
+/** Return a neuron's value at a time, with one decimal more than can be told apart. */
+export function writtenAt(signal, neuron, time) {
+  const [value, step] = [signal.value(neuron, time), signal.resolution(neuron)];
   if (!Number.isFinite(value)) return NOT_FINITE_TEXT;
-  if (!(step > 0)) return String(Number(value.toPrecision(4))).replaceAll("-", "−");
+  const size = Math.abs(value);
+  if (!(step > 0) || size >= 1e6) return inDigits(value, 4);
   const decimals = Math.min(20, Math.max(0, Math.ceil(-Math.log10(step)) + 1));
-  return value.toFixed(decimals).replace("-", "−");
+  if (!signal.isWide) return value.toFixed(decimals).replace("-", "−");
+  const digits = size >= 1 ? Math.floor(Math.log10(size)) + 1 : 1;
+  return value.toFixed(Math.min(decimals, Math.max(0, 4 - digits))).replace("-", "−");
 }
 
 /** Return the end of a scale in few digits. */
 export function short(value) {
   if (!Number.isFinite(value)) return NOT_FINITE_TEXT;
-  return String(Number(value.toPrecision(3))).replaceAll("-", "−");
+  return inDigits(value, 3);
+}
+
+function inDigits(value, digits) {
+  return String(Number(value.toPrecision(digits))).replaceAll("-", "−");
 }
 
 /** Return a share as a percentage. */

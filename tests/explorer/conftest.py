@@ -14,6 +14,7 @@ PAGES = {
     "large": examples.large,
     "words": examples.words,
     "constant": examples.constant,
+    "doubling": examples.doubling,
 }
 
 

@@ -261,6 +261,28 @@ def side_by_side(num_tokens=300):
     return Exploration("An LSTM and a found cell", (), (lstm_model(text), tree_model(text, seed=1)))
 
 
+def doubling(num_tokens=200):
+    """A tree cell that counts in powers of 2: neuron 1 in those above 0, neuron 2 below."""
+    text = counter_text(num_tokens)
+    model = tree_model(text)
+    powers = 2.0 ** np.array(levels_of(text))
+    layer = model.trace.layers[0]
+    values = {signal.name: signal.values.copy() for signal in layer.signals}
+    values["node_2"][:, 0], values["node_2"][:, 1] = powers, -powers
+    values["node_3"][:, :2] = 1
+    values["cell"][:, :2] = values["node_2"][:, :2]
+    values["node_5"][:, :2] = np.maximum(values["cell"][:, :2], 0)
+    layer = LayerTrace(tuple(Signal(one.kind, values[one.name]) for one in layer.signals))
+    trace = dataclasses.replace(model.trace, layers=(layer,))
+    return Exploration("Doubling", (), (dataclasses.replace(model, trace=trace),))
+
+
+def levels_of(text):
+    """How many a's of the line have not had their b, after each character."""
+    lines = ("".join(text[: time + 1]).split("\n")[-1] for time in range(len(text)))
+    return [line.count("a") - line.count("b") for line in lines]
+
+
 def gated(num_tokens=300):
     """A GRU, which has no cell."""
     text = library_code(num_tokens)

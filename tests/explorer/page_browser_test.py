@@ -72,7 +72,7 @@ def test_text_is_coloured_by_the_signal_on_a_fixed_scale_or_the_neurons_own(chro
     assert (red > blue) == (values.min() < 0)  # red below zero
     ends = [end.text for end in chromium.all(".nwr-legend-ends span")]
     assert ends == ["−1", "0", "1"]
-    chromium.click("[data-choice='scale']")
+    chromium.choose("[data-choice='scale']", "neuron")
     own = [colour for colour, _ in strip_colours(chromium)]
     assert own != fixed
     largest = int(np.abs(values).argmax())

@@ -90,7 +90,7 @@ def test_a_link_brings_the_view_back(chromium, shown, written):
     chromium.choose(".nwr-model:nth-child(2) [data-choice='signal']", "node_3")
     chromium.choose(".nwr-model:nth-child(2) [data-choice='neuron']", "6")
     chromium.choose(".nwr-model:nth-child(1) [data-choice='signal']", "output_gate")
-    chromium.click("[data-choice='scale']")
+    chromium.choose("[data-choice='scale']", "neuron")
     chromium.drag("[data-t='3']", "[data-t='6']")
     chromium.click("[data-t='9']")
     chromium.wait(lambda: "span=4-7" in chromium.run("return location.hash"))
@@ -136,7 +136,7 @@ def test_the_button_copies_the_link_or_shows_it(chromium, shown):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["at=x&model1=9.x.y", "at=99999&span=9-2", "model1=&%E0%A4%A", "[]"]
+    "wrong", ["at=x&model1=9.x.y", "at=99999&span=9-2", "scale=x", "model1=&%E0%A4%A", "[]"]
 )
 def test_a_wrong_link_shows_the_page_all_the_same(chromium, shown, wrong):
     shown("counter", wrong)

@@ -15,7 +15,16 @@ from nas_with_rl.search_spaces.drawing import draw_cell
 from tests.explorer import examples
 from tests.explorer.packed_arrays import read_by_the_page, read_packed
 
-EXAMPLES = ("counter", "source_code", "tweets", "side_by_side", "hostile", "diverged", "gated")
+EXAMPLES = (
+    "counter",
+    "source_code",
+    "tweets",
+    "side_by_side",
+    "hostile",
+    "diverged",
+    "gated",
+    "doubling",
+)
 
 
 def layers_of(exploration, document):
@@ -41,9 +50,14 @@ def test_values_are_those_of_the_trace_to_half_a_step(name):
             wanted = signal.values.T
             finite = np.isfinite(wanted)
             np.testing.assert_array_equal(codes == 255, ~finite)
+            if "fine" in description:
+                codes = codes + (read_packed(description["fine"], inflated) - 32767.0) / 65534
+                steps_told = steps[:, None] / 65534
+            else:
+                steps_told = steps[:, None]
             values = origins[:, None] + codes * steps[:, None]
             error = np.abs(values - wanted, where=finite, out=np.zeros(wanted.shape))
-            assert np.all(error <= steps[:, None] * (0.5 + 1e-9))
+            assert np.all(error <= steps_told * (0.5 + 1e-6))
             assert np.isfinite([description["low"], description["high"]]).all()
 
 

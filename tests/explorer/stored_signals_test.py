@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.traces import Signal, SignalKind
-from nas_with_rl.explorer.stored_signals import NOT_FINITE, store
+from nas_with_rl.explorer.stored_signals import FINE_PARTS, NOT_FINITE, store
 
 INFINITE = float("inf")
 GATE = SignalKind("forget_gate", "f", "forget gate", 0, 1, "gate")
@@ -53,6 +53,50 @@ def test_an_unbounded_signal_is_shown_on_one_range_for_all_neurons():
     stored = store(signal(CELL, [[1.0, -8.0], [3.0, 2.0]]))
     assert (stored.low, stored.high) == (-8.0, 8.0)
     np.testing.assert_allclose(stored.values(), [[1, 3], [-8, 2]])
+
+
+def powers(num_tokens=20):
+    """A neuron that doubles, one that does so below 0, and one of many small values."""
+    doubling = 0.8 * 2.0 ** np.arange(num_tokens)
+    small = np.random.default_rng(0).normal(size=num_tokens)
+    small[3] = 0
+    return np.stack([doubling, -doubling, small], axis=1)
+
+
+def test_a_wide_signal_keeps_its_small_values_too():
+    original = signal(CELL, powers())
+    stored = store(original)
+    assert stored.fine.dtype == np.uint16 and stored.fine.shape == stored.codes.shape
+    error = np.abs(stored.values() - original.values.T)
+    assert np.all(error <= stored.steps[:, None] * (0.5 + 1e-6) / FINE_PARTS)
+    assert stored.values()[0, 0] == pytest.approx(0.8, abs=0.02)  # one step is 1,651
+    assert stored.values()[0, -1] == original.values[-1, 0]
+
+
+def test_the_rests_of_a_wide_signal_change_none_of_its_codes():
+    stored = store(signal(CELL, powers()))
+    alone = [store(signal(CELL, powers()[:, [neuron]])) for neuron in (0, 1, 2)]
+    assert alone[2].fine is None
+    for neuron, one in enumerate(alone):
+        np.testing.assert_array_equal(stored.codes[neuron], one.codes[0])
+    rounded = stored.origins[:, None] + stored.codes * stored.steps[:, None]
+    assert np.all(np.abs(stored.values() - rounded) <= stored.steps[:, None] * (0.5 + 1e-9))
+
+
+def test_a_signal_is_wide_where_half_of_it_is_a_hundredth_of_the_largest():
+    assert store(signal(CELL, [[0.0], [0.0], [1.0], [1.0], [-100.0]])).fine is not None
+    assert store(signal(CELL, [[0.0], [0.0], [1.1], [1.1], [-100.0]])).fine is None
+    assert store(signal(CELL, [[np.nan], [1.0], [1.0], [100.0], [np.inf]])).fine is not None
+    assert store(signal(HIDDEN, [[1e-3], [1e-3], [1.0]])).fine is None  # has a natural range
+    assert store(signal(CELL, np.zeros((3, 1)))).fine is None
+
+
+def test_values_of_a_wide_signal_that_are_not_finite_are_marked():
+    values = powers()
+    values[2, 0], values[5:, 1] = np.nan, -np.inf
+    stored = store(signal(CELL, values))
+    assert stored.fine is not None
+    np.testing.assert_array_equal(np.isnan(stored.values()), ~np.isfinite(values.T))
 
 
 def test_values_that_are_not_finite_are_marked_and_change_no_other():
