@@ -191,6 +191,7 @@ class TextSubject:
             f"The last {whole.validation.size:,} of the text's {size:,} characters were not "
             "trained on; what is shown begins "
             + ("there." if whole.validation.size >= MOST_SHOWN else "before them."),
+            *_what_is_trained(self.experiment, whole),
         )
 
     def shown(self) -> str:
@@ -200,6 +201,19 @@ class TextSubject:
     def tables(self, model: LanguageModel, trace: Trace, tracer: Tracer) -> tuple[Table, ...]:
         """Gates and hidden values in general."""
         return (general_findings(trace),)
+
+
+def _what_is_trained(experiment: Experiment, corpus: Corpus) -> tuple[str, ...]:
+    """Return a note where an epoch is shorter than the text."""
+    child = experiment.child
+    assert isinstance(child, LanguageModelTraining)
+    trained = child.steps_per_epoch * child.batch_size * child.num_steps
+    if not 0 < trained < corpus.train.size:
+        return ()
+    return (
+        f"Of the others {trained:,} were trained on "
+        f"(child.steps_per_epoch={child.steps_per_epoch}; 0 is all).",
+    )
 
 
 def _excerpt(corpus: Corpus) -> str:

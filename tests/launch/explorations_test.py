@@ -136,6 +136,11 @@ def test_a_text_says_how_much_of_it_is_shown_and_was_trained_on(tmp_path):
         "The last 30,000 of the text's 300,000 characters were not trained on; what is shown "
         "begins there.",
     )
+    (tmp_path / "text").write_text("a line of text\n" * 40_000)
+    assert TextSubject(str(tmp_path / "text"), ()).notes[1:] == (
+        "Of the others 480,000 were trained on (child.steps_per_epoch=300; 0 is all).",
+    )
+    assert not TextSubject(str(tmp_path / "text"), ("child.steps_per_epoch=0",)).notes[1:]
     (tmp_path / "text").write_text("two lines\nof it")
     assert TextSubject(str(tmp_path / "text"), ()).notes == (
         "The last 2 of the text's 15 characters were not trained on; what is shown begins "
