@@ -188,7 +188,7 @@ def test_an_lstm_that_counts_is_shown_and_its_counting_neuron_named():
     assert found["correlation"] > 0.98
     assert 50_000 < found["page_bytes"] < 1_000_000
     title, num_bytes, view = found["widget"]
-    assert title.startswith("counter: ") and num_bytes > 1_000 and view == ""
+    assert title.startswith("Counter: ") and num_bytes > 1_000 and view == ""
     said = "".join(texts(notebook, "stdout"))
     assert "every line of up to N = " in said
     assert "r = " in said and "MB" in said

@@ -18,7 +18,7 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # other tests count this process's children
 def chromium():
     started = browser.start_browser()
     yield started
