@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from nas_with_rl.search_spaces.errors import InputError
@@ -13,6 +14,13 @@ from nas_with_rl.search_spaces.space import SearchSpace
 
 Config = TypeVar("Config")
 DESCRIPTIVE = {"descriptive": True}  # metadata of fields that decide nothing: no override
+# Fields that came later, by their group's class, with the value of runs begun before them.
+_ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "LanguageModelTraining": {"num_layers": 2},
+        "SearchConfig": {"accumulate_gradients": 1, "num_replicas": 0},
+    }
+)
 
 
 def with_overrides(config: Config, assignments: Sequence[str]) -> Config:
@@ -50,8 +58,14 @@ def as_json(config: object) -> Any:
 
 
 def difference(one: Any, other: Any, path: str = "") -> str | None:
-    """Return the first field in which two `as_json` values differ, as "path: one / other"."""
+    """Return the first field in which two `as_json` values differ, as "path: one / other".
+
+    A field that one of them lacks, since its run was begun before there was one, has the value that
+    it had then.
+    """
     if isinstance(one, dict) and isinstance(other, dict):
+        added = _ADDED.get(one.get("kind", ""), {})
+        one, other = {**added, **one}, {**added, **other}
         for name in dict.fromkeys([*one, *other]):
             inner = f"{path}.{name}" if path else name
             if found := difference(one.get(name), other.get(name), inner):

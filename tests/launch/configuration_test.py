@@ -98,6 +98,18 @@ def test_experiments_are_described_and_become_json(experiment):
     assert experiment.search_space().size > 0
 
 
+def test_a_run_begun_before_a_field_had_its_default():
+    now = as_json(QUICKSTART)
+    before = json.loads(json.dumps(now))
+    for group, name in (("child", "num_layers"), ("search", "num_replicas")):
+        del before[group][name]
+    assert difference(before, now) is None
+    other = as_json(with_overrides(QUICKSTART, ["child.num_layers=1"]))
+    assert difference(before, other) == "child.num_layers: 2 / 1"
+    del before["child"]["units"]  # which there always was
+    assert difference(before, now) == "child.units: None / 32"
+
+
 def test_difference_names_the_field():
     other = dataclasses.replace(
         QUICKSTART, search=dataclasses.replace(QUICKSTART.search, batch_size=3)
