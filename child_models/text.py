@@ -145,8 +145,8 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
     _check_variety(train, config.unit)
     vocabulary = _vocabulary(train, limit if config.unit == "character" else 0)
     return Corpus(
-        train=_cut(_numbers(train, vocabulary), config.max_training_tokens),
-        validation=_cut(_numbers(validation, vocabulary), config.max_validation_tokens),
+        train=_cut(numbers_of(train, vocabulary), config.max_training_tokens),
+        validation=_cut(numbers_of(validation, vocabulary), config.max_validation_tokens),
         vocabulary=vocabulary,
         provenance=tuple(file.source for file in files),
     )
@@ -167,12 +167,19 @@ def load_test_tokens(
     """
     if config.source != "ptb":
         raise InputError(f"source is {config.source!r}, which has no test text; ptb has one")
-    return _numbers(_ptb_tokens(_ptb_file("test", data_dir), config.unit), vocabulary)
+    return numbers_of(_ptb_tokens(_ptb_file("test", data_dir), config.unit), vocabulary)
 
 
 def test_source(data_dir: str | None) -> SourceFile:
     """Return where the test text of "ptb" comes from; errors as in `load_corpus`."""
     return _ptb_file("test", data_dir).source
+
+
+def numbers_of(tokens: Sequence[str], vocabulary: Sequence[str]) -> np.ndarray:
+    """Return tokens as numbers, int32 [T]; what the vocabulary lacks is UNKNOWN, which it has."""
+    number_of = {token: number for number, token in enumerate(vocabulary)}
+    unknown = number_of[UNKNOWN]
+    return np.fromiter((number_of.get(token, unknown) for token in tokens), np.int32, len(tokens))
 
 
 def contiguous_batches(tokens: np.ndarray, batch_size: int) -> np.ndarray:
@@ -279,12 +286,6 @@ def _vocabulary(tokens: Iterable[str], limit: int) -> tuple[str, ...]:
         known = [token for token in ranked if token != UNKNOWN]
         ranked = [*known[: limit - 1], UNKNOWN]
     return tuple(ranked)
-
-
-def _numbers(tokens: Sequence[str], vocabulary: Sequence[str]) -> np.ndarray:
-    number_of = {token: number for number, token in enumerate(vocabulary)}
-    unknown = number_of[UNKNOWN]
-    return np.fromiter((number_of.get(token, unknown) for token in tokens), np.int32, len(tokens))
 
 
 def _cut(tokens: np.ndarray, most: int) -> np.ndarray:

@@ -135,7 +135,7 @@ def general_findings(trace: Trace) -> Table:
         f"always above {NEAR_ONE}",
     )
     note = (
-        "Shares of all values, by size, over the text shown. The last two columns count the "
-        f"neurons that are so at more than {MOSTLY:.0%} of the characters."
+        f"Shares of all values, by size, over the {len(trace.tokens):,} characters read. The last "
+        f"two columns count the neurons that are so at more than {MOSTLY:.0%} of the characters."
     )
     return Table("how often the signals are near zero or one", columns, tuple(rows), note)

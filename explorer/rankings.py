@@ -144,7 +144,8 @@ def feature_table(model: ExploredModel) -> Table | None:
             (feature.title, *(_best(signal, feature) for _, signal in stored))
             for feature in features
         ),
-        note="The neuron with the largest correlation r, over all characters; numbered from 1.",
+        note=f"The neuron with the largest correlation r, over the {len(model.trace.tokens):,} "
+        "characters read; numbered from 1.",
     )
 
 

@@ -18,7 +18,7 @@ from nas_with_rl.child_models.generation import generate
 from nas_with_rl.child_models.known_cells import cell_kind
 from nas_with_rl.child_models.language_model import LanguageModel
 from nas_with_rl.child_models.saved_models import describe_model, load_model
-from nas_with_rl.child_models.text import UNKNOWN
+from nas_with_rl.child_models.text import numbers_of
 from nas_with_rl.child_models.traces import Trace
 from nas_with_rl.child_models.tracing import trace
 from nas_with_rl.explorer.exploration import Exploration, ExploredModel, Table
@@ -194,8 +194,7 @@ class _Reader:
 
     def numbers(self, text: str) -> np.ndarray:
         """Return a text's characters as numbers; one that the model never saw is UNKNOWN."""
-        number_of = {token: number for number, token in enumerate(self.vocabulary)}
-        return np.array([number_of.get(each, number_of[UNKNOWN]) for each in text], np.int32)
+        return numbers_of(text, self.vocabulary)
 
     def trace(self, text: str) -> Trace:
         """Return what the model does on a text, whose own characters are the tokens.

@@ -14,14 +14,14 @@ from nas_with_rl.child_models.text import UNKNOWN
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import MODEL_FILE, Workdir
 from nas_with_rl.search_spaces.architecture import parse_architecture
+from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import InputError
-from nas_with_rl.search_spaces.published import PUBLISHED
+from nas_with_rl.search_spaces.published import PUBLISHED, read_architecture
 from nas_with_rl.search_spaces.recurrent_cell import (
     ACTIVATIONS,
     BASES,
     COMBINATIONS,
     RecurrentCellSpace,
-    cell_of,
     is_recurrent_cell,
 )
 
@@ -162,11 +162,6 @@ def _space_of(text: str) -> RecurrentCellSpace:
 
 def described(cell: ExploredCell) -> str:
     """Return a cell as lines of text: its tree, or its name in words."""
-    from nas_with_rl.search_spaces.drawing import draw_cell
-
     if cell.model is not None or cell.architecture in KNOWN_CELLS:
         return cell.title
-    if cell.architecture in PUBLISHED:
-        return f"{cell.title}\n{draw_cell(cell_of(PUBLISHED[cell.architecture].architecture))}"
-    architecture = parse_architecture(cell.architecture, cell.space.search_space())
-    return f"{cell.title}\n{draw_cell(cell_of(architecture))}"
+    return f"{cell.title}\n{draw(read_architecture(cell.architecture, cell.space))}"

@@ -69,8 +69,6 @@ def train(
 ) -> FinalResult:
     """Train an architecture to the end, or continue to it, and look at the test set if told.
 
-    Equal trainings give equal numbers on one machine, however often they were killed.
-
     Args:
       training: what, and how.
       workdir: where everything is kept.

@@ -49,7 +49,7 @@ def test_cuts_take_the_first_tokens_of_each_split():
 def test_rare_characters_become_one_unknown_symbol():
     assert text._vocabulary("aaabbc", limit=3) == ("a", "b", text.UNKNOWN)
     np.testing.assert_array_equal(
-        text._numbers("abcd", ("a", "b", text.UNKNOWN)), np.array([0, 1, 2, 2])
+        text.numbers_of("abcd", ("a", "b", text.UNKNOWN)), np.array([0, 1, 2, 2])
     )
 
 
