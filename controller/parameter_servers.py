@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from nas_with_rl.controller.compiled_function import BATCH, CompiledFunction, spec
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.controller.reinforce import Reinforce, policy_gradient
 from nas_with_rl.controller.searcher import Proposal
@@ -50,8 +52,10 @@ class SharedReinforce(Reinforce):
             self._shared_optimizer.build(self._shared)
         self._weights = _Copies(self.policy.trainable_variables, self._shared)
         self._moments = _Copies(self._optimizer.variables, self._shared_optimizer.variables)
-        self._gradient = tf.function(
-            self._local_gradient, autograph=False, jit_compile=config.policy.jit_compile
+        self._gradient = CompiledFunction(
+            self._local_gradient,
+            (*self.policy.given_specs(), spec(BATCH)),
+            jit_compile=config.policy.jit_compile,
         )
         # Outside of the strategy's scope, so that Keras takes the chief for an ordinary replica.
         self._send = tf.function(
@@ -66,9 +70,10 @@ class SharedReinforce(Reinforce):
     def _step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         self._weights.fetch()
         gradient, norm, entropies = self._gradient(*batch)
-        self._send(gradient)
-        self._weights.forget()
-        self._moments.forget()
+        if np.isfinite(norm):
+            self._send(gradient)
+            self._weights.forget()
+            self._moments.forget()
         return norm, entropies
 
     def _local_gradient(self, encoded, choices, skips, advantages):

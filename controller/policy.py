@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nas_with_rl.controller.compiled_function import BATCH, CompiledFunction, spec
 from nas_with_rl.controller.configuration import PolicyConfig
 from nas_with_rl.controller.encoding import (
     ABSENT,
@@ -79,7 +80,8 @@ class Policy(keras.layers.Layer):
     """
 
     def __init__(self, space: SearchSpace, config: PolicyConfig, *, max_depth: int, seed: int):
-        super().__init__(name="policy")
+        # Of its own: a policy of Keras's that is set for children does not reach the controller.
+        super().__init__(name="policy", dtype="float32")
         self.space, self.config, self.max_depth = space, config, max_depth
         self._max_layers = max(max_depth, 1)
         self._max_steps = len(padded(space, max_depth).steps)
@@ -93,6 +95,7 @@ class Policy(keras.layers.Layer):
                 recurrent_initializer=self._uniform(),
                 bias_initializer=self._uniform(),
                 unit_forget_bias=False,
+                dtype="float32",
                 name=f"lstm_{layer}",
             )
             for layer in range(config.num_layers)
@@ -107,8 +110,29 @@ class Policy(keras.layers.Layer):
         self.w_curr = self._weight("w_curr", (units, units))
         self.v = self._weight("v", (units,))
         self.built = True
-        self._compiled_walk = tf.function(
-            self.walk, autograph=False, jit_compile=config.jit_compile
+        layers, jit = self._max_layers, config.jit_compile
+        noise = (spec(steps, BATCH), spec(layers, layers, BATCH))
+        self._sampled = CompiledFunction(
+            lambda encoded, choices, skips: self.walk(encoded, choices, skips, None, None),
+            (encoded_specs(space, max_depth), *noise),
+            jit_compile=jit,
+        )
+        self._scored = CompiledFunction(
+            lambda encoded, choices, skips: self.walk(encoded, None, None, choices, skips),
+            self.given_specs(),
+            jit_compile=jit,
+        )
+
+    def given_specs(self) -> tuple[Any, ...]:
+        """Return what a compiled function of given architectures takes.
+
+        That is the encoded space, choices `[T, m]` and skips `[L, L, m]`, of any m.
+        """
+        layers = self._max_layers
+        return (
+            encoded_specs(self.space, self.max_depth),
+            spec(self._max_steps, BATCH, dtype=tf.int32),
+            spec(layers, layers, BATCH),
         )
 
     def _uniform(self) -> keras.initializers.Initializer:
@@ -123,7 +147,7 @@ class Policy(keras.layers.Layer):
         noise = [self._noise(seed, trial) for trial in trials]
         choice_noise = np.stack([choice for choice, _ in noise], -1)
         skip_noise = np.stack([skip for _, skip in noise], -1)
-        rollout = self._compiled_walk(self.encoded(space), choice_noise, skip_noise, None, None)
+        rollout = self._sampled(self.encoded(space), choice_noise, skip_noise)
         encoded = EncodedArchitectures(rollout.choices.numpy(), rollout.skips.numpy())
         return Sample(
             decode_architectures(encoded, space),
@@ -134,13 +158,12 @@ class Policy(keras.layers.Layer):
     def score(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the log-probabilities of architectures of one depth, `[m]`, in nats."""
         encoded = encode_architectures(architectures, self.max_depth)
-        return self._compiled_walk(
-            self.encoded(architectures[0].space), None, None, encoded.choices, encoded.skips
-        ).log_prob.numpy()
+        space = self.encoded(architectures[0].space)
+        return self._scored(space, encoded.choices, encoded.skips).log_prob.numpy()
 
     def traces(self) -> int:
         """Return how often sampling was traced: once, whatever the depths."""
-        return self._compiled_walk.experimental_get_tracing_count()
+        return self._sampled.traces()
 
     def encoded(self, space: SearchSpace) -> tuple:
         """Return the space as arrays for `walk`; kept, as a search asks for few depths."""
@@ -306,6 +329,12 @@ class _Program:
             entropy=tf.reduce_sum(earlier * cross_entropy(probs), 0),
             next_inputs=mean,
         )
+
+
+def encoded_specs(space: SearchSpace, max_depth: int) -> tuple[tf.TensorSpec, ...]:
+    """Return what a compiled function takes as the encoded space, at any depth."""
+    arrays = encode_space(space, max_depth).tensors()
+    return tuple(tf.TensorSpec(array.shape, array.dtype) for array in arrays)
 
 
 def _write(rows: tf.Tensor, index: tf.Tensor, row: tf.Tensor) -> tf.Tensor:

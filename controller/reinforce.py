@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nas_with_rl.controller.compiled_function import BATCH, CompiledFunction, spec
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.controller.encoding import encode_architectures
+from nas_with_rl.controller.outliers import WINDOW, Reach
 from nas_with_rl.controller.policy import Policy
-from nas_with_rl.controller.searcher import Proposal, Update
+from nas_with_rl.controller.searcher import NotFinite, Proposal, Update
 from nas_with_rl.search_spaces.space import SearchSpace
 
 WEIGHTS_FILE = "controller"
@@ -72,9 +75,12 @@ class Reinforce:
         self._optimizer.build(self.policy.trainable_variables)
         self._checkpoint = tf.train.Checkpoint(policy=self.policy, optimizer=self._optimizer)
         self._baseline: float | None = None
+        self._rewards: list[float] = []  # the newest, as they were
         self._version = 0
-        self._compiled_update = tf.function(
-            self._update, autograph=False, jit_compile=config.policy.jit_compile
+        self._compiled_update = CompiledFunction(
+            self._update,
+            (*self.policy.given_specs(), spec(BATCH)),
+            jit_compile=config.policy.jit_compile,
         )
 
     @property
@@ -95,25 +101,31 @@ class Reinforce:
     def tell(self, proposals: Sequence[Proposal], rewards: Sequence[float]) -> Update:
         """Take one step of REINFORCE, in one compiled call.
 
-        The first batch is its own baseline; later ones take the average of all before them.
+        The first batch is its own baseline; later ones take the average of all before them. Rewards
+        far from all others are bounded, see `Reach`; a step that is not finite is not taken.
         """
         architectures = [proposal.architecture for proposal in proposals]
         space, decay = architectures[0].space, self._config.baseline_decay
-        baseline = self._baseline
-        if baseline is None:
-            baseline = moving_average(None, rewards, decay)
+        self._rewards = [*self._rewards, *map(float, rewards)][-WINDOW:]
+        reach = Reach.of(self._rewards)
+        bounded = [reach.bounded(reward) for reward in rewards]
+        # An outlier among the very first may have been taken for what is usual.
+        average = None if self._baseline is None else reach.bounded(self._baseline)
+        baseline = moving_average(None, bounded, decay) if average is None else average
         encoded = encode_architectures(architectures, self.policy.max_depth)
-        advantages = np.asarray(rewards, np.float64) - baseline
+        with np.errstate(over="ignore"):  # what has no float32 makes a step that is not taken
+            advantages = (np.asarray(bounded, np.float64) - baseline).astype(np.float32)
         norm, entropies = self._step(
             self.policy.encoded(space),
             encoded.choices,
             encoded.skips,
-            advantages.astype(np.float32),
+            advantages,
         )
-        self._baseline = moving_average(self._baseline, rewards, decay)
+        self._baseline = moving_average(average, bounded, decay)
         self._version += 1
         names = _entropies_by_decision(space, entropies.numpy())
-        return Update(self._version, baseline, names, float(norm))
+        notes = _notes(proposals, rewards, bounded, float(norm))
+        return Update(self._version, baseline, names, float(norm), notes)
 
     def _step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Follow the gradient; return its norm, and the step entropies `[T, m]`."""
@@ -123,27 +135,76 @@ class Reinforce:
         gradient, entropies = policy_gradient(
             self.policy, (encoded, choices, skips), advantages, self._config.entropy_weight
         )
-        self._optimizer.apply(gradient, self.policy.trainable_variables)
-        return tf.linalg.global_norm(gradient), entropies
+        norm = tf.linalg.global_norm(gradient)
+
+        def apply() -> tf.Tensor:
+            self._optimizer.apply(gradient, self.policy.trainable_variables)
+            return norm
+
+        return tf.cond(tf.math.is_finite(norm), apply, lambda: norm), entropies
 
     def update_traces(self) -> int:
         """Return how often the update was traced: once, whatever the depths."""
-        return self._compiled_update.experimental_get_tracing_count()
+        return self._compiled_update.traces()
 
     def save(self, directory: Path) -> None:
         """Write weights, Adam's moments, the baseline and the version."""
         self._checkpoint.write(str(directory / WEIGHTS_FILE))
-        state = {"version": self._version, "baseline": self._baseline}
+        state = {
+            "version": self._version,
+            "baseline": self._baseline,
+            "rewards": self._rewards,
+        }
         (directory / STATE_FILE).write_text(json.dumps(state))
 
     def restore(self, directory: Path) -> None:
-        """Read what `save` wrote; ValueError where it cannot be read."""
+        """Read what `save` wrote; ValueError where it cannot be read.
+
+        Raises:
+          NotFinite: a weight, a moment or the baseline is not.
+        """
+        path = str(directory / WEIGHTS_FILE)
         try:
             state = json.loads((directory / STATE_FILE).read_text())
-            self._checkpoint.read(str(directory / WEIGHTS_FILE)).assert_consumed()
+            _check_finite(path, state["baseline"])
+            self._checkpoint.read(path).assert_consumed()
         except (tf.errors.OpError, AssertionError, OSError) as error:
             raise ValueError(f"{directory}: {error}") from error
         self._version, self._baseline = state["version"], state["baseline"]
+        self._rewards = state.get("rewards", [])  # version 0.1 kept none
+
+
+def _check_finite(path: str, baseline: float | None) -> None:
+    """Raise NotFinite where a state has learned from what is no number."""
+    reader = tf.train.load_checkpoint(path)
+    names = [name for name, kind in reader.get_variable_to_dtype_map().items() if kind.is_floating]
+    if baseline is not None and not math.isfinite(baseline):
+        raise NotFinite(f"{path}: the baseline is {baseline}")
+    for name in names:
+        if not np.all(np.isfinite(reader.get_tensor(name))):
+            raise NotFinite(f"{path}: {name} is not finite")
+
+
+def _notes(
+    proposals: Sequence[Proposal],
+    rewards: Sequence[float],
+    bounded: Sequence[float],
+    norm: float,
+) -> tuple[str, ...]:
+    """Say of which trials the rewards were bounded, and that the step was not taken."""
+    notes = [
+        f"trial {proposal.trial}: its reward {reward:.4g} is far from all others and counts as "
+        f"{counted:.4g}"
+        for proposal, reward, counted in zip(proposals, rewards, bounded, strict=True)
+        if counted != reward
+    ]
+    if not math.isfinite(norm):
+        trials = ", ".join(str(proposal.trial) for proposal in proposals)
+        notes.append(
+            f"nothing was learned from the trials {trials}: their gradient is not finite "
+            f"(rewards from {min(rewards):.4g} to {max(rewards):.4g})"
+        )
+    return tuple(notes)
 
 
 def _entropies_by_decision(space: SearchSpace, entropies: np.ndarray) -> dict[str, float]:

@@ -37,12 +37,18 @@ class Update:
       baseline: subtracted from this update's rewards.
       entropies: nats, averaged over the batch and a decision's places, by decision.
       gradient_norm: global norm of the gradient; 0 where nothing is learned.
+      notes: what a user has to know of it, a sentence each.
     """
 
     version: int
     baseline: float
     entropies: Mapping[str, float]
     gradient_norm: float
+    notes: tuple[str, ...] = ()
+
+
+class NotFinite(ValueError):
+    """A saved state that has learned from what is no number: no use in going on from there."""
 
 
 class Searcher(Protocol):
@@ -62,4 +68,8 @@ class Searcher(Protocol):
         """Write the whole state into an existing empty directory."""
 
     def restore(self, directory: Path) -> None:
-        """Read what `save` wrote. Raises ValueError where it cannot be read."""
+        """Read what `save` wrote.
+
+        Raises:
+          ValueError: it cannot be read; `NotFinite` where it is of no use.
+        """

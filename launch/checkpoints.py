@@ -10,6 +10,7 @@ from typing import Protocol
 
 from absl import logging
 
+from nas_with_rl.controller.searcher import NotFinite
 from nas_with_rl.search_spaces.errors import InputError
 
 MANIFEST = "manifest.json"  # file name -> SHA-256, the last file to be written
@@ -67,7 +68,8 @@ class Checkpoints:
     def restore(self, state: Restorable) -> None:
         """Restore the newest readable checkpoint, a damaged one falls back to the one before.
 
-        Without any the state stays as it is.
+        Without any the state stays as it is; so it does where all have learned from what is no
+        number, and what they were made from is to be learned again.
 
         Raises:
           InputError: there are checkpoints, and every one is damaged.
@@ -80,6 +82,8 @@ class Checkpoints:
                 _verify(path)
                 state.restore(path)
                 return
+            except NotFinite as error:
+                logging.warning("checkpoint %s is of no use, trying an older one: %s", path, error)
             except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
                 damaged.append(path.name)
                 logging.warning("checkpoint %s is damaged, trying an older one: %s", path, error)

@@ -1,5 +1,9 @@
 """REINFORCE: its gradient by finite differences of the NumPy twin, its baseline, its memory."""
 
+import dataclasses
+import logging
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,9 +17,11 @@ from nas_with_rl.controller.reinforce import (
     moving_average,
     policy_gradient,
 )
+from nas_with_rl.controller.searcher import NotFinite
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
-from nas_with_rl.search_spaces.space import SearchSpace, Skips
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
+from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 from tests.controller import numpy_policy
 
 SMALL = PolicyConfig(num_units=5, init_scale=0.5, jit_compile=False)
@@ -101,6 +107,114 @@ def test_growing_the_depth_makes_no_new_trace():
         proposals = searcher.ask(space.at_depth(depth), range(4))
         searcher.tell(proposals, [0.0, 1.0, 0.5, 0.2])
     assert (searcher.policy.traces(), searcher.update_traces()) == (1, 1)
+
+
+SPACES = {
+    "one choice": SearchSpace([Choice("units", (16, 32, 64))]),
+    "one option": SearchSpace([Choice("units", (16,))]),
+    "a condition": SearchSpace([Choice("a", (1, 2)), Choice("b", (1, 2), only_if=("a", (1,)))]),
+    "one layer": ConvolutionalSpace(skips=False).search_space(1),
+    "one layer that may skip": ConvolutionalSpace().search_space(1),
+    "skips alone": SearchSpace(layer_decisions=(Skips(),), depth=3),
+    "a cell": RecurrentCellSpace(base=2).search_space(),
+}
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+def test_a_batch_of_one_learns_as_one_of_two_equal_ones(space):
+    config = ReinforceConfig(0.01, entropy_weight=0.1, policy=SMALL)
+    one, two = (Reinforce(space, config, max_depth=space.depth, seed=0) for _ in range(2))
+    for trial, reward in enumerate((1.0, 0.25, 0.5)):
+        (proposal,) = one.ask(space, [trial])
+        same = two.ask(space, [trial, trial])[0]
+        assert same.architecture == proposal.architecture
+        norms = [
+            one.tell([proposal], [reward]).gradient_norm,
+            two.tell([proposal] * 2, [reward] * 2).gradient_norm,
+        ]
+        assert norms[0] == pytest.approx(norms[1], rel=1e-4, abs=1e-6)
+        two._baseline = one._baseline  # an average of twice as many
+    weights = zip(one.policy.trainable_variables, two.policy.trainable_variables, strict=True)
+    assert all(np.allclose(a.numpy(), b.numpy(), atol=2e-3) for a, b in weights)
+
+
+def test_xla_learns_from_a_batch_of_one_too():
+    space, updates = SPACES["a condition"], []
+    for jit_compile in (False, True):
+        policy = dataclasses.replace(SMALL, jit_compile=jit_compile)
+        searcher = Reinforce(space, ReinforceConfig(policy=policy), max_depth=0, seed=0)
+        first = searcher.tell(searcher.ask(space, range(2)), [0.0, 1.0])
+        updates.append((first, searcher.tell(searcher.ask(space, [2]), [0.25])))
+    for without, with_xla in zip(*updates, strict=True):
+        assert without.gradient_norm == pytest.approx(with_xla.gradient_norm, rel=1e-4)
+
+
+def test_several_searches_of_one_process_trace_without_a_warning(caplog):
+    space = SPACES["one choice"]
+    with caplog.at_level(logging.WARNING, logger="tensorflow"):
+        for seed in range(6):
+            searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=seed)
+            searcher.tell(searcher.ask(space, range(4)), [0.0, 1.0, 0.5, 0.2])
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_a_dtype_policy_for_children_does_not_reach_the_controller(name):
+    space, told = SPACES["a cell"], []
+    before = keras.config.dtype_policy()
+    try:
+        for policy in (name, before):
+            keras.config.set_dtype_policy(policy)
+            searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=0)
+            proposals = searcher.ask(space, range(4))
+            norm = searcher.tell(proposals, [0.0, 1.0, 0.5, 0.2]).gradient_norm
+            told.append((norm, [p.log_prob for p in searcher.ask(space, range(4, 8))]))
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert told[0] == told[1]
+
+
+def weights_of(searcher):
+    return [variable.numpy() for variable in searcher._optimizer.variables] + [
+        variable.numpy() for variable in searcher.policy.trainable_variables
+    ]
+
+
+def test_a_step_that_is_not_finite_is_not_taken_and_its_trials_are_named():
+    space = SPACES["one choice"]
+    searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=0)
+    searcher.tell(searcher.ask(space, range(4)), [0.0, 1.0, 0.5, 0.2])
+    before = weights_of(searcher)
+    # All so large that none is an outlier: the squares of their gradients have no float32.
+    update = searcher.tell(searcher.ask(space, range(4, 20)), [1e300 * n for n in range(1, 17)])
+    assert all(np.array_equal(a, b) for a, b in zip(before, weights_of(searcher), strict=True))
+    assert update.version == searcher.version == 2
+    assert "4, 5" in update.notes[-1]
+
+
+def test_an_outlier_is_named_and_bounded():
+    space = SPACES["one choice"]
+    searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=0)
+    plain = searcher.tell(searcher.ask(space, range(8)), [-1.0, -2.0, -3.0, -4.0] * 2)
+    assert plain.notes == ()
+    update = searcher.tell(searcher.ask(space, range(8, 12)), [-1.0, -2.0, -1e30, -4.0])
+    assert "trial 10" in update.notes[0] and len(update.notes) == 1
+    assert np.isfinite(update.gradient_norm)
+    assert -10 < searcher._baseline < 0
+
+
+def test_a_state_that_is_not_finite_is_not_restored(tmp_path):
+    space = SPACES["one choice"]
+    config = ReinforceConfig(policy=SMALL)
+    broken, searcher = (Reinforce(space, config, max_depth=0, seed=0) for _ in range(2))
+    before = weights_of(searcher)
+    broken.policy.trainable_variables[0].assign(
+        np.full_like(broken.policy.trainable_variables[0].numpy(), np.nan)
+    )
+    broken.save(tmp_path)
+    with pytest.raises(NotFinite):
+        searcher.restore(tmp_path)
+    assert all(np.array_equal(a, b) for a, b in zip(before, weights_of(searcher), strict=True))
 
 
 def test_save_and_restore_continue_exactly(tmp_path):
