@@ -1,8 +1,12 @@
-"""How a child may fail. A failure is part of the experiment; anything else is an error."""
+"""How a child may fail. A failure is part of the experiment; anything else is an error.
+
+Any child may fail by chance, with its seed or on its machine, and its architecture train well the
+next time; but for "infeasible", which says that the architecture will never do.
+"""
 
 from typing import Literal, get_args
 
-FailureReason = Literal["diverged", "out_of_memory", "timed_out", "crashed"]
+FailureReason = Literal["diverged", "out_of_memory", "timed_out", "crashed", "infeasible"]
 FAILURE_REASONS: tuple[str, ...] = get_args(FailureReason)
 
 

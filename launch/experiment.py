@@ -75,6 +75,14 @@ class Experiment:
                 f"{self.name!r}"
             )
         self._check_fit()
+        if self.search and self.search.failure_reward is None and self.is_above_zero:
+            search = dataclasses.replace(self.search, failure_reward=0.0)
+            object.__setattr__(self, "search", search)
+
+    @property
+    def is_above_zero(self) -> bool:
+        """Whether every child that trains has a reward above 0: cubed accuracies, perplexities."""
+        return not isinstance(self.child, OwnEvaluation)
 
     def _check_fit(self) -> None:
         child = type(self.child)

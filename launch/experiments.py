@@ -64,12 +64,14 @@ def configured(
         raise InputError("--experiment is missing; --experiment=help lists what there is")
     experiment = find_experiment(name)
     if evaluate is not None:
+        search = experiment.search  # whose failures counted as its own children's do
         experiment = dataclasses.replace(
             experiment,
             source=f"{experiment.source}; measured by {evaluate}",
             child=OwnEvaluation(evaluate),
             data=None,
             num_compared=0,
+            search=search and dataclasses.replace(search, failure_reward=None),
         )
     return with_overrides(experiment, overrides)
 

@@ -14,7 +14,7 @@ class OpenTrials:
     """Records the outcome of every trial that it is given, evaluated or taken over.
 
     With `reuse` one trial of an architecture is evaluated at a time: the later ones wait and take
-    its outcome over; should it fail for a reason of the machine, the next is evaluated.
+    its outcome over; should it fail, the next is evaluated, until the failure is believed.
 
     Attributes:
       queue: what the evaluator is to take.
@@ -25,12 +25,14 @@ class OpenTrials:
         store: TrialStore,
         *,
         reuse: bool,
-        failure_reward: float,
+        failure_reward: float | None,
+        failure_retries: int,
         evaluation_of: Callable[[Trial], Evaluation],
         on_finish: Callable[[Trial], None],
     ):
         self.queue: deque[Evaluation] = deque()
-        self._store, self._reuse, self._failure_reward = store, reuse, failure_reward
+        self._store, self._reuse = store, reuse
+        self._failure_reward, self._failure_retries = failure_reward, failure_retries
         self._evaluation_of, self._on_finish = evaluation_of, on_finish
         self._waiting: dict[str, deque[Trial]] = {}  # by architecture; the first is evaluated
 
@@ -59,18 +61,31 @@ class OpenTrials:
     def _go_on(self, waiting: deque[Trial]) -> None:
         """Let trials take over what there is; evaluate the first that cannot."""
         while waiting:
-            earlier = self._store.evaluated_before(waiting[0]) if self._reuse else None
+            earlier = self._earlier(waiting[0]) if self._reuse else None
             if earlier is None:
                 self.queue.append(self._evaluation_of(waiting[0]))
                 return
+            if earlier.status == "failed":  # it counts as failures do now
+                earlier = dataclasses.replace(earlier, reward=self._failure_reward)
             self._finish(_with_reused(waiting.popleft(), earlier))
+
+    def _earlier(self, trial: Trial) -> Trial | None:
+        """Return an earlier trial whose outcome holds for this one too."""
+        found = self._store.evaluated_before(trial)
+        failures = [each for each in found if each.status == "failed"]
+        if len(failures) < len(found):
+            return next(each for each in found if each.status == "completed")
+        is_believed = len(failures) > self._failure_retries or any(
+            each.failure == "infeasible" for each in failures
+        )
+        return failures[-1] if is_believed else None
 
     def _finish(self, trial: Trial) -> None:
         self._store.finish(trial)
         self._on_finish(trial)
 
 
-def _with_outcome(trial: Trial, outcome: Outcome, failure_reward: float) -> Trial:
+def _with_outcome(trial: Trial, outcome: Outcome, failure_reward: float | None) -> Trial:
     result = outcome.result
     done = dataclasses.replace(
         trial, worker=outcome.worker, started=outcome.started, ended=outcome.ended

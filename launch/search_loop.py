@@ -15,6 +15,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from absl import logging
+
+from nas_with_rl.child_models.rewards import failure_reward
 from nas_with_rl.controller.searcher import Proposal, Searcher, Update
 from nas_with_rl.launch.checkpoints import Checkpoints
 from nas_with_rl.launch.evaluation import Evaluation, Evaluator
@@ -24,6 +27,8 @@ from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.space import SearchSpace
+
+MOST_NOTES = 10  # of updates, that a search says
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +78,12 @@ class SearchConfig:
       searcher: what proposes them.
       depth: of spaces with layers; None keeps the space's own depth.
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
-      failure_reward: what the controller gets for a child that failed.
+      failure_reward: what the controller gets for a child that failed; None for less than any that
+        has trained so far (`rewards.failure_reward`). Of children that fail before any has trained
+        it learns once one has.
+      failure_retries: with `reuse`, how often an architecture whose child failed is evaluated again
+        when it is sampled again, before the failure is believed; one that is "infeasible" is
+        believed at once.
       checkpoint_every: updates between two checkpoints.
       child_seconds: ceiling of a child's time in a child process; 0 for none.
       child_memory_gib: ceiling of a child process's memory; 0 for an equal share of the machine's.
@@ -86,7 +96,8 @@ class SearchConfig:
     searcher: Literal["reinforce", "random"] = "reinforce"
     depth: DepthSchedule | None = None
     duplicates: Literal["reuse", "evaluate"] = "reuse"
-    failure_reward: float = 0.0
+    failure_reward: float | None = None
+    failure_retries: int = 2
     checkpoint_every: int = 10
     child_seconds: float = 0.0
     child_memory_gib: float = 0.0
@@ -100,7 +111,9 @@ class SearchConfig:
         for name in ("child_seconds", "child_memory_gib"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"search.{name} is {getattr(self, name)}, not a number from 0")
-        if not math.isfinite(self.failure_reward):
+        if self.failure_retries < 0:
+            raise InputError(f"search.failure_retries is {self.failure_retries}, below 0")
+        if self.failure_reward is not None and not math.isfinite(self.failure_reward):
             raise InputError(f"search.failure_reward is {self.failure_reward}, not a finite number")
 
     @property
@@ -216,10 +229,12 @@ class _Progress:
         self._search, self._store = search, search.store
         self._pace = search.pace or Pace.synchronous(search.config)
         self._num_sampled, self._num_batches = len(self._store), self._store.num_batches()
+        self._num_notes = 0
         self.trials = OpenTrials(
             self._store,
             reuse=search.config.duplicates == "reuse",
             failure_reward=search.config.failure_reward,
+            failure_retries=search.config.failure_retries,
             evaluation_of=lambda trial: _evaluation(search, trial),
             on_finish=self._finished,
         )
@@ -247,9 +262,14 @@ class _Progress:
         is_last = self._all_sampled() and len(complete) == len(self._missing)
         if len(complete) < self._pace.accumulated and not (is_last and complete):
             return False
-        trials = self._store.batches(complete[: self._pace.accumulated])
+        batches = complete[: self._pace.accumulated]
+        if not self._store.count_failures(batches, failure_reward):
+            return False
+        trials = self._store.batches(batches)
         trials = [trial for trial in trials if trial.depth == trials[0].depth]  # one rollout's
         update = _tell(self._search, trials)
+        for note in update.notes:
+            self._note(note)
         for observer in self._search.observers:
             observer.learned(update, trials, self._store)
         self._store.mark_learned([trial.number for trial in trials], update.version)
@@ -259,6 +279,14 @@ class _Progress:
         if self._search.checkpoints and due:
             self._search.checkpoints.save(self._search.searcher)
         return True
+
+    def _note(self, note: str) -> None:
+        """Say something of an update, but not of every one of a search in which it is usual."""
+        self._num_notes += 1
+        if self._num_notes <= MOST_NOTES:
+            logging.warning(note)
+        if self._num_notes == MOST_NOTES:
+            logging.warning("of further rewards that are far from all others nothing is said")
 
     def _all_sampled(self) -> bool:
         return self._num_sampled >= self._search.config.num_samples
@@ -318,4 +346,9 @@ def _tell(search: Search, trials: Sequence[Trial]) -> Update:
         )
         for trial in trials
     ]
-    return search.searcher.tell(proposals, [trial.reward or 0.0 for trial in trials])
+    return search.searcher.tell(proposals, [_reward(trial) for trial in trials])
+
+
+def _reward(trial: Trial) -> float:
+    assert trial.reward is not None, f"trial {trial.number} is learned from before it has a reward"
+    return trial.reward

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +29,8 @@ class Trial:
       sampled_version: updates the searcher had made when it proposed the trial.
       updated_version: the update that learned from it; None until then.
       seed: of the child.
-      reward: what the controller learns from; a failed trial has the failure's stated reward.
+      reward: what the controller learns from; of a failed trial what failures count as, None until
+        then where that depends on the others.
       metrics: named measurements, per epoch where a sequence.
       num_parameters: trainable weights of the child.
       failure: the reason, for a failed trial.
@@ -161,6 +162,34 @@ class TrialStore:
         if changed != 1:
             raise ValueError(f"trial {trial.number} is not running: its outcome is recorded once")
 
+    def count_failures(
+        self, batches: Sequence[int], reward_of: Callable[[float, float], float]
+    ) -> bool:
+        """Record what the failed trials of some batches count as, where nothing is recorded yet.
+
+        Args:
+          batches: their numbers.
+          reward_of: from the lowest and the highest reward of all trials completed so far.
+
+        Returns:
+          False where a failed trial has no reward, since none is completed.
+        """
+        marks = ", ".join("?" * len(batches))
+        open_ones = f"batch IN ({marks}) AND status = 'failed' AND reward IS NULL"
+        if not self._value(f"SELECT COUNT(*) FROM trials WHERE {open_ones}", *batches):
+            return True
+        query = "SELECT MIN(reward), MAX(reward) FROM trials WHERE status = 'completed'"
+        with self._readable():
+            worst, best = self._connection.execute(query).fetchone()
+        if worst is None:
+            return False
+        with self._connection:
+            self._connection.execute(
+                f"UPDATE trials SET reward = ? WHERE {open_ones}",
+                [reward_of(worst, best), *batches],
+            )
+        return True
+
     def mark_learned(self, numbers: Sequence[int], version: int) -> None:
         """Record which update learned from the trials."""
         with self._connection:
@@ -203,19 +232,14 @@ class TrialStore:
             count,
         )
 
-    def evaluated_before(self, trial: Trial) -> Trial | None:
-        """The first earlier trial of the same architecture whose outcome holds again.
-
-        A measurement does, and so does having diverged; running out of memory or of time and
-        crashing may be the machine's and are tried again.
-        """
-        found = self._select(
-            "WHERE architecture = ? AND number < ? AND (status = 'completed' OR "
-            "failure = 'diverged') ORDER BY number LIMIT 1",
+    def evaluated_before(self, trial: Trial) -> list[Trial]:
+        """The earlier evaluations of a trial's architecture, by number; reused ones are none."""
+        return self._select(
+            "WHERE architecture = ? AND number < ? AND status IN ('completed', 'failed') "
+            "AND reused_from IS NULL ORDER BY number",
             trial.architecture,
             trial.number,
         )
-        return found[0] if found else None
 
     def num_running(self) -> int:
         """How many trials have no outcome yet."""
@@ -250,9 +274,9 @@ class TrialStore:
             found: float | None = self._connection.execute(query).fetchone()[0]
         return found
 
-    def _value(self, query: str) -> int:
+    def _value(self, query: str, *values: object) -> int:
         with self._readable():
-            return int(self._connection.execute(query).fetchone()[0])
+            return int(self._connection.execute(query, values).fetchone()[0])
 
     def _select(self, where: str, *values: object) -> list[Trial]:
         with self._readable():

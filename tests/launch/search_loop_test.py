@@ -133,9 +133,6 @@ def test_a_failed_child_has_the_stated_reward_and_never_stops_the_search():
     failures = {t.architecture.split()[0]: (t.failure, t.reward) for t in trials if t.failure}
     assert failures == {"1": ("out_of_memory", -1.0), "2": ("diverged", -1.0)}
     assert sum(t.status == "completed" for t in trials) + sum(bool(t.failure) for t in trials) == 20
-    # Having diverged is reused; running out of memory may be the machine's and is tried again.
-    assert all(t.reused_from is None for t in trials if t.failure == "out_of_memory")
-    assert any(t.reused_from is not None for t in trials if t.failure == "diverged")
 
 
 def test_an_error_of_the_program_stops_the_search():
