@@ -45,7 +45,7 @@ class SharedReinforce(Reinforce):
         with strategy.scope():
             # From NumPy: Keras would otherwise keep the local variable, not copy its value.
             self._shared = [
-                keras.Variable(weight.numpy(), name=weight.name)
+                keras.Variable(weight.numpy(), name=weight.name, dtype=weight.dtype)
                 for weight in self.policy.trainable_variables
             ]
             self._shared_optimizer = keras.optimizers.Adam(config.learning_rate)

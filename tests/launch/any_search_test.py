@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.controller.reinforce import Reinforce
-from nas_with_rl.launch.search_loop import DepthSchedule
+from nas_with_rl.launch.checkpoints import Checkpoints
+from nas_with_rl.launch.evaluation import InProcess
+from nas_with_rl.launch.search_loop import DepthSchedule, Search, SearchConfig, run_search
 from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
@@ -71,3 +74,36 @@ def test_a_last_batch_of_one_under_xla(space):
     with_xla, without = (searched(space, dict(numbers), jit_compile=jit) for jit in (True, False))
     assert with_xla[1] == without[1] == 3
     assert [t.architecture for t in with_xla[0]] == [t.architecture for t in without[0]]
+
+
+def test_a_controller_that_learned_from_what_is_no_number_learns_again(tmp_path):
+    """Versions that bounded no reward left such checkpoints; what the store holds is sound."""
+    space, store = SPACES[0], TrialStore(None)
+
+    def reinforce():
+        policy = PolicyConfig(num_layers=1, num_units=4, jit_compile=False)
+        return Reinforce(space, ReinforceConfig(0.1, policy=policy), max_depth=0, seed=0)
+
+    def searched(num_samples, *, store, directory):
+        searcher = reinforce()
+        search = Search(
+            space,
+            SearchConfig(num_samples=num_samples, batch_size=4, checkpoint_every=1),
+            seed=0,
+            searcher=searcher,
+            evaluator=InProcess(lambda a, seed: -(seed % 7) - (1e30 if seed % 5 == 0 else 0)),
+            store=store,
+            checkpoints=Checkpoints(directory),
+        )
+        run_search(search)
+        return [timeless(trial) for trial in store.all()], searcher.policy.score([parse_architecture('16', space)])[0]
+
+    searched(12, store=store, directory=tmp_path / "stopped")
+    for path in sorted((tmp_path / "stopped").glob("version-*")):
+        broken = reinforce()
+        broken.restore(path)
+        for weight in broken.policy.trainable_variables:
+            weight.assign(weight.value * float("nan"))
+        Checkpoints(tmp_path / "stopped").save(broken)
+    found = searched(20, store=store, directory=tmp_path / "stopped")
+    assert found == searched(20, store=TrialStore(None), directory=tmp_path / "never stopped")
