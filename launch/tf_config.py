@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from nas_with_rl.search_spaces.errors import InputError, quoted
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 VARIABLE = "TF_CONFIG"
 Role = Literal["chief", "ps", "worker"]
@@ -114,7 +114,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in pairs:
         if name in values:
-            raise InputError(f"{VARIABLE} has {quoted(name)} twice in one object")
+            raise InputError(f"{VARIABLE} has {shown(name)} twice in one object")
         values[name] = value
     return values
 
@@ -123,7 +123,7 @@ def _cluster(values: Mapping[str, Any]) -> Cluster:
     for name in values:
         if name not in ROLES:
             raise InputError(
-                f"{VARIABLE} has the role {quoted(name)}; the roles are {', '.join(ROLES)}"
+                f"{VARIABLE} has the role {shown(name)}; the roles are {', '.join(ROLES)}"
                 + (" (an evaluator would make the chief wait)" if name == "evaluator" else "")
             )
     tasks = {role: _tasks(role, values.get(role)) for role in ROLES}
@@ -145,7 +145,7 @@ def _tasks(role: Role, addresses: Any) -> tuple[Task, ...]:
     if not addresses:
         raise InputError(f"{VARIABLE} has no {role!r}; a cluster has at least one of {ROLES}")
     if not isinstance(addresses, list):
-        raise InputError(f"{VARIABLE}'s {role!r} is {quoted(addresses)}, not a list of 'host:port'")
+        raise InputError(f"{VARIABLE}'s {role!r} is {shown(addresses)}, not a list of 'host:port'")
     return tuple(Task(role, index, _address(role, text)) for index, text in enumerate(addresses))
 
 
@@ -153,7 +153,7 @@ def _address(role: Role, text: Any) -> str:
     host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
     if not _is_host(host) or not _PORT.fullmatch(port) or int(port) >= 2**16:
         raise InputError(
-            f"{VARIABLE}'s {role!r} has {quoted(text)}, which is not a 'host:port'{_hint(host)}"
+            f"{VARIABLE}'s {role!r} has {shown(text)}, which is not a 'host:port'{_hint(host)}"
         )
     return text
 
@@ -169,7 +169,7 @@ def _is_host(text: str) -> bool:
 
 def _hint(host: str) -> str:
     if "://" in host:
-        return f"; leave {quoted(host.partition('://')[0] + '://')} out"
+        return f"; leave {shown(host.partition('://')[0] + '://')} out"
     return "; an IPv6 address stands in brackets, as in '[::1]:2222'" if ":" in host else ""
 
 
@@ -179,7 +179,7 @@ def _own_task(values: Any, cluster: Cluster) -> Task:
     role = values["type"]
     if role not in ROLES:
         raise InputError(
-            f"{VARIABLE}'s task has the type {quoted(role)}, not one of {', '.join(ROLES)}"
+            f"{VARIABLE}'s task has the type {shown(role)}, not one of {', '.join(ROLES)}"
         )
     tasks = cluster.tasks(role)
     if role == "chief" and "index" not in values:
@@ -188,7 +188,7 @@ def _own_task(values: Any, cluster: Cluster) -> Task:
     if isinstance(index, str) and _INDEX.fullmatch(index):  # composed by a shell
         index = int(index)
     if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < len(tasks):
-        found = f"the index {quoted(index)}" if "index" in values else "no index"
+        found = f"the index {shown(index)}" if "index" in values else "no index"
         raise InputError(
             f"{VARIABLE}'s task has {found}, but {role!r} has {len(tasks)} "
             f"address{'es' if len(tasks) > 1 else ''}: indices are 0 to {len(tasks) - 1}"

@@ -1,10 +1,10 @@
-"""The one error that means: the user can mend this; and how its messages show values."""
+"""The one error that means: the user can mend this; and how it shows a value."""
 
 from __future__ import annotations
 
-import reprlib
+import os
 
-LONGEST_SHOWN = 60  # characters of a value that a message shows
+LONGEST_PATH = 250  # characters of a path in a message: its end is what tells
 
 
 class InputError(ValueError):
@@ -15,27 +15,22 @@ class InputError(ValueError):
     """
 
 
-def shown(value: object) -> str:
-    """Return a value as a message shows it: cut, on one line, in printable characters.
+def shortened(text: str, limit: int = 60) -> str:
+    """Return a text as one printable line of at most so many characters."""
+    line = " ".join(text[: 10 * limit].split())  # a text may be a whole file
+    whole = len(line) <= limit and len(text) <= 10 * limit
+    line = line if whole else line[: limit - 1] + "…"
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
-    Args:
-      value: a text, which is shown as it is, or anything else, of which the `repr` is.
-    """
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return how a message shows a value, whatever it is: its `repr`, shortened."""
     try:
-        text = value if isinstance(value, str) else _repr.repr(value)
-    except ValueError:  # an integer of thousands of digits
-        text = f"<{type(value).__name__}>"
-    if len(text) > LONGEST_SHOWN:
-        text = text[: LONGEST_SHOWN - 1] + "…"
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
+        return shortened(repr(value), limit)
+    except Exception:  # an integer of thousands of digits; an object that cannot be shown
+        return f"a value of type {type(value).__name__}"
 
 
-def quoted(value: object) -> str:
-    """Return a value as `shown` does, a text between quotation marks."""
-    return f"'{shown(value)}'" if isinstance(value, str) else shown(value)
-
-
-_repr = reprlib.Repr()  # goes a few levels deep: `repr` ends in RecursionError somewhere
-_repr.maxstring = _repr.maxother = LONGEST_SHOWN
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """Return how a message shows a path."""
+    return shortened(os.fspath(path), LONGEST_PATH)
