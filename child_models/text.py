@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import glob
 import hashlib
 import os
 import sysconfig
@@ -19,7 +18,8 @@ from typing import Literal
 import numpy as np
 
 from nas_with_rl.child_models.sequences import SOURCES, training_and_validation
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.child_models.text_files import SourceFile, TextFile, full_file, matching_files
+from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shown, shown_path
 
 END_OF_LINE = "<eos>"
 UNKNOWN = "<unk>"
@@ -56,7 +56,9 @@ class TextDataConfig:
     Attributes:
       source: "stdlib" (modules of Python's standard library), "ptb" (Penn Treebank, in the data
         directory), one of `sequences.SOURCES` ("counter": lines drawn at random, always the same),
-        or a path or pattern of UTF-8 files ("books/*.txt"), joined in sorted order.
+        or a path or pattern of UTF-8 files ("books/*.txt"), joined in sorted order. What exists
+        under this very name is that file, whatever of a pattern the name has. Of what a pattern
+        matches, directories and files without a character other than blanks are left out.
       unit: what a token is.
       max_training_tokens, max_validation_tokens: cut each split to its first tokens; 0 for all.
     """
@@ -76,14 +78,6 @@ class TextDataConfig:
                 raise InputError(f"{name} is {getattr(self, name)}, below 0")
 
 
-@dataclasses.dataclass(frozen=True)
-class SourceFile:
-    """Where a text came from: a file's name and the SHA-256 digest of its bytes."""
-
-    name: str
-    sha256: str
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Corpus:
     """A text as token numbers.
@@ -92,29 +86,14 @@ class Corpus:
       train, validation: int32, one dimension.
       vocabulary: the token of each number.
       provenance: the files, in the order read.
+      left_out: how many of what a pattern matches are none of these, in words; empty for none.
     """
 
     train: np.ndarray
     validation: np.ndarray
     vocabulary: tuple[str, ...]
     provenance: tuple[SourceFile, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class _File:
-    path: str
-    content: bytes
-
-    @property
-    def source(self) -> SourceFile:
-        return SourceFile(os.path.basename(self.path), hashlib.sha256(self.content).hexdigest())
-
-    @property
-    def text(self) -> str:
-        try:
-            return self.content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{self.path} is not UTF-8 text (at byte {error.start})") from None
+    left_out: str = ""
 
 
 def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpus:
@@ -127,9 +106,10 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
       data_dir: for "ptb": the directory of ptb.*.txt, or the one above its `ptb`.
 
     Raises:
-      InputError: no such file or directory, an empty file, one that is not UTF-8, a training
-        text in which there is nothing to predict, or words of a task.
+      InputError: no such file or directory, one that is empty, cannot be read or is not UTF-8, a
+        training text in which there is nothing to predict, or words of a task.
     """
+    left_out = ""
     if config.source == "ptb":
         files = [_ptb_file(split, data_dir) for split in ("train", "valid")]
         train, validation = (_ptb_tokens(file, config.unit) for file in files)
@@ -137,7 +117,8 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
         files = _task_files(config)
         train, validation = (_tokens(file.text, config.unit) for file in files)
     else:
-        files = _stdlib_files() if config.source == "stdlib" else _matching_files(config.source)
+        is_own = config.source != "stdlib"
+        files, left_out = matching_files(config.source) if is_own else (_stdlib_files(), "")
         tokens = _tokens("".join(file.text for file in files), config.unit)
         first = len(tokens) - round(len(tokens) * VALIDATION_SHARE)
         train, validation = tokens[:first], tokens[first:]
@@ -149,6 +130,7 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
         validation=_cut(numbers_of(validation, vocabulary), config.max_validation_tokens),
         vocabulary=vocabulary,
         provenance=tuple(file.source for file in files),
+        left_out=left_out,
     )
 
 
@@ -192,66 +174,46 @@ def contiguous_batches(tokens: np.ndarray, batch_size: int) -> np.ndarray:
     return tokens[: batch_size * steps].reshape(batch_size, steps)
 
 
-def _ptb_file(split: str, data_dir: str | None) -> _File:
+def _ptb_file(split: str, data_dir: str | None) -> TextFile:
     if not data_dir:
-        raise InputError("source 'ptb' needs --data_dir, the directory of ptb.train.txt")
+        raise InputError("source 'ptb' needs data_dir, the directory of ptb.train.txt")
     name = f"ptb.{split}.txt"
     places = (data_dir, os.path.join(data_dir, "ptb"))
     paths = [
         path for path in (os.path.join(place, name) for place in places) if os.path.exists(path)
     ]
     if not paths:
-        raise InputError(f"--data_dir={data_dir}: no {name} in it, nor in its directory ptb")
-    file = _read(paths[0])
+        place = shown(data_dir, LONGEST_PATH)
+        raise InputError(f"data_dir is {place}: no {name} in it, nor in its directory ptb")
+    file = full_file(paths[0])
     md5 = hashlib.md5(file.content, usedforsecurity=False).hexdigest()
     if md5 != PTB_MD5[split]:
         warnings.warn(
-            f"{file.path} is not the published file (MD5 {md5}, not {PTB_MD5[split]}): "
+            f"{shown_path(file.path)} is not the published file (MD5 {md5}, not {PTB_MD5[split]}): "
             "perplexities do not compare with the literature",
             stacklevel=3,
         )
     return file
 
 
-def _ptb_tokens(file: _File, unit: str) -> list[str]:
+def _ptb_tokens(file: TextFile, unit: str) -> list[str]:
     """Words: each line's end is <eos>. Characters: without the blanks at a line's two ends."""
     if unit == "word":
         return _tokens(file.text, unit)
     return list("".join(f"{line.strip()}\n" for line in file.text.splitlines()))
 
 
-def _stdlib_files() -> list[_File]:
+def _stdlib_files() -> list[TextFile]:
     directory = sysconfig.get_path("stdlib")
-    return [_read(os.path.join(directory, name)) for name in STDLIB_MODULES]
+    return [full_file(os.path.join(directory, name)) for name in STDLIB_MODULES]
 
 
-def _task_files(config: TextDataConfig) -> list[_File]:
+def _task_files(config: TextDataConfig) -> list[TextFile]:
     """Return a task's two streams, as if they were files; a digest says which was trained on."""
     if config.unit != "character":
         raise InputError(f"unit is {config.unit!r}: source {config.source!r} is of characters only")
     streams = zip(("training", "validation"), training_and_validation(config.source), strict=True)
-    return [_File(f"{config.source}.{split}", text.encode()) for split, text in streams]
-
-
-def _matching_files(pattern: str) -> list[_File]:
-    paths = sorted(glob.glob(os.path.expanduser(pattern), recursive=True))
-    if not paths:
-        tasks = ", ".join(SOURCES)
-        raise InputError(f"source is {pattern!r}: no such file (nor stdlib, ptb, {tasks})")
-    return [_read(path) for path in paths]
-
-
-def _read(path: str) -> _File:
-    if os.path.isdir(path):
-        raise InputError(f"{path} is a directory, not a file; name its files: {path}/*.txt")
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if not content.strip():
-        raise InputError(f"{path} is empty")
-    return _File(path, content)
+    return [TextFile(f"{config.source}.{split}", text.encode()) for split, text in streams]
 
 
 def _tokens(text: str, unit: str) -> list[str]:

@@ -26,7 +26,7 @@ from nas_with_rl.launch.configuration import with_overrides
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.sequence_experiments import fitted_to
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened, shown
 
 TEXT_EXPERIMENT = "text"
 LEAST_READ = 15  # characters of a text of one's own: a tenth of them is a prediction
@@ -81,8 +81,8 @@ class TaskSubject:
 
     def __init__(self, name: str, overrides: Sequence[str]):
         """Raise InputError where there is no such task."""
-        if name not in TASKS:
-            raise InputError(f"--task={name}: no such task; there are {', '.join(TASKS)}")
+        if not isinstance(name, str) or name not in TASKS:
+            raise InputError(f"task is {shown(name)}: no such task; there are {', '.join(TASKS)}")
         self.task: Task = TASKS[name]
         self.name = name
         self.title = f"{self.task.title.capitalize()}: {self.task.description}"
@@ -166,8 +166,11 @@ class TextSubject:
     def __init__(self, source: str, overrides: Sequence[str]):
         """Read the text; raise InputError where it cannot be read, or is too short to train on."""
         if source in (*SOURCES, "ptb", "stdlib"):  # what `load_corpus` knows by name
-            raise InputError(f"--text={source}: a file of that name is ./{source}")
-        experiment = configured(TEXT_EXPERIMENT, (f"data.source={source}", *overrides))
+            raise InputError(f"text is {source!r}: a file of that name is './{source}'")
+        experiment = configured(TEXT_EXPERIMENT, ())
+        assert isinstance(experiment.data, TextDataConfig)
+        data = dataclasses.replace(experiment.data, source=source)
+        experiment = with_overrides(dataclasses.replace(experiment, data=data), overrides)
         assert isinstance(experiment.data, TextDataConfig)
         whole = load_corpus(
             dataclasses.replace(experiment.data, max_training_tokens=0, max_validation_tokens=0)
@@ -175,8 +178,8 @@ class TextSubject:
         size = whole.train.size + whole.validation.size
         if size < LEAST_READ:
             raise InputError(
-                f"--text={source} has {size} characters, below the {LEAST_READ} of which the last "
-                "tenth can be kept from the training"
+                f"text is {shown(source, LONGEST_PATH)}, which has {size} characters, below the "
+                f"{LEAST_READ} of which the last tenth can be kept from the training"
             )
         child = experiment.child
         assert isinstance(child, LanguageModelTraining)
@@ -184,7 +187,7 @@ class TextSubject:
             experiment, child=fitted_to(child, load_corpus(experiment.data))
         )
         self.experiment = with_overrides(fitted, overrides)  # what is named stays as it is named
-        self.name, self.title = "text", f"{os.path.basename(source)}, character by character"
+        self.name, self.title = "text", f"{_name(source)}, character by character"
         self.held_out: TaskSubject | None = None
         self._shown, self.num_characters = _excerpt(whole), size
         self.notes: tuple[str, ...] = (
@@ -192,6 +195,7 @@ class TextSubject:
             "trained on; what is shown begins "
             + ("there." if whole.validation.size >= MOST_SHOWN else "before them."),
             *_what_is_trained(self.experiment, whole),
+            *([f"Left out of the files: {whole.left_out}."] if whole.left_out else []),
         )
 
     def shown(self) -> str:
@@ -201,6 +205,10 @@ class TextSubject:
     def tables(self, model: LanguageModel, trace: Trace, tracer: Tracer) -> tuple[Table, ...]:
         """Gates and hidden values in general."""
         return (general_findings(trace),)
+
+
+def _name(source: str) -> str:
+    return shortened(os.path.basename(source) or source)
 
 
 def _what_is_trained(experiment: Experiment, corpus: Corpus) -> tuple[str, ...]:

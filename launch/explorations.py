@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
+import numbers
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,11 +33,12 @@ from nas_with_rl.launch.final_training import FinalTraining, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
 from nas_with_rl.launch.training_progress import EpochBar
 from nas_with_rl.launch.workdir import Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
 PAGE = "explore.html"
 MOST_LAYERS, MOST_GENERATED = 3, 10_000
+_RANGES = (("num_layers", 1, MOST_LAYERS), ("generate", 0, MOST_GENERATED), ("seed", 0, 2**63 - 1))
 _LEAST_PROBABILITY = 2.0**-64  # float32 rounds the softmax's least ones to 0
 PROMPT = 500  # characters at the end of the page's text, which the generated text continues
 
@@ -68,17 +71,31 @@ class ExploreRequest:
 
     def __post_init__(self) -> None:
         if (self.task is None) == (self.text is None):
-            raise InputError("what is explored is either --task=NAME or --text=PATH")
+            raise InputError("what is explored is either a task or a text: name one of the two")
+        for name in ("cells", "overrides"):
+            if isinstance(value := getattr(self, name), str):
+                raise InputError(f"{name} is {shown(value)}, not several texts")
+            object.__setattr__(self, name, tuple(value))
         if not self.cells:
-            raise InputError(
-                "--cell is missing: a name, an architecture's text, a search's workdir"
-            )
-        if self.num_layers is not None and not 1 <= self.num_layers <= MOST_LAYERS:
-            raise InputError(f"--num_layers={self.num_layers} is not from 1 to {MOST_LAYERS}")
-        if not 0 <= self.generate <= MOST_GENERATED:
-            raise InputError(f"--generate={self.generate} is not from 0 to {MOST_GENERATED:,}")
-        if not 0 <= self.temperature < float("inf"):
-            raise InputError(f"--temperature={self.temperature} is not a number from 0 on")
+            raise InputError("no cell is named: a name, an architecture's text, a search's workdir")
+        self._check_numbers()
+        for assignment in self.overrides:
+            path = assignment.partition("=")[0].strip()
+            if path in ("data.source", "data.unit"):
+                raise InputError(f"{path} is not overridden here: task or text says what is read")
+
+    def _check_numbers(self) -> None:
+        for name, least, most in _RANGES:
+            value = getattr(self, name)
+            if value is None and name == "num_layers":
+                continue
+            if not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
+                raise InputError(
+                    f"{name} is {shown(value)}, not an integer from {least} to {most:,}"
+                )
+            object.__setattr__(self, name, int(value))
+        if not isinstance(self.temperature, numbers.Real) or not 0 <= self.temperature < math.inf:
+            raise InputError(f"temperature is {shown(self.temperature)}, not a number from 0 on")
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -103,7 +120,7 @@ def run(request: ExploreRequest) -> int:
     except KeyboardInterrupt:
         print(f"stopped; the same command with --workdir={workdir} continues")
         leave_now(INTERRUPTED_STATUS)
-    page = write_page(exploration, Path(workdir).expanduser() / PAGE)
+    page = write_page(exploration, Workdir(workdir).path / PAGE)
     print(f"\nthe page: {page.resolve()} ({page.stat().st_size / 1e6:.2f} MB, opens from disk)")
     if request.workdir is None:
         print(f"the same without training again: --workdir={workdir}")
@@ -129,7 +146,7 @@ def subject_of(request: ExploreRequest) -> Subject:
     if request.task is not None:
         return TaskSubject(request.task, request.settings)
     assert request.text is not None
-    return TextSubject(request.text, request.settings)
+    return TextSubject(str(request.text), request.settings)  # in Python it may be a Path
 
 
 def default_workdir(subject: Subject) -> str:
@@ -284,7 +301,7 @@ def _trained(
         progress=EpochBar(directory.name),
     )
     if result.status == "failed":
-        raise TrainingFailed(f"--cell={cell.name}: its training failed: {result.failure}")
+        raise TrainingFailed(f"cell {cell.name}: its training failed: {result.failure}")
     return place.model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import MODEL_FILE, Workdir
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.published import PUBLISHED, read_architecture
 from nas_with_rl.search_spaces.recurrent_cell import (
     ACTIVATIONS,
@@ -57,7 +58,7 @@ class ExploredCell:
 
 
 def read_cells(texts: Sequence[str]) -> tuple[ExploredCell, ...]:
-    """Read what `--cell` says, each time that it is given.
+    """Read what the cells' texts say.
 
     Raises:
       InputError: as `read_cell`, or one that is there twice.
@@ -67,7 +68,7 @@ def read_cells(texts: Sequence[str]) -> tuple[ExploredCell, ...]:
         cell = read_cell(text)
         same = (cell.architecture, cell.model)
         if same in [(each.architecture, each.model) for each in cells]:
-            raise InputError(f"--cell={text} is there twice")
+            raise InputError(f"cell {shown(text)} is there twice")
         names = (cell.name, *(f"{cell.name}_{number}" for number in range(2, len(cells) + 2)))
         taken = {each.name for each in cells}
         name = next(name for name in names if name not in taken)
@@ -83,55 +84,74 @@ def read_cell(text: str) -> ExploredCell:
     Raises:
       InputError: it is none of these.
     """
-    name = text.strip()
+    name = str(text).strip()  # in Python it may be a Path
     if name in NAMES:
         return ExploredCell(name, cell_kind(NAMES[name]).title, NAMES[name])
     if name in PUBLISHED_NAMES:
         return ExploredCell(name, PUBLISHED[name].title, name)
-    path = Path(name).expanduser()
-    if path.suffix == ".keras" or path.is_dir():
+    if path := _path(name):
         return _lying_at(path)
     space, architecture = _parsed(name)
     return ExploredCell("cell", f"cell of base {space.base}", architecture, space)
 
 
+def _path(name: str) -> Path | None:
+    """Return the directory or the model that a text names, None for what names neither.
+
+    An architecture's text may be longer than any path, and a text may hold what no path does.
+    """
+    try:
+        path = Path(name).expanduser()
+        is_named = path.suffix == ".keras" or os.path.isdir(path)
+    except (ValueError, RuntimeError):  # a NUL in a user's name; the home of nobody
+        return None
+    return path if name and is_named else None
+
+
 def _lying_at(path: Path) -> ExploredCell:
     place = Workdir(path)
-    if path.suffix == ".keras":
+    if not os.path.isdir(path):
         return _trained(path)
-    if place.model.exists():
+    if os.path.exists(place.model):
         return _trained(place.model)
-    if not place.trials.exists():
-        inside = [str(each.parent) for each in sorted(path.glob(f"*/{MODEL_FILE}"))]
+    if not os.path.exists(place.trials):
+        inside = [shown_path(each.parent) for each in sorted(path.glob(f"*/{MODEL_FILE}"))]
         raise InputError(
-            f"--cell={path} is neither a search's workdir nor a training's: no "
+            f"cell {_in_quotes(path)} is neither a search's workdir nor a training's: no "
             f"{place.trials.name}, no {MODEL_FILE}"
             + (f"; the trainings in it are {', '.join(inside)}" if inside else "")
         )
     with contextlib.closing(TrialStore(place.trials)) as store:
         best = store.best()
     if not best:
-        raise InputError(f"--cell={path}: no trial of this search is completed")
+        raise InputError(f"cell {_in_quotes(path)}: no trial of this search is completed")
     text = best[0].architecture
     try:
         space, architecture = _parsed(text)
     except InputError:
         raise InputError(
-            f"--cell={path} is a search of no recurrent cells; its best: {text}"
+            f"cell {_in_quotes(path)} is a search of no recurrent cells; its best: "
+            f"{shortened(text, LONGEST_PATH)}"
         ) from None
-    title = f"cell of base {space.base}, the best of {path.name}"
+    title = f"cell of base {space.base}, the best of {shortened(path.name)}"
     return ExploredCell("found", title, architecture, space)
 
 
 def _trained(path: Path) -> ExploredCell:
-    if not path.exists():
-        raise InputError(f"--cell={path}: no such file")
+    if not os.path.isfile(path):
+        is_there = os.path.exists(path)
+        raise InputError(f"cell {_in_quotes(path)}: {'not a file' if is_there else 'no such file'}")
     saved = describe_model(path)
     if saved.kind != "language_model" or any(
         len(token) > 1 for token in saved.vocabulary if token != UNKNOWN
     ):
-        raise InputError(f"--cell={path} is no language model of characters")
-    return ExploredCell(path.resolve().parent.name, f"the model of {path}", model=path)
+        raise InputError(f"cell {_in_quotes(path)} is no language model of characters")
+    name = shortened(path.resolve().parent.name) or "model"
+    return ExploredCell(name, f"the model of {shown_path(path)}", model=path)
+
+
+def _in_quotes(path: Path) -> str:
+    return f"'{shown_path(path)}'"
 
 
 def _parsed(text: str) -> tuple[RecurrentCellSpace, str]:
@@ -151,13 +171,14 @@ def _space_of(text: str) -> RecurrentCellSpace:
     sizes = {len(space.search_space().decisions): space for space in spaces}
     if num_words in sizes:
         return sizes[num_words]
-    if num_words == 1:
+    if num_words <= 1:
+        names = ", ".join((*NAMES, *PUBLISHED_NAMES))
         raise InputError(
-            f"--cell={text}: no such cell; there are {', '.join((*NAMES, *PUBLISHED_NAMES))}, an "
-            "architecture's text, a search's workdir, a trained model.keras"
+            f"cell {shown(text)}: no such cell; there are {names}, an architecture's text, a "
+            "search's workdir, a trained model.keras"
         )
     wanted = ", ".join(f"{words} (base {space.base})" for words, space in sizes.items())
-    raise InputError(f"--cell={text} has {num_words} words; an architecture's text has {wanted}")
+    raise InputError(f"cell {shown(text)} has {num_words} words; an architecture's has {wanted}")
 
 
 def described(cell: ExploredCell) -> str:

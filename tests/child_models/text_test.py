@@ -6,9 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nas_with_rl.child_models import text
-from nas_with_rl.child_models.sequences import TASKS
+from nas_with_rl.child_models.sequences import SOURCES, TASKS
 from nas_with_rl.child_models.text import TextDataConfig, load_corpus, load_test_tokens
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -136,6 +138,22 @@ def test_real_ptb_by_characters():
     ("source", "message"),
     [
         ("missing/*.txt", "missing/*.txt': no such file"),
+        ("a\0b/*.txt", r"a\x00b/*.txt': no such file"),
+        ("~a\0b/c", "no such file"),
+        ("~nosuchuser/c", "no such file"),
+        ("\ud800", "no such file"),
+        ("x" * 5000, "xxx…: no such file"),
+        ("*/" * 3000, "*/…: no such file"),
+        ("[z-a]*[", "no such file"),
+        ("empty*", "source is 'empty*': nothing there but 2 empty files"),
+        ("f*lder*", "nothing there but 2 directories"),
+        ("pipe", "pipe is no file but a device, a pipe or a socket"),
+        ("p*", "pipe is no file but"),
+        ("/dev/zero", "/dev/zero is no file but"),
+        ("to_zero", "to_zero is no file but"),
+        ("to_nothing", "to_nothing cannot be read: No such file or directory"),
+        ("to_itself", "to_itself cannot be read: Too many levels of symbolic links"),
+        ("*.txt", "latin.txt is not UTF-8 text (at byte 3)"),
         ("", "source is empty"),
         ("folder", "is a directory, not a file"),
         ("empty.txt", "empty.txt is empty"),
@@ -144,12 +162,58 @@ def test_real_ptb_by_characters():
 )
 def test_bad_files_are_one_clear_line(tmp_path, monkeypatch, source, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "empty.txt").write_text(" \n")
+    for name in ("folder", "folder_2"):
+        (tmp_path / name).mkdir()
+    for name in ("empty.txt", "empty_2.txt"):
+        (tmp_path / name).write_text(" \n")
+    (tmp_path / "full.txt").write_text("text")
+    os.mkfifo(tmp_path / "pipe")
+    for name, target in (("zero", "/dev/zero"), ("nothing", "missing"), ("itself", "to_itself")):
+        (tmp_path / f"to_{name}").symlink_to(target)
     (tmp_path / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
     with pytest.raises(InputError) as error:
         load_corpus(TextDataConfig(source))
-    assert message in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and str(error.value).isprintable()
+    assert len(str(error.value)) < 500
+
+
+def test_empty_files_and_directories_of_a_pattern_are_counted_and_left_out(tmp_path):
+    (tmp_path / "pkg" / "inner.py").mkdir(parents=True)
+    for name, content in (("__init__", ""), ("blank", " \n\n"), ("one", "ab"), ("two", "cd")):
+        (tmp_path / "pkg" / f"{name}.py").write_text(content)
+    for pattern in ("pkg/*.py", "pkg/*", "**/*.py"):
+        corpus = load_corpus(TextDataConfig(str(tmp_path / pattern)))
+        assert [source.name for source in corpus.provenance] == ["one.py", "two.py"]
+        assert corpus.train.size + corpus.validation.size == 4
+        assert corpus.left_out == "1 directory and 2 empty files"
+    assert not load_corpus(TextDataConfig(str(tmp_path / "pkg" / "one.py"))).left_out
+
+
+@pytest.mark.parametrize("name", ["my[1].txt", "*", "a?b", "**", " x "])
+def test_a_file_is_meant_whose_name_could_be_a_pattern(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("this")
+    for other in ("my1.txt", "acb", "x"):
+        (tmp_path / other).write_text("other")
+    corpus = load_corpus(TextDataConfig(name))
+    assert [source.name for source in corpus.provenance] == [name]
+
+
+def test_a_file_of_the_system_is_read_though_it_has_no_size():
+    assert load_corpus(TextDataConfig("/proc/self/status")).train.size > 0
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(min_size=1) | st.text("*?[]!-ab./~\0", min_size=1, max_size=8))
+def test_any_text_is_a_text_or_one_line(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    if (
+        source in SOURCES or source.startswith(("/", "~/")) or ".." in source
+    ):  # the system's own files
+        return
+    with pytest.raises(InputError) as error:
+        load_corpus(TextDataConfig(source))
+    assert str(error.value).isprintable() and len(str(error.value)) < 500
 
 
 @pytest.mark.parametrize(
@@ -171,9 +235,9 @@ def test_a_text_with_nothing_to_predict_is_one_clear_line(tmp_path, text_of_file
 @pytest.mark.parametrize(
     ("load", "message"),
     [
-        (lambda d: load_corpus(TextDataConfig("ptb")), "needs --data_dir"),
+        (lambda d: load_corpus(TextDataConfig("ptb")), "needs data_dir"),
         (lambda d: load_corpus(TextDataConfig("ptb"), data_dir=d), "no ptb.train.txt in it"),
-        (lambda d: load_corpus(TextDataConfig("ptb"), data_dir=d + "/no"), "/no: no ptb.train"),
+        (lambda d: load_corpus(TextDataConfig("ptb"), data_dir=d + "/no"), "/no': no ptb.train"),
         (lambda d: load_test_tokens(TextDataConfig(), ("<unk>",)), "'stdlib', which has no test"),
         (
             lambda d: load_corpus(TextDataConfig("counter", unit="word")),

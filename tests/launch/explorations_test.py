@@ -151,6 +151,15 @@ def test_a_text_says_how_much_of_it_is_shown_and_was_trained_on(tmp_path):
         TextSubject(str(tmp_path / "text"), ())
 
 
+def test_a_pattern_says_what_of_it_is_left_out(tmp_path):
+    (tmp_path / "package" / "inner").mkdir(parents=True)
+    for name, text in (("__init__.py", ""), ("a.py", "one = 1\n"), ("b.py", "two = one + one\n")):
+        (tmp_path / "package" / name).write_text(text)
+    subject = TextSubject(str(tmp_path / "package" / "*"), ())
+    assert subject.shown() == "one = 1\ntwo = one + one\n"
+    assert subject.notes[-1] == "Left out of the files: 1 directory and 1 empty file."
+
+
 def test_models_that_know_other_characters_stand_side_by_side(tmp_path):
     explore(ExploreRequest(task="counter", workdir=str(tmp_path / "first"), overrides=TINY))
     (tmp_path / "code.py").write_text(CODE)
@@ -184,22 +193,39 @@ def test_overrides_of_a_texts_batches_stay_and_the_rest_is_made_for_the_text(tmp
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "either --task=NAME or --text=PATH"),
-        ({"task": "counter", "text": "x"}, "either --task=NAME or --text=PATH"),
-        ({"task": "counter", "num_layers": 4}, "--num_layers=4 is not from 1 to 3"),
-        ({"task": "counter", "generate": -1}, "--generate=-1 is not from 0 to 10,000"),
-        ({"task": "counter", "temperature": -0.5}, "--temperature=-0.5 is not a number from 0 on"),
-        ({"task": "count"}, "--task=count: no such task; there are counter, selective_counter,"),
+        ({}, "either a task or a text"),
+        ({"task": "counter", "text": "x"}, "either a task or a text"),
+        ({"task": "counter", "num_layers": 4}, "num_layers is 4, not an integer from 1 to 3"),
+        ({"task": "counter", "num_layers": "2"}, "num_layers is '2', not an integer"),
+        ({"task": "counter", "generate": -1}, "generate is -1, not an integer from 0 to 10,000"),
+        ({"task": "counter", "generate": 1e3}, "generate is 1000.0, not an integer"),
+        ({"task": "counter", "seed": -1}, "seed is -1, not an integer from 0"),
+        ({"task": "counter", "seed": 10**5000}, "seed is a value of type int, not an integer from"),
+        ({"task": "counter", "temperature": -0.5}, "temperature is -0.5, not a number from 0 on"),
+        ({"task": "counter", "temperature": float("nan")}, "temperature is nan, not a number"),
+        ({"task": "counter", "temperature": "hot"}, "temperature is 'hot', not a number"),
+        ({"task": "count"}, "task is 'count': no such task; there are counter, selective_counter,"),
+        ({"task": "x" * 5000}, "xxx…: no such task"),
+        ({"task": ["counter"]}, "task is ['counter']: no such task"),
         ({"text": "no/such/file"}, "no such file"),
-        ({"text": "counter"}, "--text=counter: a file of that name is ./counter"),
-        ({"task": "counter", "cells": ("lsmt",)}, "--cell=lsmt: no such cell"),
+        ({"text": "no\0file"}, "no such file"),
+        ({"text": "~nosuchuser/file"}, "no such file"),
+        ({"text": "x" * 5000}, "xxx…: no such file"),
+        ({"text": ""}, "source is empty"),
+        ({"text": "/dev/zero"}, "/dev/zero is no file but a device, a pipe or a socket"),
+        ({"text": "counter"}, "text is 'counter': a file of that name is './counter'"),
+        ({"task": "counter", "cells": ("lsmt",)}, "cell 'lsmt': no such cell"),
+        ({"task": "counter", "cells": "lstm"}, "cells is 'lstm', not several texts"),
+        ({"task": "counter", "cells": ()}, "no cell is named"),
+        ({"task": "counter", "overrides": ("data.source=ptb",)}, "data.source is not overridden"),
         ({"task": "counter", "overrides": ("child.unit=3",)}, "no field 'unit'"),
     ],
 )
 def test_what_cannot_be_explored_is_one_clear_line(values, message):
     with pytest.raises(InputError) as error:
         run(ExploreRequest(**values))
-    assert message in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and str(error.value).isprintable()
+    assert len(str(error.value)) < 500
 
 
 def test_the_binary_lists_the_tasks_and_refuses_in_one_line():
@@ -212,5 +238,5 @@ def test_the_binary_lists_the_tasks_and_refuses_in_one_line():
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == list(TASKS)
     done = binary("--task=count")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: --task=count: no such task")
+    assert done.stderr.startswith("error: task is 'count': no such task")
     assert len(done.stderr.splitlines()) == 1

@@ -3,15 +3,27 @@
 import contextlib
 import dataclasses
 import json
+import os
 import zipfile
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nas_with_rl.child_models.known_cells import KNOWN_CELLS
 from nas_with_rl.launch.explored_cells import NAMES, described, read_cell, read_cells
 from nas_with_rl.launch.trials import Trial, TrialStore
+from nas_with_rl.search_spaces.architecture import parse_architecture, random_architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.published import PUBLISHED
+from nas_with_rl.search_spaces.recurrent_cell import (
+    ACTIVATIONS,
+    BASES,
+    COMBINATIONS,
+    RecurrentCellSpace,
+    cell_of,
+)
 
 BASE_2 = "add tanh | elem_mult relu | elem_mult sigmoid | add relu | 1 0"
 
@@ -31,6 +43,51 @@ def test_an_architectures_text_says_its_base_with_bars_or_without(name, base):
     assert (cell.name, cell.architecture, cell.space.base) == ("cell", text, base)
     assert read_cell(text.replace(" | ", "  ")) == cell
     assert described(cell).startswith(f"cell of base {base}\nh(t) =\n")
+
+
+@settings(max_examples=100)
+@given(base=st.sampled_from(BASES), seed=st.integers(0, 2**32), longest=st.booleans())
+def test_the_text_of_any_cell_is_read_as_that_cell(base, seed, longest):
+    """The longest texts, of 310 characters, are longer than a file's name may be, 255."""
+    chosen = (("elem_mult",), ("identity",)) if longest else (COMBINATIONS, ACTIVATIONS)
+    space = RecurrentCellSpace(base, *chosen)
+    architecture = random_architecture(space.search_space(), np.random.default_rng(seed))
+    for text in (str(architecture), str(architecture).replace(" | ", " "), f" {architecture}\n"):
+        cell = read_cell(text)
+        assert (cell.architecture, cell.space.base) == (str(architecture), base)
+    read = parse_architecture(cell.architecture, cell.space.search_space())
+    assert cell_of(read) == cell_of(architecture)
+
+
+WORDS = st.sampled_from([*COMBINATIONS, *ACTIVATIONS, "|", "0", "14", "-", "x"])
+
+
+@settings(max_examples=300)
+@given(
+    st.text()
+    | st.text().map(lambda text: f"{text}.keras")
+    | st.text().map(lambda text: f"~{text}/")
+    | st.lists(WORDS, max_size=60).map(" ".join)
+    | st.integers(1, 10_000).map(lambda length: "a/" * length)
+)
+def test_any_text_is_a_cell_or_one_line(text):
+    if os.path.isdir(text.strip()):
+        return
+    try:
+        cell = read_cell(text)
+    except InputError as error:
+        assert str(error).isprintable() and len(str(error)) < 500
+    else:
+        assert text.strip() in (*NAMES, *PUBLISHED) or cell.architecture
+
+
+def test_a_path_is_a_cell_in_python_too_and_a_pipe_is_no_model(tmp_path):
+    place = stored_search(tmp_path / "found.keras", [BASE_2])
+    assert read_cell(place).architecture == BASE_2
+    os.mkfifo(tmp_path / "model.keras")
+    for text in (tmp_path, tmp_path / "model.keras"):
+        with pytest.raises(InputError, match=r"model\.keras': not a file"):
+            read_cell(text)
 
 
 def test_a_published_name_is_drawn():
@@ -65,19 +122,30 @@ def test_cells_of_one_kind_get_names_of_their_own():
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (("lsmt",), "--cell=lsmt: no such cell; there are lstm, rnn, gru,"),
-        (("add tanh",), "has 2 words; an architecture's text has 10 (base 2), 18 (base 4), 34"),
+        (("lsmt",), "cell 'lsmt': no such cell; there are lstm, rnn, gru,"),
+        (("",), "cell '': no such cell"),
+        ((" | ",), "cell '|': no such cell"),
+        (("~nosuchuser/run",), "cell '~nosuchuser/run': no such cell"),
+        (("~no\0user/run",), r"cell '~no\x00user/run': no such cell"),
+        (("\ud800",), r"cell '\ud800': no such cell"),
+        (("lstm/",), "cell 'lstm/': no such cell"),
+        (("x" * 100_000,), "xxx…: no such cell"),
+        (("x" * 5000 + ".keras",), "xxx…': no such file"),
+        (("a\0b.keras",), r"cell 'a\x00b.keras': no such file"),
+        (("x " * 5000,), "has 5000 words; an architecture's has 10 (base 2)"),
+        (("add tanh",), "has 2 words; an architecture's has 10 (base 2), 18 (base 4), 34"),
         ((BASE_2.replace("tanh", "tan"),), "'tan'"),
-        (("lstm", "lstm"), "--cell=lstm is there twice"),
-        (("nothing/model.keras",), "--cell=nothing/model.keras: no such file"),
-        ((".",), "--cell=. is neither a search's workdir nor a training's"),
+        (("lstm", "lstm"), "cell 'lstm' is there twice"),
+        (("nothing/model.keras",), "cell 'nothing/model.keras': no such file"),
+        ((".",), "cell '.' is neither a search's workdir nor a training's"),
     ],
 )
 def test_what_is_no_cell_is_one_clear_line(texts, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as error:
         read_cells(texts)
-    assert message in str(error.value) and "\n" not in str(error.value)
+    assert message in str(error.value) and str(error.value).isprintable()
+    assert len(str(error.value)) < 500
 
 
 def test_trained_models_in_directories_of_one_name_get_names_of_their_own(tmp_path):
@@ -112,7 +180,7 @@ def test_a_search_of_other_architectures_is_one_clear_line(tmp_path):
     with pytest.raises(InputError) as error:
         read_cell(str(place))
     assert str(error.value) == (
-        f"--cell={place} is a search of no recurrent cells; its best: 3 3 - 24 | 7 3 - 6"
+        f"cell '{place}' is a search of no recurrent cells; its best: 3 3 - 24 | 7 3 - 6"
     )
 
 
