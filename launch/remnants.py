@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -37,8 +38,12 @@ class PrivateFolder:
       path: of the directory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, variable: str = "") -> None:
         """Make the directory.
+
+        Args:
+          variable: of the environment; processes in which it names what lies in the directory end
+            with this one.
 
         Raises:
           InputError: there is no place for temporary files.
@@ -47,7 +52,8 @@ class PrivateFolder:
             self.path = Path(tempfile.mkdtemp(prefix="nas_with_rl-"))
         except OSError as error:
             raise InputError(f"TMPDIR has no place for temporary files: {error}") from None
-        self._guard = start_guard(folder=str(self.path))
+        mark = f"{variable}={self.path}" if variable else ""
+        self._guard = start_guard(mark=mark, folder=str(self.path))
 
     def close(self) -> None:
         """Delete the directory and what is in it."""
@@ -88,6 +94,13 @@ def module_path() -> str:
     return os.pathsep.join(entry for entry in entries if entry)
 
 
+def check_mark(mark: str) -> None:
+    """Raise ValueError for what is no "VARIABLE=VALUE": it could mark the processes of others."""
+    variable, _, value = mark.partition("=")
+    if not variable.isidentifier() or not value.strip("/"):
+        raise ValueError(f"{mark!r} is no VARIABLE=VALUE that marks a process")
+
+
 def kill_marked(mark: str) -> None:
     """Kill the processes that have a variable in their environment, and wait until they are gone.
 
@@ -95,8 +108,9 @@ def kill_marked(mark: str) -> None:
     environment, or has written over its own, is not found.
 
     Args:
-      mark: "VARIABLE=VALUE"; the value "a" also stands for "a/b".
+      mark: as `check_mark` takes it; the value "a" also stands for "a/b".
     """
+    check_mark(mark)
     end = time.monotonic() + REMNANT_SECONDS
     while remnants := list(_processes_with(mark.encode(errors="surrogateescape"))):
         for pid in remnants:
@@ -117,6 +131,11 @@ def _processes_with(mark: bytes) -> Iterator[int]:
 
 def main(parent: int, mark: str, folder: str) -> None:
     """Wait for the end of the parent, then clear away."""
+    with contextlib.suppress(AttributeError, OSError):  # an older kernel, another system
+        ended = select.poll()
+        ended.register(os.pidfd_open(parent), select.POLLIN)
+        if os.getppid() == parent:
+            ended.poll()
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     if mark:
