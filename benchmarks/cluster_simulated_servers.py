@@ -11,13 +11,12 @@ import socket
 import stat
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from cluster_processes import resident_mib
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.tf_config import VARIABLE, Cluster, Task, parse_tf_config
+from nas_with_rl.launch.tf_config import VARIABLE, Cluster, parse_tf_config
 
 
 class _Instant:
@@ -43,26 +42,15 @@ def main() -> None:
     cluster, _ = parse_tf_config(os.environ[VARIABLE])
     threads = len(cluster.ps) + len(cluster.workers) + cluster_servers.THREADS
     tf.config.threading.set_inter_op_parallelism_threads(threads)  # with fewer they wait for ever
+    # All workers of a process have one address, and so one server.
     rpc = cluster_worker.start_rpc_server(cluster.workers[0], _Instant())
-    sockets = [_socket(worker) for worker in cluster.workers]
     try:
         servers = _started(cluster, threads, limit_gib=float(sys.argv[1]))
-        for link in sockets[1:]:  # the others' address leads to the one server
-            link.unlink(missing_ok=True)
-            link.symlink_to(sockets[0])
         print("ready", len(servers) - len(cluster.ps), flush=True)
         sys.stdin.read()
     finally:
-        for path in sockets:
-            path.unlink(missing_ok=True)
         rpc.close()
     os._exit(0)  # TensorFlow's servers cannot be ended
-
-
-def _socket(worker: Task) -> Path:
-    from nas_with_rl.launch import cluster_worker
-
-    return Path(cluster_worker.rpc_address(worker).removeprefix("unix:"))
 
 
 def _started(cluster: Cluster, threads: int, *, limit_gib: float) -> list[Any]:

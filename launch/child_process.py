@@ -11,32 +11,45 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import functools
 import gc
 import importlib
+import io
+import math
 import os
 import pickle
 import signal
 import socket
-import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
+from nas_with_rl.launch.child_frames import (
+    SEND_SECONDS,
+    FrameReader,
+    Unreadable,
+    as_payload,
+    from_payload,
+    read_frame,
+    write_frame,
+)
 from nas_with_rl.launch.command_line import prepare_backend
+from nas_with_rl.launch.descendants import Descendant
 from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement, finite
 from nas_with_rl.launch.heartbeat import leave_with
-from nas_with_rl.launch.interruption import leave_now
 from nas_with_rl.launch.machine import Place
+from nas_with_rl.launch.remnants import module_path
 from nas_with_rl.search_spaces.errors import InputError
 
 LAST_SECONDS = 2  # for a process to end after its socket has
 ANYWHERE = "-"  # for CORE
+READY = 0  # the number of the answer that says that a process is ready
+HIGH_DESCRIPTOR = 200  # beyond those that a program opens, and closes or writes to by number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,63 +118,111 @@ def _check_function(name: str) -> None:
 class ChildProcess:
     """The parent's handle on a process that has just been started.
 
+    It ends with the process that has started it, even by SIGKILL and within C code that never
+    returns, and so does what it has started itself, in sessions of their own too. (On Linux; see
+    `kill_marked` for what escapes.)
+
     Attributes:
       connection: becomes readable when an answer is there, and when the process has died.
       pid: its number.
     """
 
     def __init__(self, place: Place, backends: Sequence[str]):
-        ours, theirs = socket.socketpair()
+        self.connection, theirs = socket.socketpair()
         core = ANYWHERE if place.core is None else place.core
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # modules as here
-        with theirs:
-            words = [theirs.fileno(), os.getpid(), core, *backends]
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "nas_with_rl.launch.child_process", *map(str, words)],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                env={**place.environment(), "PYTHONPATH": path},
-                start_new_session=True,  # out of reach of the terminal's Ctrl-C
-            )
-        self.connection = Connection(ours.detach())
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.connection.close)
+            with theirs:
+                words = [theirs.fileno(), os.getpid(), core, *backends]
+                module = "nas_with_rl.launch.child_process"
+                self._process = Descendant(
+                    [sys.executable, "-P", "-m", module, *map(str, words)],
+                    environment={**place.environment(), "PYTHONPATH": module_path()},
+                    pass_fds=(theirs.fileno(),),
+                )
+            stack.pop_all()
+        self._reader = FrameReader(self.connection)
+        self._number = READY  # of the last request
+        self._request: Work | Call | Group | None = None
+        self._is_awaited = True
         self.pid = self._process.pid
 
     def send(self, request: Work | Call | Group) -> bool:
         """Return whether the process has taken a request."""
+        payload = pickle.dumps(request)
+        self._number, self._request, self._is_awaited = self._number + 1, request, True
+        self.connection.settimeout(SEND_SECONDS)
         try:
-            self.connection.send(request)
-        except OSError:  # it has died
+            write_frame(self.connection, self._number, payload)
+        except OSError:  # it has died, or takes nothing any more
             return False
         return True
 
+    def has_news(self) -> bool:
+        """Return whether there is something to receive."""
+        return self._reader.has_news()
+
     def receive(self) -> Answer | Raised | None:
-        """Return the next answer; None from a process that has died."""
-        try:
-            return self.connection.recv()
-        except (EOFError, OSError):
+        """Return the answer to the last request; None where it is not whole yet.
+
+        Raises:
+          EOFError: the process has died, or closed its connection.
+          Unreadable: it has written what is no answer to that request.
+        """
+        frame = self._reader.read()
+        if frame is None:
             return None
+        number, payload = frame
+        if number != self._number or not self._is_awaited:
+            raise Unreadable("an answer that nobody has asked for")
+        self._is_awaited = False
+        try:
+            return _checked(from_payload(payload), self._request)
+        except Exception as error:
+            raise Unreadable(f"what is no answer ({type(error).__name__})") from error
 
     def has_ended(self) -> bool:
         """Return whether the process has died."""
-        return self._process.poll() is not None
+        return self._process.status() is not None
 
-    def kill(self) -> None:
-        """End the process, whatever it is doing, and what it has started."""
-        if not self.has_ended():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+    def kill(self) -> int:
+        """End the process, whatever it is doing, and what it has started; return its status."""
         self.connection.close()
-        self._process.wait()
+        return self._process.kill()
 
-    def death(self) -> int:
-        """Return the exit status of a process that has died: minus the signal's number, if any."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(LAST_SECONDS)
+    def death(self) -> int | None:
+        """End a process that has died; return its exit status, minus the signal's number if any.
+
+        None from one that lives, and has closed its connection.
+        """
+        status = self._process.status(seconds=LAST_SECONDS)
         self.kill()
-        return self._process.returncode
+        return status
 
 
-def main(words: Sequence[str]) -> None:
+def _checked(answer: Any, request: Any) -> Answer | Raised:
+    """Return an answer; TypeError where it is none to the request."""
+    if isinstance(answer, Raised):
+        if isinstance(answer.message, str) and isinstance(answer.trace, str):
+            return answer
+    elif isinstance(answer, Answer) and math.isfinite(answer.started + answer.ended):
+        returned = answer.returned
+        is_group = isinstance(request, tuple) and not isinstance(returned, Failure)
+        if not is_group or _are_results(returned, request):
+            return answer
+    raise TypeError("no answer to the request")
+
+
+def _are_results(returned: Any, group: Group) -> bool:
+    """Return whether there is one for each evaluation."""
+    return (
+        isinstance(returned, tuple)
+        and len(returned) == len(group)
+        and all(isinstance(result, Measurement | Failure) for result in returned)
+    )
+
+
+def main(words: Sequence[str]) -> NoReturn:
     """Answer requests until the parent is gone; the first answer says that the process is ready.
 
     Args:
@@ -172,16 +233,50 @@ def main(words: Sequence[str]) -> None:
     leave_with(int(parent))
     if core != ANYWHERE:
         os.sched_setaffinity(0, {int(core)})
-    connection = Connection(int(descriptor))
-    answers = _Answers()
+    for stream in (sys.stdout, sys.stderr):  # what cannot be written is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        connection.send_bytes(_answer(functools.partial(_prepare, backends)))
-        while True:
-            payload = _answer(functools.partial(answers.to, connection.recv_bytes()))
-            sys.stdout.flush()  # what the work has printed; a killed process would keep it
-            connection.send_bytes(payload)
-    except (EOFError, OSError):
-        leave_now(0)
+        _serve(_hidden(int(descriptor)), backends)
+    except (EOFError, OSError):  # the parent is gone, or the work has closed the connection
+        _leave(0)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+    except BaseException:  # it would wait for the work's threads
+        traceback.print_exc()
+        _leave(1)
+
+
+def _serve(connection: socket.socket, backends: Sequence[str]) -> NoReturn:
+    answers, process = _Answers(), os.getpid()
+    write_frame(connection, READY, _answer(functools.partial(_prepare, backends)))
+    while True:
+        number, request = read_frame(connection)
+        payload = _answer(functools.partial(answers.to, request))
+        if os.getpid() != process:  # the work has forked, and both have returned
+            _leave(0)
+        _flush()  # what the work has printed; a killed process would keep it
+        write_frame(connection, number, payload)
+
+
+def _hidden(descriptor: int) -> socket.socket:
+    """Return the connection, out of the way of the work and of what that starts."""
+    with contextlib.suppress(OSError):  # fewer are allowed
+        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR)
+        os.close(descriptor)
+        descriptor = high
+    return socket.socket(fileno=descriptor)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed by the work, a full disk, no reader
+            stream.flush()
+
+
+def _leave(status: int) -> NoReturn:
+    _flush()
+    os._exit(status & 0xFF)
 
 
 def _prepare(backends: Sequence[str]) -> None:
@@ -190,13 +285,17 @@ def _prepare(backends: Sequence[str]) -> None:
 
 
 def _answer(function: Callable[[], Any]) -> bytes:
-    """Return, pickled, what a function returns or raises."""
+    """Return what a function returns or raises, as the payload of an answer."""
     started = time.time()
     try:
-        return pickle.dumps(Answer(function(), started, time.time()))
+        return as_payload(Answer(function(), started, time.time()))
     except Exception as error:
-        raised = Raised(str(error), traceback.format_exc(), isinstance(error, InputError))
-        return pickle.dumps(raised)
+        trace = traceback.format_exc()
+        try:
+            message = str(error)
+        except Exception:  # its own
+            message = type(error).__name__
+        return as_payload(Raised(message, trace, isinstance(error, InputError)))
 
 
 class _Answers:
@@ -219,16 +318,14 @@ class _Answers:
             with out_of_memory_is_a_failure():
                 if isinstance(request, Call):
                     return _function(request.function)(request.argument)
-                return self._results(request)
+                return self._evaluated(request)
         except ChildFailure as failure:
             return Failure(failure.reason, str(failure))
 
-    def _results(self, group: Group) -> Results:
+    def _evaluated(self, group: Group) -> Results:
         assert self._evaluate is not None, "evaluations came before the work"
         results = tuple(self._evaluate(group))
-        if len(results) != len(group) or not all(
-            isinstance(result, Measurement | Failure) for result in results
-        ):
+        if not _are_results(results, group):
             raise TypeError(
                 "the work must return a Measurement or a Failure for each of its "
                 f"{len(group)} evaluations, not {results!r}"

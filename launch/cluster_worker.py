@@ -7,9 +7,10 @@ chief: closure on the worker's TensorFlow server
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import fcntl
 import os
+import sys
 import threading
 import traceback
 from collections import OrderedDict, deque
@@ -19,17 +20,26 @@ from typing import Any
 from nas_with_rl.launch.child_processes import ChildProcesses, EvaluationStopped
 from nas_with_rl.launch.cluster_messages import Reply, digest_of, read_digest, read_request
 from nas_with_rl.launch.evaluation import Evaluation
+from nas_with_rl.launch.remnants import PrivateFolder
 from nas_with_rl.launch.tf_config import Task
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 METHOD = "evaluate"
+FOLDER_DESCRIPTOR = 217  # any that nobody else takes
 NUM_KEPT = 16  # newest replies, for a chief that has died before it recorded them
 
 
 def rpc_address(task: Task) -> str:
-    """Return where a worker's RPC server listens: known to the chief, reachable by the worker."""
-    return f"unix:/tmp/nas_with_rl-worker-{task.port}.socket"
+    """Return where a worker's RPC server listens: known to the chief, reachable by the worker.
+
+    The chief cannot know which private directory a worker has made, on whichever machine. But
+    server and client are one process, the worker: on Linux the address names that directory by a
+    descriptor, which also leaves the path as short as a socket's has to be (107 bytes).
+    """
+    if sys.platform == "linux":
+        return f"unix:/proc/self/fd/{FOLDER_DESCRIPTOR}/rpc"
+    return f"unix:/tmp/nas_with_rl-{os.getuid()}-worker-{task.port}/rpc"
 
 
 class ChildService:
@@ -100,30 +110,23 @@ class RpcServer:
     """A worker's RPC server; it answers as long as this lives."""
 
     server: Any
-    path: Path
+    folder: PrivateFolder
 
     def close(self) -> None:
-        """Remove the socket's file."""
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        """Remove the socket."""
+        self.folder.close()
 
 
 def start_rpc_server(task: Task, service: ChildService) -> RpcServer:
     """Start the server that the chief's closures call, on the worker's own machine.
 
     Raises:
-      InputError: the socket's file cannot be made anew.
+      InputError: there is no place for its socket.
     """
     import tensorflow as tf
 
     address = rpc_address(task)
-    path = Path(address.removeprefix("unix:"))
-    try:
-        path.unlink(missing_ok=True)  # of a worker that was killed
-    except OSError as error:
-        raise InputError(
-            f"{path} of an earlier {task} cannot be removed: {error.strerror}"
-        ) from None
+    folder = _opened_folder(Path(address.removeprefix("unix:")).parent)
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
     def evaluate(request: tf.Tensor) -> tf.Tensor:
@@ -132,9 +135,27 @@ def start_rpc_server(task: Task, service: ChildService) -> RpcServer:
 
     server = tf.distribute.experimental.rpc.Server.create("grpc", address)
     server.register(METHOD, evaluate)
-    before = os.umask(0o077)  # the socket is this user's alone
+    server.start()
+    return RpcServer(server, folder)
+
+
+def _opened_folder(name: Path) -> PrivateFolder:
+    """Return a directory that has a name for this process, beside its own."""
+    folder = PrivateFolder()
+    if sys.platform != "linux":
+        name.unlink(missing_ok=True)  # of a worker that was killed
+        name.symlink_to(folder.path)
+        return folder
+    opened = os.open(folder.path, os.O_PATH | os.O_DIRECTORY)
     try:
-        server.start()
-    finally:
-        os.umask(before)
-    return RpcServer(server, path)
+        given = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, FOLDER_DESCRIPTOR)
+    except OSError:
+        given = -1
+    os.close(opened)
+    if given != FOLDER_DESCRIPTOR:
+        folder.close()
+        raise InputError(
+            f"a worker needs the descriptor {FOLDER_DESCRIPTOR}, which is not free: close it, or "
+            "raise the number of open files (ulimit -n)"
+        )
+    return folder

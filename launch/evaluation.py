@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import re
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from typing import Protocol
 
-from nas_with_rl.child_models.failures import ChildFailure, FailureReason
+from nas_with_rl.child_models.failures import FAILURE_REASONS, ChildFailure, FailureReason
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.trials import Metrics
 from nas_with_rl.search_spaces.architecture import Architecture
+
+MOST_CHARACTERS = 10_000  # of a failure's message
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but for tabs and ends of lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +47,29 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """Why a child has no measurement; the reason comes from a closed list."""
+    """Why a child has no measurement.
+
+    Attributes:
+      reason: from a closed list.
+      message: any text; what a terminal or the store would not take is written as \\x1b, and of
+        more than `MOST_CHARACTERS` the middle is left out.
+    """
 
     reason: FailureReason
     message: str
+
+    def __post_init__(self) -> None:
+        if self.reason not in FAILURE_REASONS:
+            raise ValueError(f"reason is {self.reason!r}, not one of {', '.join(FAILURE_REASONS)}")
+        object.__setattr__(self, "message", _printable(self.message))
+
+
+def _printable(text: str) -> str:
+    half = MOST_CHARACTERS // 2
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[:half]}\n... {len(text) - 2 * half} characters ...\n{text[-half:]}"
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 @dataclasses.dataclass(frozen=True)

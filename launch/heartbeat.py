@@ -24,14 +24,18 @@ def leave_with_supervisor() -> None:
     supervisor = int(os.environ.get(SUPERVISOR_VARIABLE) or 0)
     if not supervisor:
         return
-    if sys.platform == "linux":
-        # In a process that was stopped (SIGSTOP) the thread below is stopped too.
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     leave_with(supervisor)
 
 
 def leave_with(parent: int) -> None:
-    """End this process, also from within a long computation, when its parent has ended."""
+    """End this process, also from within a long computation, when its parent has ended.
+
+    On Linux also when the parent's thread that has started it has.
+    """
+    if sys.platform == "linux":
+        # The thread below is stopped in a process that is (SIGSTOP), and waits for C code that
+        # keeps Python's lock.
+        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(ORPHANED_STATUS)
     threading.Thread(target=_watch, args=(parent,), name="parent watch", daemon=True).start()

@@ -143,6 +143,15 @@ def resident_gib(pid: int) -> float | None:
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / GIB
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether a process was stopped, as by SIGSTOP; False where there is no /proc."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2]
+    except OSError:
+        return False
+    return after_name.startswith(b"T")
+
+
 def kernel_oom_kills() -> int:
     """Return how many processes the kernel has killed for want of memory since it started."""
     try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from nas_with_rl.child_models.failures import FailureReason
 from nas_with_rl.launch import machine
+from nas_with_rl.launch.child_frames import Unreadable
 from nas_with_rl.launch.child_process import (
     Answer,
     Call,
@@ -21,6 +22,7 @@ from nas_with_rl.launch.child_process import (
 from nas_with_rl.launch.evaluation import Failure
 from nas_with_rl.search_spaces.errors import InputError
 
+STOPPED_LOOKS = 600  # that a stopped process is left to whoever may have stopped it: a minute
 STARTS = 3  # of a process that dies each time before it has done anything: then it is hopeless
 
 
@@ -63,6 +65,7 @@ class ProcessSlot:
         self.process: ChildProcess | None = None
         self.is_ready = False
         self.job: Job | None = None
+        self._stopped_looks = 0  # in a row that found the process stopped
         self._work: Work | None = None
         self._starts = 0  # in a row that came to nothing
 
@@ -96,9 +99,14 @@ class ProcessSlot:
           InputError: raised in the process.
         """
         assert self.process
-        answer = self.process.receive()
-        if answer is None:
+        try:
+            answer = self.process.receive()
+        except EOFError:
             return self._died()
+        except Unreadable as error:
+            return self._died(f"wrote {error} to the connection")
+        if answer is None:
+            return None if self.is_ready else self._examined()  # the rest may never come
         job, self.job = self.job, None
         self.is_ready = True
         self._starts = 0 if job else self._starts
@@ -113,10 +121,17 @@ class ProcessSlot:
         Raises:
           InputError: a process that passes the memory ceiling before it has a child.
         """
-        if self.process is None or self.is_ready or self.process.connection.poll():
+        if self.process is None or self.is_ready or self.process.has_news():
             return None  # or it has just answered
+        return self._examined()
+
+    def _examined(self) -> tuple[Job, Broken] | None:
+        assert self.process
         if self.process.has_ended():
             return self._died()  # and something that it has started holds the connection
+        self._stopped_looks = self._stopped_looks + 1 if machine.is_stopped(self.process.pid) else 0
+        if self._stopped_looks > STOPPED_LOOKS:
+            return self._died("was stopped, and nobody let it go on")
         resident = machine.resident_gib(self.process.pid) or 0.0
         if resident > self._memory_gib:
             took = f"{resident:.1f} GiB of memory, more than {self._memory_gib:.1f} GiB"
@@ -136,18 +151,20 @@ class ProcessSlot:
             self.process.kill()  # first: Ctrl-C here would lose a process
         self.process, self.is_ready, self.job, self._work = None, False, None, None
 
-    def _died(self) -> tuple[Job, Broken] | None:
+    def _died(self, how: str | None = None) -> tuple[Job, Broken] | None:
+        """End a process that is dead, or for another reason of no use any more."""
         assert self.process
-        status = self.process.death()
+        status = None if how else self.process.death()
+        how = how or _ended(status)
         if self.job:
             killed = status == -signal.SIGKILL
             by_kernel = killed and machine.kernel_oom_kills() > self._oom_kills
             reason: FailureReason = "out_of_memory" if by_kernel else "crashed"
-            return self._break(reason, f"its process {_ended(status)}")
+            return self._break(reason, f"its process {how}")
         was_ready = self.is_ready
         self.reset()
-        if not was_ready and (status >= 0 or self._starts >= STARTS):
-            raise WorkError(f"a child process {_ended(status)} before its first child")
+        if not was_ready and ((status is not None and status >= 0) or self._starts >= STARTS):
+            raise WorkError(f"a child process {how} before its first child")
         return None
 
     def _break(self, reason: FailureReason, message: str) -> tuple[Job, Broken]:
@@ -158,7 +175,9 @@ class ProcessSlot:
         return job, Broken(Failure(reason, message), self._given, time.time())
 
 
-def _ended(status: int) -> str:
+def _ended(status: int | None) -> str:
+    if status is None:
+        return "closed its connection"
     if status >= 0:
         return f"ended with status {status}"
     names = {number.value: number.name for number in signal.Signals}

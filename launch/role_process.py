@@ -11,14 +11,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 from nas_with_rl.launch.heartbeat import HEARTBEAT_VARIABLE, SUPERVISOR_VARIABLE
+from nas_with_rl.launch.remnants import REMNANT_SECONDS, kill_marked
 
 RESUME_FLAG = "--resume"
-REMNANT_SECONDS = 2.0  # for what a dead process has started to be gone
 CHUNK = 2**16  # bytes
 
 
@@ -113,7 +113,8 @@ class RoleProcess:
         self.is_over = True
         self._signal_group(signal.SIGKILL)
         self._process.wait()
-        _kill_remnants(self._beats)
+        # Its child processes and what they have started are in sessions of their own.
+        kill_marked(f"{HEARTBEAT_VARIABLE}={self._beats}")
         for relay in self._relays:  # ends when nobody can write to it any more
             relay.join(REMNANT_SECONDS)
         if self._log:
@@ -184,26 +185,3 @@ def _opened(role: Role, command: list[str]) -> IO[bytes] | None:
 def _write(descriptor: int, output: bytes) -> None:
     while output:
         output = output[os.write(descriptor, output) :]
-
-
-def _kill_remnants(beats: Path) -> None:
-    """Kill what a role has started in sessions of its own, as a worker does its children.
-
-    They are known by their environment, which Linux alone shows; what is started by
-    `child_process` ends by itself soon after its parent anyway.
-    """
-    end = time.monotonic() + REMNANT_SECONDS
-    while remnants := list(_processes_with(f"{HEARTBEAT_VARIABLE}={beats}".encode())):
-        for pid in remnants:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > end:
-            return
-        time.sleep(0.01)
-
-
-def _processes_with(variable: bytes) -> Iterator[int]:
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):  # another user's, or one that has just ended
-            if variable in environment.read_bytes().split(b"\0"):
-                yield int(environment.parent.name)

@@ -15,13 +15,14 @@ import contextlib
 import dataclasses
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nas_with_rl.launch.command_line import INTERRUPTED_STATUS, USAGE_STATUS
+from nas_with_rl.launch.heartbeat import HEARTBEAT_VARIABLE
+from nas_with_rl.launch.remnants import PrivateFolder
 from nas_with_rl.launch.role_process import Role, RoleProcess
 
 GIVEN_UP_STATUS = 1
@@ -74,7 +75,7 @@ class Supervisor:
     """Keeps roles running, and leaves no process behind however it ends.
 
     It has to live in the main thread. Should it be killed, its roles leave by themselves, if they
-    call `heartbeat.leave_with_supervisor`.
+    call `heartbeat.leave_with_supervisor`, and a guard ends what they have started.
     """
 
     def __init__(self, roles: Sequence[Role], patience: Patience = Patience()):
@@ -82,11 +83,8 @@ class Supervisor:
         self._num_interrupts = 0
         self._handlers: dict[int, Any] = {}
         # Of its own, so that no other supervisor has a file of the same name.
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="nas_with_rl-", ignore_cleanup_errors=True
-        )
-        folder = Path(self._folder.name)
-        self._posts = [_Post(role, folder / role.name, patience) for role in roles]
+        self._folder = PrivateFolder(variable=HEARTBEAT_VARIABLE)
+        self._posts = [_Post(role, self._folder.path / role.name, patience) for role in roles]
 
     def __enter__(self) -> Supervisor:
         for number in _SIGNALS:
@@ -99,7 +97,7 @@ class Supervisor:
 
     def __exit__(self, *error: object) -> None:
         self._end_all()
-        self._folder.cleanup()
+        self._folder.close()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 

@@ -208,6 +208,8 @@ def synchronous_runs(tmp_path_factory):
     """Each search on a cluster, both side by side, and then each in one process."""
     folder = tmp_path_factory.mktemp("equal")
     outputs = {}
+    temporary = folder / ("longer-than-the-path-of-a-socket" * 4)
+    temporary.mkdir()
 
     def run(commands):
         started = {}
@@ -216,7 +218,7 @@ def synchronous_runs(tmp_path_factory):
             with outputs[place].open("wb") as output:
                 started[place] = subprocess.Popen(
                     [sys.executable, "-m", *command, f"--workdir={folder / place}"],
-                    env=environment(folder),
+                    env={**environment(folder), "TMPDIR": str(temporary)},
                     stdout=output,
                     stderr=output,
                 )
@@ -288,3 +290,8 @@ def test_each_of_two_clusters_has_used_its_own_workers(synchronous_runs):
             workers = {trial.worker for trial in store.all()}
         expected = {f"{socket.gethostname()}/worker-{index}" for index in range(num_workers)}
         assert workers <= expected and len(workers) > 1
+
+
+def test_a_cluster_leaves_nothing_among_the_temporary_files(synchronous_runs):
+    (temporary,) = synchronous_runs.glob("longer-than-the-path-of-a-socket*")
+    assert list(temporary.glob("nas_with_rl*")) == []

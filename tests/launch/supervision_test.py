@@ -13,6 +13,7 @@ import pytest
 from nas_with_rl.launch.heartbeat import HEARTBEAT_VARIABLE
 
 FOLDER = Path(__file__).parent
+PATH = os.pathsep.join(map(str, (FOLDER.parents[1], FOLDER)))
 SUPERVISOR = FOLDER / "supervised_toys.py"
 CLUSTER = ("chief-0", "ps-0", "worker-0", "worker-1")
 KILLED = "died of SIGKILL, started again"
@@ -28,8 +29,7 @@ class Toys:
             words = [*program, directory, *names, "--supervise"]
         self.process = subprocess.Popen(
             [*wrapper, sys.executable, *words],
-            # A killed one leaves its files in TMPDIR.
-            env={**os.environ, "TMPDIR": str(directory), "PYTHONPATH": str(FOLDER)},
+            env={**os.environ, "TMPDIR": str(directory), "PYTHONPATH": PATH},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -307,9 +307,17 @@ def test_a_chief_that_does_not_end_is_killed_after_a_while(supervised):
 
 def test_a_killed_supervisor_leaves_nobody_not_even_a_stopped_role(supervised):
     toys = supervised()
+    toys.spawned("worker-1")
     os.kill(toys.pid("worker-0"), signal.SIGSTOP)
+    assert folders_of(toys)
     toys.process.kill()
     wait_until(lambda: not any(map(is_running, toys.pids())))
+    wait_until(lambda: not folders_of(toys))
+
+
+def folders_of(toys):
+    """Return the directories that a supervisor has made for itself."""
+    return list(toys.directory.glob("nas_with_rl-*"))
 
 
 def test_the_chiefs_output_is_shown_as_it_comes_and_logged(supervised):
