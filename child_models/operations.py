@@ -15,6 +15,16 @@ Combination = Callable[[Tensor, Tensor], Tensor]
 Activation = Callable[[Tensor], Tensor]
 
 
+def maximum(left: Tensor, right: Tensor) -> Tensor:
+    """Return the greater of two tensors, element by element; NaN where either is.
+
+    Ties, in value and in gradient, go to the left one.
+    """
+    # Not `keras.ops.maximum`: XLA's may answer the other input where one is NaN, on CPU.
+    first = keras.ops.logical_or(left >= right, keras.ops.isnan(left))
+    return keras.ops.where(first, left, right)
+
+
 def _identity(value: Tensor) -> Tensor:
     return value
 
@@ -23,7 +33,7 @@ COMBINATIONS: Mapping[str, Combination] = MappingProxyType(
     {
         "add": keras.ops.add,
         "elem_mult": keras.ops.multiply,
-        "max": keras.ops.maximum,
+        "max": maximum,
     }
 )
 

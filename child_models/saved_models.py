@@ -15,12 +15,17 @@ from typing import Any, Literal
 
 import keras
 
+from nas_with_rl.child_models.registration import register_now
+from nas_with_rl.child_models.saved_classes import check_classes
 from nas_with_rl.search_spaces.errors import InputError
 
 MEMBER = "nas_with_rl.json"
 _OF_KERAS = "config.json"  # a member of every .keras file
 
+_MOST_BYTES = 16 * 2**20  # of a member of JSON; a vocabulary of a million words has about as much
+
 Kind = Literal["convnet", "language_model"]
+_CLASS_OF = {"convnet": "Functional", "language_model": "LanguageModel"}  # by kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,33 +65,87 @@ def describe_model(path: str | Path) -> SavedDescription:
       InputError: no such file, no `.keras` file, or one of another project's model.
     """
     path = Path(path).expanduser()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
-            values: Any = json.loads(archive.read(MEMBER)) if MEMBER in members else None
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"{path} is no .keras file that can be read: {reason}") from None
-    if values is None and _OF_KERAS not in members:
+    members = _read(path)
+    if MEMBER not in members and _OF_KERAS not in members:
         raise InputError(f"{path} is no .keras file: it has no {_OF_KERAS}")
+    another = (
+        f"{path} is another model, neither a ConvNet nor a language model that train_architecture "
+        "saved"
+    )
+    if MEMBER not in members:
+        raise InputError(f"{another}: it has no {MEMBER}")
+    values = members[MEMBER]
     try:
-        return SavedDescription(**values | {"vocabulary": tuple(values["vocabulary"])})
+        description = SavedDescription(**values | {"vocabulary": tuple(values["vocabulary"])})
     except (TypeError, KeyError):
-        raise InputError(
-            f"{path} is another model, neither a ConvNet nor a language model that "
-            f"train_architecture saved: it has no {MEMBER}"
-        ) from None
+        description = None
+    if description is None or not _is_sound(description):
+        raise InputError(f"{another}: its {MEMBER} does not describe one")
+    return description
 
 
 def load_model(path: str | Path) -> keras.Model:
     """Load a model that a final training saved.
 
+    Keras sees the file after the classes that it names have been compared with those of this
+    project's models; see `saved_classes`.
+
     Raises:
-      InputError: as `describe_model`, or the file is damaged.
+      InputError: as `describe_model`; the file is damaged, or names another class.
     """
-    describe_model(path)
+    path = Path(path).expanduser()
+    kind = describe_model(path).kind
+    if path.suffix != ".keras":
+        raise InputError(f"{path} does not end in .keras, as Keras wants a model's file to")
+    config = _read(path).get(_OF_KERAS)
     try:
-        return keras.models.load_model(Path(path).expanduser(), compile=False)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} is damaged, Keras cannot load it: {reason}") from None
+        check_classes(config)
+    except InputError as error:
+        raise InputError(f"{path} is not loaded: {error}") from None
+    if not isinstance(config, dict) or config.get("class_name") != _CLASS_OF[kind]:
+        raise InputError(f"{path} is damaged: its {_OF_KERAS} is not that of a {kind}")
+    register_now()
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # there is no end to what Keras may meet in a damaged file
+        raise InputError(f"{path} is damaged, Keras cannot load it: {_reason(error)}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the JSON members of a .keras file, those of `MEMBER` and `_OF_KERAS` that it has.
+
+    Raises:
+      InputError: no such file, one that cannot be read, or with a member that is too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {each.filename: each for each in archive.infolist()}
+            wanted = [members[name] for name in (MEMBER, _OF_KERAS) if name in members]
+            for each in wanted:
+                if each.file_size > _MOST_BYTES:
+                    size = f"{each.file_size / 2**20:,.0f} MiB"
+                    limit = f"{_MOST_BYTES // 2**20} MiB"
+                    raise ValueError(f"its {each.filename} has {size}, more than {limit}")
+            return {each.filename: json.loads(archive.read(each)) for each in wanted}
+    except Exception as error:  # there is no end to what zipfile may meet in a damaged file
+        raise InputError(f"{path} is no .keras file that can be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception, limit: int = 200) -> str:
+    """Return an error's first line, without the path that a system's error repeats."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    line = (text.strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _is_sound(description: SavedDescription) -> bool:
+    """Say whether all values have the types that they are declared with."""
+    return (
+        isinstance(description.kind, str)
+        and description.kind in _CLASS_OF
+        and isinstance(description.architecture, str)
+        and isinstance(description.experiment, str)
+        and isinstance(description.epoch, int)
+        and isinstance(description.validation, int | float)
+        and all(isinstance(token, str) for token in description.vocabulary)
+    )

@@ -36,7 +36,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.operations import Tensor
+from nas_with_rl.child_models.operations import Tensor, maximum
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
@@ -330,10 +330,7 @@ def _levels(
 def _values(left: Tensor, right: Tensor, nodes: Nodes, one: Tensor) -> _Values:
     combined = keras.ops.where(nodes.adds > 0, left + right, left * right)
     if nodes.maximizes is not None:
-        # Not `maximum`: XLA's may answer the other input where one is NaN, on CPU.
-        first = keras.ops.logical_or(left >= right, left != left)
-        maximum = keras.ops.where(first, left, right)
-        combined = keras.ops.where(nodes.maximizes > 0, maximum, combined)
+        combined = keras.ops.where(nodes.maximizes > 0, maximum(left, right), combined)
     before = combined / one
     squashed = keras.ops.tanh(nodes.slope * before)
     passed = keras.ops.where(before <= nodes.threshold, keras.ops.zeros_like(before), before)
@@ -374,7 +371,7 @@ def _inputs_gradient(
     d_left = keras.ops.where(adds, d_before, d_before * right)
     d_right = keras.ops.where(adds, d_before, d_before * left)
     if nodes.maximizes is not None and nodes.turned is not None:
-        # All to the first input where both are equal, as `keras.ops.maximum` has it.
+        # All to the first input where both are equal, as `operations.maximum` has it.
         wins = keras.ops.where(nodes.turned > 0, left > right, left >= right)
         maximizes, zeros = nodes.maximizes > 0, keras.ops.zeros_like(d_before)
         d_left = keras.ops.where(maximizes, keras.ops.where(wins, d_before, zeros), d_left)

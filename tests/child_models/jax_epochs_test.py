@@ -49,6 +49,8 @@ def test_a_model_saved_on_jax_says_the_same_on_tensorflow(trained):
 
 
 def test_what_holds_on_jax_alone(tmp_path):
-    files = [str(HERE / name) for name in ("jax_cases.py", "keyed_draws_test.py")]
+    files = [
+        str(HERE / name) for name in ("jax_cases.py", "keyed_draws_test.py", "operations_test.py")
+    ]
     done = run_on_jax(["-m", "pytest", *files], tmp_path)
     assert done.returncode == 0, done.stdout[-4000:]
