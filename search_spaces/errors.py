@@ -1,4 +1,4 @@
-"""The one error that means: the user can mend this."""
+"""The one error that means: the user can mend this; and how it shows a value."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,18 @@ class InputError(ValueError):
     The message is one line that names the value, the limit and the flag or argument. Binaries
     print it without a traceback and leave with exit status 2.
     """
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """Return a text as one line of at most so many characters."""
+    line = " ".join(text[: 10 * limit].split())  # a text may be a whole file
+    whole = len(line) <= limit and len(text) <= 10 * limit
+    return line if whole else line[: limit - 1] + "…"
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return how a message shows a value, whatever it is: its `repr`, shortened."""
+    try:
+        return shortened(repr(value), limit)
+    except Exception:  # an integer of thousands of digits; an object that cannot be shown
+        return f"a value of type {type(value).__name__}"
