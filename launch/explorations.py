@@ -32,10 +32,11 @@ from nas_with_rl.launch.interruption import leave_now, run_interruptibly
 from nas_with_rl.launch.training_progress import EpochBar
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
 PAGE = "explore.html"
-MOST_LAYERS, MOST_GENERATED = 3, 10_000
+MOST_LAYERS, MOST_GENERATED, MOST_TEMPERATURE = 3, 10_000, 1e6
 _LEAST_PROBABILITY = 2.0**-64  # float32 rounds the softmax's least ones to 0
 PROMPT = 500  # characters at the end of the page's text, which the generated text continues
 
@@ -67,18 +68,22 @@ class ExploreRequest:
     overrides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if (self.task is None) == (self.text is None):
-            raise InputError("what is explored is either --task=NAME or --text=PATH")
+            raise InputError("what is explored is either task=NAME or text=PATH")
         if not self.cells:
             raise InputError(
-                "--cell is missing: a name, an architecture's text, a search's workdir"
+                "cells is empty: it takes a name, an architecture's text, a search's workdir"
             )
-        if self.num_layers is not None and not 1 <= self.num_layers <= MOST_LAYERS:
-            raise InputError(f"--num_layers={self.num_layers} is not from 1 to {MOST_LAYERS}")
-        if not 0 <= self.generate <= MOST_GENERATED:
-            raise InputError(f"--generate={self.generate} is not from 0 to {MOST_GENERATED:,}")
-        if not 0 <= self.temperature < float("inf"):
-            raise InputError(f"--temperature={self.temperature} is not a number from 0 on")
+        if self.num_layers is not None:
+            check_range(self, ["num_layers"], least=1, most=MOST_LAYERS)
+        check_range(self, ["generate"], least=0, most=MOST_GENERATED)
+        check_range(self, ["temperature"], least=0, most=MOST_TEMPERATURE)
+        check_range(self, ["seed"], least=0, most=2**63 - 1)
+        if self.temperature != 1 and not self.generate:
+            raise InputError(
+                f"temperature is {self.temperature}, which has no effect: generate is 0"
+            )
 
     @property
     def settings(self) -> tuple[str, ...]:

@@ -184,11 +184,11 @@ def test_overrides_of_a_texts_batches_stay_and_the_rest_is_made_for_the_text(tmp
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "either --task=NAME or --text=PATH"),
-        ({"task": "counter", "text": "x"}, "either --task=NAME or --text=PATH"),
-        ({"task": "counter", "num_layers": 4}, "--num_layers=4 is not from 1 to 3"),
-        ({"task": "counter", "generate": -1}, "--generate=-1 is not from 0 to 10,000"),
-        ({"task": "counter", "temperature": -0.5}, "--temperature=-0.5 is not a number from 0 on"),
+        ({}, "either task=NAME or text=PATH"),
+        ({"task": "counter", "text": "x"}, "either task=NAME or text=PATH"),
+        ({"task": "counter", "num_layers": 4}, "num_layers is 4, above 3"),
+        ({"task": "counter", "generate": -1}, "generate is -1, below 0"),
+        ({"task": "counter", "temperature": -0.5}, "temperature is -0.5, below 0"),
         ({"task": "count"}, "--task=count: no such task; there are counter, selective_counter,"),
         ({"text": "no/such/file"}, "no such file"),
         ({"text": "counter"}, "--text=counter: a file of that name is ./counter"),
