@@ -13,6 +13,7 @@ import keras
 
 from nas_with_rl.child_models.operations import Tensor
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 RATES = ("embedding", "input", "recurrent", "output")
 
@@ -38,8 +39,7 @@ class Dropout:
     output: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("variational", "zaremba"):
-            raise InputError(f"dropout.kind is {self.kind!r}, not variational or zaremba")
+        check_fields(self, "dropout")
         for name in RATES:
             rate = getattr(self, name)
             if not 0 <= rate < 1:

@@ -20,9 +20,12 @@ from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_
 from nas_with_rl.child_models.training import ChildInTraining
 from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 # Called after each epoch with (epoch from 1, training loss, validation accuracy).
 Report = Callable[[int, float, float], None]
+
+MAX_EPOCHS, MAX_BATCH, MAX_UPSAMPLED = 1_000_000, 1_000_000, 1_024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,16 +68,15 @@ class ImageTraining:
     jit_compile: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "decay_epochs", tuple(self.decay_epochs))
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}, below 1")
+        check_fields(self)
+        check_range(self, ["epochs"], least=1, most=MAX_EPOCHS)
+        check_range(self, ["batch_size"], least=1, most=MAX_BATCH)
+        check_range(self, ["upsampled_size"], least=0, most=MAX_UPSAMPLED)
         for name in ("learning_rate", "decay_factor", "batch_norm_epsilon"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} is {getattr(self, name)}, not above 0 and finite")
-        for name in ("weight_decay", "upsampled_size"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}, below 0 or not finite")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"weight_decay is {self.weight_decay}, below 0 or not finite")
         if not 0 <= self.momentum < 1:
             raise InputError(f"momentum is {self.momentum}, not at least 0 and below 1")
         for fraction in self.decay_epochs:

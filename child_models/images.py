@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from nas_with_rl.child_models.image_sources import permutation, read_split
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 Tensor = Any  # a tensor of whichever backend Keras runs on
 
 DatasetName = Literal["cifar10", "digits"]
-DATASETS: tuple[str, ...] = get_args(DatasetName)
 NUM_CLASSES = 10  # of either
 SIDES = {"cifar10": 32, "digits": 8}  # pixels
 
@@ -44,14 +44,13 @@ class ImageDataConfig:
         the mean of the area it covers; 0 keeps the data set's own.
     """
 
-    dataset: str = "cifar10"
+    dataset: DatasetName = "cifar10"
     num_train: int = 45_000
     num_validation: int = 5_000
     resolution: int = 0
 
     def __post_init__(self) -> None:
-        if self.dataset not in DATASETS:
-            raise InputError(f"dataset is {self.dataset!r}, not one of {', '.join(DATASETS)}")
+        check_fields(self)
         for name in ("num_train", "num_validation"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, below 1")

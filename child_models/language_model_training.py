@@ -22,13 +22,14 @@ from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_
 from nas_with_rl.child_models.text import Corpus, contiguous_batches
 from nas_with_rl.child_models.training import ChildInTraining
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 # Called after each epoch with (epoch from 1, training perplexity, validation perplexity).
 Report = Callable[[int, float, float], None]
 
 MAX_PARAMETERS = 10**12  # of a model, and of a layer's hidden units
 MAX_NLL = 20.0  # nats per token; a perplexity is reported as at most e^20 = 4.9e8
-OPTIMIZERS = ("sgd", "adam")
+MAX_LAYERS, MAX_EPOCHS, MAX_BATCH = 100, 1_000_000, 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,13 +80,13 @@ class LanguageModelTraining:
     jit_compile: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("units", "num_layers", "epochs", "batch_size", "num_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}, below 1")
-        for name in ("num_parameters", "units"):
-            if getattr(self, name) > MAX_PARAMETERS:
-                raise InputError(f"{name} is {getattr(self, name):,}, above {MAX_PARAMETERS:,}")
-        for name in ("num_parameters", "embedding_units", "steps_per_epoch", "decay_after"):
+        check_fields(self)
+        check_range(self, ["units"], least=1, most=MAX_PARAMETERS)
+        check_range(self, ["num_parameters", "embedding_units"], least=0, most=MAX_PARAMETERS)
+        check_range(self, ["num_layers"], least=1, most=MAX_LAYERS)
+        check_range(self, ["epochs"], least=1, most=MAX_EPOCHS)
+        check_range(self, ["batch_size", "num_steps"], least=1, most=MAX_BATCH)
+        for name in ("steps_per_epoch", "decay_after"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}, below 0")
         for name in ("learning_rate", "decay_factor", "clip_norm", "init_scale"):
@@ -94,8 +95,6 @@ class LanguageModelTraining:
                 raise InputError(f"{name} is {value}, not a number above 0")
         if not 0 <= self.weight_decay < 1:
             raise InputError(f"weight_decay is {self.weight_decay}, not at least 0 and below 1")
-        if self.optimizer not in OPTIMIZERS:
-            raise InputError(f"optimizer is {self.optimizer!r}, not one of {', '.join(OPTIMIZERS)}")
         if self.tie_embeddings and self.embedding_units:
             raise InputError(
                 f"embedding_units is {self.embedding_units}, not 0 (as many as units) as "

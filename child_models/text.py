@@ -20,10 +20,10 @@ import numpy as np
 from nas_with_rl.child_models.sequences import SOURCES, training_and_validation
 from nas_with_rl.child_models.text_files import SourceFile, TextFile, full_file, matching_files
 from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shown, shown_path
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 END_OF_LINE = "<eos>"
 UNKNOWN = "<unk>"
-UNITS = ("character", "word")
 
 # Pure-Python modules that every Python 3 of the last decade has, in the order in which they are
 # joined; 0.7 million characters in Python 3.11.
@@ -69,8 +69,7 @@ class TextDataConfig:
     max_validation_tokens: int = 0
 
     def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise InputError(f"unit is {self.unit!r}, not one of {', '.join(UNITS)}")
+        check_fields(self)
         if not self.source:
             raise InputError("source is empty, not stdlib, ptb, a task or a pattern of files")
         for name in ("max_training_tokens", "max_validation_tokens"):

@@ -6,6 +6,10 @@ import dataclasses
 import math
 
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
+
+# Far above what learns, and what a machine's memory still holds.
+MAX_LAYERS, MAX_UNITS, MAX_SCALE = 10, 2_048, 1_000.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +29,10 @@ class PolicyConfig:
     jit_compile: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("num_layers", "num_units"):
-            if getattr(self, name) < 1:
-                raise InputError(f"policy.{name} is {getattr(self, name)}, below 1")
-        if not 0 <= self.init_scale < math.inf:
-            raise InputError(f"policy.init_scale is {self.init_scale}, not at least 0 and finite")
+        check_fields(self, "policy")
+        check_range(self, ["num_layers"], least=1, most=MAX_LAYERS, group="policy")
+        check_range(self, ["num_units"], least=1, most=MAX_UNITS, group="policy")
+        check_range(self, ["init_scale"], least=0, most=MAX_SCALE, group="policy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +54,16 @@ class ReinforceConfig:
     policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
 
     def __post_init__(self) -> None:
+        check_fields(self, "controller")
         if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate is {self.learning_rate}, not above 0 and finite")
+            raise InputError(
+                f"controller.learning_rate is {self.learning_rate}, not above 0 and finite"
+            )
         if not 0 <= self.baseline_decay < 1:
-            raise InputError(f"baseline_decay is {self.baseline_decay}, not at least 0 and below 1")
+            raise InputError(
+                f"controller.baseline_decay is {self.baseline_decay}, not at least 0 and below 1"
+            )
         if not 0 <= self.entropy_weight < math.inf:
-            raise InputError(f"entropy_weight is {self.entropy_weight}, not at least 0 and finite")
+            raise InputError(
+                f"controller.entropy_weight is {self.entropy_weight}, not at least 0 and finite"
+            )

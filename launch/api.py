@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import inspect
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
@@ -10,9 +14,10 @@ from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
-from nas_with_rl.launch.search_loop import SearchConfig
-from nas_with_rl.search_spaces.errors import InputError
-from nas_with_rl.search_spaces.space import SearchSpace
+from nas_with_rl.launch.search_loop import MAX_SAMPLES, SearchConfig
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown
+from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
+from nas_with_rl.search_spaces.space import Option, SearchSpace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +25,9 @@ class SearchOptions:
     """What most searches leave alone.
 
     Attributes:
-      search: batch size, searcher, duplicates, failures, growing depth. Its `num_samples` gives
-        way to the argument of `search`.
+      search: batch size, searcher, duplicates, failures, growing depth. Its `num_samples` counts
+        where the argument of `search` is not given. The ceilings of child processes and the
+        replicas of a cluster have no effect here, and are refused.
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
       resume: continue the run in the workdir.
@@ -35,12 +41,15 @@ class SearchOptions:
     resume: bool = False
     progress: bool = True
 
+    def __post_init__(self) -> None:
+        check_fields(self, "options")
+
 
 def search(
-    space: SearchSpace,
+    space: SearchSpace | Mapping[str, Sequence[Option]],
     evaluate: EvaluateFunction,
     *,
-    num_samples: int = 1000,
+    num_samples: int | None = None,
     seed: int = 0,
     workdir: str | Path | None = None,
     options: SearchOptions = SearchOptions(),
@@ -48,11 +57,12 @@ def search(
     """Search a space for the architecture of the highest reward.
 
     Args:
-      space: what to choose from.
+      space: what to choose from; `{"units": (16, 32)}` is short for a space of such choices.
       evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, or a
         pair of the reward and named measurements. `architecture["name"]` is what was chosen.
         Raise `ChildFailure` for a child that failed; any other exception stops the search.
-      num_samples: architectures to sample.
+      num_samples: architectures to sample; None for `options.search.num_samples`, which is 1,000
+        by default.
       seed: equal seeds give equal searches.
       workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
       options: everything else.
@@ -62,15 +72,25 @@ def search(
       the search early, with what there is.
 
     Raises:
-      InputError: a workdir of another search, or one that cannot be used.
+      InputError: an argument that cannot be used; a workdir of another search.
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed is {seed!r}, not an integer from 0 to 2^63 - 1")
+    space, options = _checked_space(space), checked(options, SearchOptions, "options")
+    _check_evaluate(evaluate)
+    seed = checked(seed, int, "seed")
+    check_number(seed, "seed", least=0, most=2**63 - 1)
+    workdir = checked(workdir, str | None, "workdir")  # a path as its text
+    config = options.search
+    if num_samples is not None:
+        num_samples = checked(num_samples, int, "num_samples")
+        check_number(num_samples, "num_samples", least=1, most=MAX_SAMPLES)
+        config = dataclasses.replace(config, num_samples=num_samples)
+    if not options.resume:  # an earlier version took them
+        _check_effect(config, space)
     run = Run(
         name="own",
-        source=f"{space.name}: {space.size:,} architectures",
+        source=f"{space.name}: {_count(space.size)} architectures",
         space=space,
-        config=dataclasses.replace(options.search, num_samples=num_samples),
+        config=config,
         controller=options.controller,
         seed=seed,
         evaluator=InProcess(evaluate),
@@ -82,3 +102,52 @@ def search(
         return execute(run, None, progress=options.progress)
     with opened(run, workdir, resume=options.resume) as place:
         return execute(run, place, progress=options.progress)
+
+
+def _checked_space(space: object) -> SearchSpace:
+    if isinstance(space, Mapping):
+        return SearchSpace(space)  # type: ignore[arg-type]
+    if not isinstance(space, SearchSpace):
+        raise InputError(f"space is {shown(space)}, no SearchSpace and no {{name: options}}")
+    return space
+
+
+def _check_evaluate(evaluate: object) -> None:
+    """Raise InputError unless this can be called with (architecture) or (architecture, seed)."""
+    if not callable(evaluate):
+        raise InputError(f"evaluate is {shown(evaluate)}, no function")
+    try:
+        signature = inspect.signature(evaluate)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"evaluate is {shown(evaluate)}, whose parameters Python does not tell; wrap it, as in "
+            "lambda architecture: ..."
+        ) from None
+    for given, named in (((None,), {}), ((None,), {"seed": 0}), ((None, 0), {})):
+        with contextlib.suppress(TypeError):
+            signature.bind(*given, **named)
+            return
+    raise InputError(
+        "evaluate is called with (architecture) or (architecture, seed), and takes "
+        f"{shortened(str(signature))}"
+    )
+
+
+def _check_effect(config: SearchConfig, space: SearchSpace) -> None:
+    """Raise InputError for settings that have no effect on a search in this process."""
+    for name in ("num_replicas", "child_seconds", "child_memory_gib"):
+        if value := getattr(config, name):
+            raise InputError(
+                f"search.{name} is {value}, which has no effect: evaluate is called in this "
+                "process, and what it starts is its own"
+            )
+    if config.depth is not None and not space.depth:
+        raise InputError(
+            f"search.depth is {shown(config.depth)}, which has no effect: space "
+            f"{shown(space.name)} has no layer_decisions"
+        )
+
+
+def _count(number: int) -> str:
+    """Return a number of architectures in digits, while a person can read them."""
+    return f"{number:,}" if number < 10**24 else f"about 10^{math.log10(number):.0f}"

@@ -32,6 +32,7 @@ from nas_with_rl.launch.child_process import Answer, Call, Group, Work
 from nas_with_rl.launch.evaluation import Evaluation, Failure, Outcome
 from nas_with_rl.launch.process_slot import Broken, Job, ProcessSlot
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 POLL_SECONDS = 0.1  # between two looks at the ceilings
 
@@ -51,6 +52,7 @@ class Limits:
     memory_gib: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self, "limits")
         for name in ("seconds", "memory_gib"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:

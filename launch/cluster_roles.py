@@ -33,6 +33,7 @@ from nas_with_rl.launch.cluster_servers import (
 from nas_with_rl.launch.cluster_worker import ChildService, RpcServer, start_rpc_server
 from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.experiment_runs import (
+    check_effect,
     described_run,
     print_beginning,
     print_interruption,
@@ -125,6 +126,9 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
     check_port(cluster.chief)
     request, is_synchronous = _completed(request, options)
     experiment, search = with_search(request)
+    if not request.resume:
+        why = "a synchronous search has a single one" if is_synchronous else None
+        check_effect(request, experiment, why)
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     try:
         present = wait_for_servers(cluster, start_timeout=options.start_timeout)

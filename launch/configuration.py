@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown
 from nas_with_rl.search_spaces.space import SearchSpace
 
 Config = TypeVar("Config")
+_UNIONS = (types.UnionType, typing.Union)
 DESCRIPTIVE = {"descriptive": True}  # metadata of fields that decide nothing: no override
 # Fields that came later, by their group's class, with the value of runs begun before them.
 _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -31,9 +32,10 @@ def with_overrides(config: Config, assignments: Sequence[str]) -> Config:
     """
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
+        place = f"override {shortened(assignment)}"
         if not equals:
-            raise InputError(f"--override={assignment}: expected FIELD=VALUE, as in child.epochs=5")
-        config = _assigned(config, path.strip().split("."), text.strip(), assignment)
+            raise InputError(f"{place}: expected FIELD=VALUE, as in child.epochs=5")
+        config = _assigned(config, path.strip().split("."), text.strip(), place)
     return config
 
 
@@ -71,63 +73,85 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
             if found := difference(one.get(name), other.get(name), inner):
                 return found
         return None
-    return None if one == other else f"{path}: {one!r} / {other!r}"
+    return None if one == other else f"{path}: {shown(one)} / {shown(other)}"
 
 
-def _assigned(config: Any, path: Sequence[str], text: str, assignment: str) -> Any:
+def _assigned(config: Any, path: Sequence[str], text: str, place: str) -> Any:
     name, *rest = path
     fields = _overridable(config)
     if name not in fields:
         raise InputError(
-            f"--override={assignment}: {type(config).__name__} has no field {name!r}; "
+            f"{place}: {type(config).__name__} has no field {shown(name)}; "
             f"it has {', '.join(fields)}"
         )
     value = getattr(config, name)
     if dataclasses.is_dataclass(value):
         if not rest:
             raise InputError(
-                f"--override={assignment}: {name} is a group; name one of its fields: "
+                f"{place}: {name} is a group; name one of its fields: "
                 + ", ".join(f"{name}.{field}" for field in _overridable(value))
             )
-        changed = _assigned(value, rest, text, assignment)
+        changed = _assigned(value, rest, text, place)
     elif rest:
-        raise InputError(f"--override={assignment}: {name} has no fields of its own")
+        raise InputError(f"{place}: {name} has no fields of its own")
     else:
-        changed = _parsed(fields[name], text, assignment)
+        changed = _parsed(fields[name], text, place)
     return dataclasses.replace(config, **{name: changed})
 
 
 def _overridable(config: Any) -> dict[str, Any]:
-    """The fields that an override may name, with their types."""
+    """The fields that an override may name, with their types.
+
+    A group that is None has no fields to name; a value that is None can be set.
+    """
     hints = typing.get_type_hints(type(config))
     return {
         field.name: hints[field.name]
         for field in dataclasses.fields(config)
-        if field.metadata != DESCRIPTIVE and getattr(config, field.name) is not None
+        if field.metadata != DESCRIPTIVE
+        and (getattr(config, field.name) is not None or _is_value(hints[field.name]))
     }
 
 
-def _parsed(kind: Any, text: str, assignment: str) -> Any:
+def _is_value(kind: Any) -> bool:
+    """Whether a type is that of values that a text can stand for, None besides."""
+    kinds = typing.get_args(kind) if typing.get_origin(kind) in _UNIONS else (kind,)
+    return all(
+        each in (int, float, str, bool, type(None)) or typing.get_origin(each) is Literal
+        for each in kinds
+    )
+
+
+def _parsed(kind: Any, text: str, place: str) -> Any:
+    """Read a text as a value of a type.
+
+    Args:
+      kind: the type.
+      text: the value.
+      place: where it stands, for the message.
+    """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         if text not in arguments:
-            raise InputError(
-                f"--override={assignment}: {text!r} is not one of {', '.join(map(str, arguments))}"
-            )
+            known = ", ".join(map(str, arguments))
+            raise InputError(f"{place}: {shown(text)} is not one of {known}")
         return text
     if origin is tuple:
         items = [item.strip() for item in text.split(",")] if text else []
-        return tuple(_parsed(arguments[0], item, assignment) for item in items)
-    if origin in (types.UnionType, typing.Union):
-        kind = next(argument for argument in arguments if argument is not type(None))
+        return tuple(_parsed(arguments[0], item, place) for item in items)
+    if origin in _UNIONS:
+        if type(None) in arguments and text.lower() == "none":
+            return None
+        inner = next(argument for argument in arguments if argument is not type(None))
+        return _parsed(inner, text, place)
     if kind is bool:
         if text.lower() not in ("true", "false"):
-            raise InputError(f"--override={assignment}: {text!r} is not true or false")
+            raise InputError(f"{place}: {shown(text)} is not true or false")
         return text.lower() == "true"
     if kind not in (int, float, str):
-        raise InputError(f"--override={assignment}: such a value can be set in Python alone")
+        raise InputError(f"{place}: such a value can be set in Python alone")
     try:
         return kind(text)
     except ValueError:
         article = {"int": "an integer", "float": "a number"}.get(kind.__name__, kind.__name__)
-        raise InputError(f"--override={assignment}: {text!r} is not {article}") from None
+        raise InputError(f"{place}: {shown(text)} is not {article}") from None

@@ -16,7 +16,8 @@ from nas_with_rl.launch.nas_bench_201 import TableLookup
 from nas_with_rl.launch.own_evaluation import OwnEvaluation
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -35,6 +36,8 @@ _FITTING: Mapping[type, tuple[tuple[type, ...], type]] = {
         type(None),
     ),
 }
+
+MAX_COMPARED = 1_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,14 +70,19 @@ class Experiment:
     num_compared: int = 0
 
     def __post_init__(self) -> None:
-        if self.num_compared < 0:
-            raise InputError(f"num_compared is {self.num_compared}, below 0")
-        if not re.fullmatch(r"[\w.+-]+", str(self.name)):  # it becomes part of a directory's name
+        check_fields(self)
+        check_range(self, ["num_compared"], least=0, most=MAX_COMPARED)
+        if not re.fullmatch(r"[\w.+-]{1,100}", self.name):  # it becomes part of a directory's name
             raise InputError(
                 f"an experiment's name is one word of letters, digits, '.', '_', '+' and '-', not "
-                f"{self.name!r}"
+                f"{shown(self.name)}"
             )
         self._check_fit()
+        if self.num_compared and not isinstance(self.child, LanguageModelTraining):
+            raise InputError(
+                f"{self.name}: num_compared is {self.num_compared}, which has no effect: only "
+                "recurrent cells are compared"
+            )
         if self.search and self.search.failure_reward is None and self.is_above_zero:
             search = dataclasses.replace(self.search, failure_reward=0.0)
             object.__setattr__(self, "search", search)
@@ -87,7 +95,7 @@ class Experiment:
     def _check_fit(self) -> None:
         child = type(self.child)
         if child not in _FITTING:
-            raise InputError(f"{self.name}: child is {self.child!r}, no kind of child")
+            raise InputError(f"{self.name}: child is {shown(self.child)}, no kind of child")
         spaces, data = _FITTING[child]
         if not isinstance(self.space, spaces):
             raise InputError(

@@ -14,14 +14,14 @@ from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
-from nas_with_rl.launch.local_children import LocalChildren, local_children
+from nas_with_rl.launch.local_children import LocalChildren, check_limits, local_children
 from nas_with_rl.launch.plans import AUTO, Plan
 from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.launch.workdir import Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 _METRICS = {
     "ImageTraining": "validation_accuracy",
@@ -38,6 +38,8 @@ def run_experiment(request: Request) -> bool:
     trainer = trainer_of(data)
     assert request.workdir is not None
     if not request.resume:
+        check_effect(request, experiment, "one process has a single one")
+        check_limits(experiment.child, search, request.plan or AUTO)
         Workdir(request.workdir).check_unused()  # before anything is measured
     with local_children(data, search, request.plan or AUTO) as children:
         run = described_run(request, data, plan=children.plan, evaluator=children.evaluator)
@@ -71,6 +73,28 @@ def with_search(request: Request) -> tuple[Experiment, SearchConfig]:
         return experiment, experiment.search
     search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
     return dataclasses.replace(experiment, search=search), search
+
+
+def check_effect(request: Request, experiment: Experiment, replicas: str | None = None) -> None:
+    """Raise InputError for settings that have no effect in a run that is begun.
+
+    Args:
+      request: of a run that is begun; one that is continued keeps what it has.
+      experiment: that is asked for.
+      replicas: why replicas of the controller have none, if they have none.
+    """
+    search = experiment.search
+    assert search is not None
+    set_here = [override.partition("=")[0].strip() for override in request.overrides]
+    if replicas and search.num_replicas and "search.num_replicas" in set_here:
+        raise InputError(
+            f"search.num_replicas is {search.num_replicas}, which has no effect: of replicas of "
+            f"the controller, {replicas}"
+        )
+    if search.depth is not None and not experiment.search_space().depth:
+        raise InputError(
+            f"search.depth is {shown(search.depth)}, which has no effect: the space has no layers"
+        )
 
 
 def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: Evaluator) -> Run:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nas_with_rl.launch.configuration import with_overrides
 from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.own_evaluation import OwnEvaluation, imported
+from nas_with_rl.launch.own_evaluation import OwnEvaluation, check_name, imported
 from nas_with_rl.launch.paper_experiments import PAPER_EXPERIMENTS
 from nas_with_rl.launch.sequence_experiments import SEQUENCE_EXPERIMENTS
 from nas_with_rl.launch.small_experiments import SMALL_EXPERIMENTS
@@ -64,6 +64,7 @@ def configured(
         raise InputError("--experiment is missing; --experiment=help lists what there is")
     experiment = find_experiment(name)
     if evaluate is not None:
+        check_name(evaluate, flag="--evaluate")
         search = experiment.search  # whose failures counted as its own children's do
         experiment = dataclasses.replace(
             experiment,

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import math
-import numbers
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,12 +31,12 @@ from nas_with_rl.launch.final_training import FinalTraining, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
 from nas_with_rl.launch.training_progress import EpochBar
 from nas_with_rl.launch.workdir import Workdir
-from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
 PAGE = "explore.html"
-MOST_LAYERS, MOST_GENERATED = 3, 10_000
-_RANGES = (("num_layers", 1, MOST_LAYERS), ("generate", 0, MOST_GENERATED), ("seed", 0, 2**63 - 1))
+MOST_LAYERS, MOST_GENERATED, MOST_TEMPERATURE = 3, 10_000, 1e6
 _LEAST_PROBABILITY = 2.0**-64  # float32 rounds the softmax's least ones to 0
 PROMPT = 500  # characters at the end of the page's text, which the generated text continues
 
@@ -70,32 +68,24 @@ class ExploreRequest:
     overrides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if (self.task is None) == (self.text is None):
             raise InputError("what is explored is either a task or a text: name one of the two")
-        for name in ("cells", "overrides"):
-            if isinstance(value := getattr(self, name), str):
-                raise InputError(f"{name} is {shown(value)}, not several texts")
-            object.__setattr__(self, name, tuple(value))
         if not self.cells:
             raise InputError("no cell is named: a name, an architecture's text, a search's workdir")
-        self._check_numbers()
+        if self.num_layers is not None:
+            check_range(self, ["num_layers"], least=1, most=MOST_LAYERS)
+        check_range(self, ["generate"], least=0, most=MOST_GENERATED)
+        check_range(self, ["temperature"], least=0, most=MOST_TEMPERATURE)
+        check_range(self, ["seed"], least=0, most=2**63 - 1)
+        if self.temperature != 1 and not self.generate:
+            raise InputError(
+                f"temperature is {self.temperature}, which has no effect: generate is 0"
+            )
         for assignment in self.overrides:
             path = assignment.partition("=")[0].strip()
             if path in ("data.source", "data.unit"):
                 raise InputError(f"{path} is not overridden here: task or text says what is read")
-
-    def _check_numbers(self) -> None:
-        for name, least, most in _RANGES:
-            value = getattr(self, name)
-            if value is None and name == "num_layers":
-                continue
-            if not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
-                raise InputError(
-                    f"{name} is {shown(value)}, not an integer from {least} to {most:,}"
-                )
-            object.__setattr__(self, name, int(value))
-        if not isinstance(self.temperature, numbers.Real) or not 0 <= self.temperature < math.inf:
-            raise InputError(f"temperature is {shown(self.temperature)}, not a number from 0 on")
 
     @property
     def settings(self) -> tuple[str, ...]:

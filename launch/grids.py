@@ -20,6 +20,7 @@ from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.trainees import FinalTraining
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +114,7 @@ class GridSearch:
     data_dir: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         fields = [axis.field for axis in self.axes]
         for field in fields:
             if field.partition(".")[0] not in ("child", "data", "space"):

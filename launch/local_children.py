@@ -130,6 +130,18 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
         yield LocalChildren(chosen, reason, processes, work, processes)
 
 
+def check_limits(child: Child, search: SearchConfig, plan: str) -> None:
+    """Raise InputError for ceilings of child processes where a plan has none."""
+    if plan != "here" and (plan != AUTO or not isinstance(child, TableLookup)):
+        return
+    for name in ("child_seconds", "child_memory_gib"):
+        if value := getattr(search, name):
+            raise InputError(
+                f"search.{name} is {value}, which has no effect: --plan=here evaluates children "
+                "in this process, which has no such ceiling"
+            )
+
+
 def work_of(work: GroupWork) -> Work:
     """Return what child processes are told to do."""
     child = work.data.experiment.child

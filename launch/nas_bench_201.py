@@ -13,6 +13,7 @@ from typing import Literal
 from nas_with_rl.launch.evaluation import Measurement
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 _FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet"}
 
@@ -26,6 +27,9 @@ class TableLookup:
     """
 
     dataset: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
+
+    def __post_init__(self) -> None:
+        check_fields(self, "child")
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch.evaluation import Evaluation, Failure, InProcess, Measurement
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 _FLAG = "--evaluate"
 
@@ -37,7 +38,8 @@ class OwnEvaluation:
     function: str
 
     def __post_init__(self) -> None:
-        check_name(self.function, flag=_FLAG)
+        check_fields(self)
+        check_name(self.function, flag="function")
 
 
 class OwnTrainer:

@@ -6,11 +6,13 @@ import dataclasses
 import re
 from typing import Literal
 
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 Program = Literal["population", "single", "here"]
 AUTO = "auto"
-_FORM = re.compile(r"(population:(?P<children>\d+)|single)@(?P<processes>\d+)|here")
+MAX_TOGETHER = 1_000
+_FORM = re.compile(r"(population:(?P<children>\d{1,9})|single)@(?P<processes>\d{1,9})|here")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Plan:
     num_processes: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self, "plan")
+        if max(self.num_children, self.num_processes) > MAX_TOGETHER:
+            raise InputError(
+                f"--plan={self} has more than {MAX_TOGETHER:,} children together or processes"
+            )
         if self.num_children < 1 or (self.program == "here") != (self.num_processes == 0):
             raise InputError(f"--plan={self} has too few children or processes, at least 1 each")
         if self.num_children > 1 and self.program != "population":
@@ -61,8 +68,8 @@ def parse_plan(text: str) -> Plan:
     match = _FORM.fullmatch(text)
     if not match:
         raise InputError(
-            f"--plan={text}: expected {AUTO}, population:CHILDREN@PROCESSES, single@PROCESSES or "
-            "here, as in population:4@2"
+            f"--plan={shortened(text)}: expected {AUTO}, population:CHILDREN@PROCESSES, "
+            "single@PROCESSES or here, as in population:4@2"
         )
     if text == "here":
         return Plan("here")

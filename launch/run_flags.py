@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from absl import flags
 
 from nas_with_rl.launch.request import Request
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 START_TIMEOUT_SECONDS = 120.0
 
@@ -80,6 +82,10 @@ class ClusterOptions:
 
     synchronous: bool | None = None
     start_timeout: float = START_TIMEOUT_SECONDS
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_range(self, ["start_timeout"], least=0, most=math.inf)
 
     def words(self) -> tuple[str, ...]:
         """Return the flags that say the same."""

@@ -25,8 +25,13 @@ from nas_with_rl.launch.open_trials import OpenTrials
 from nas_with_rl.launch.trials import Trial, TrialStore
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.randomness import child_seed
-from nas_with_rl.search_spaces.space import SearchSpace
+from nas_with_rl.search_spaces.space import MAX_DEPTH, SearchSpace
+
+MAX_SAMPLES = 10**9
+# Architectures of an update, and under way on a cluster; a controller's batch has them at once.
+MAX_TOGETHER = 100_000
 
 MOST_NOTES = 10  # of updates, that a search says
 
@@ -48,6 +53,8 @@ class DepthSchedule:
     maximum: int = 20
 
     def __post_init__(self) -> None:
+        check_fields(self, "search.depth")
+        check_range(self, ["maximum"], least=1, most=MAX_DEPTH, group="search.depth")
         if not 0 < self.initial <= self.maximum:
             raise InputError(
                 f"search.depth.initial is {self.initial}; it must be from 1 to "
@@ -103,11 +110,18 @@ class SearchConfig:
     child_memory_gib: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("num_samples", "batch_size", "accumulate_gradients", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"search.{name} is {getattr(self, name)}; it must be at least 1")
-        if self.num_replicas < 0:
-            raise InputError(f"search.num_replicas is {self.num_replicas}, below 0")
+        check_fields(self, "search")
+        sizes = ("batch_size", "accumulate_gradients")
+        check_range(self, sizes, least=1, most=MAX_TOGETHER, group="search")
+        check_range(self, ["num_replicas"], least=0, most=MAX_TOGETHER, group="search")
+        lengths = ("num_samples", "checkpoint_every")
+        check_range(self, lengths, least=1, most=MAX_SAMPLES, group="search")
+        for name in ("accumulate_gradients", "num_replicas"):
+            if getattr(self, name) * self.batch_size > MAX_TOGETHER:
+                raise InputError(
+                    f"search.batch_size is {self.batch_size:,} and search.{name} "
+                    f"{getattr(self, name):,}; their product must be at most {MAX_TOGETHER:,}"
+                )
         for name in ("child_seconds", "child_memory_gib"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"search.{name} is {getattr(self, name)}, not a number from 0")

@@ -33,6 +33,7 @@ from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.drawing import draw_cell, draw_convnet
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
 from nas_with_rl.search_spaces.published import PUBLISHED, read_architecture
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
@@ -60,6 +61,7 @@ class FinalTraining:
     overrides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}, below 0")
         space = self.experiment.space

@@ -12,7 +12,7 @@ import dataclasses
 
 import numpy as np
 
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown
 from nas_with_rl.search_spaces.space import Choice, Option, SearchSpace, Skips, Step, Token
 
 Answer = Option | tuple[int, ...] | None
@@ -47,7 +47,7 @@ class Architecture:
             else:
                 fits = isinstance(token, int) and 0 <= token < len(step.decision.options)
             if not fits:
-                raise InputError(f"{step.title}: no such token: {token!r}")
+                raise InputError(f"{step.title}: no such token: {shown(token)}")
 
     def __getitem__(self, name: str) -> Answer | tuple[Answer, ...]:
         """What was chosen: one value, or one per layer for a layer's decision.
@@ -103,26 +103,31 @@ def parse_architecture(text: str, space: SearchSpace, *, any_depth: bool = False
       InputError: an unknown, missing or surplus token, by name and position.
     """
     if not any_depth or not space.depth:
-        reader = _Reader(text, space)
-        return reader.finish(space)
-    for depth in range(1, len(text.split()) + 2):  # one layer more as long as words are left
-        deeper = space.at_depth(depth)
-        reader = _Reader(text, deeper)
-        if not reader.words_left():
-            break
-    return reader.finish(deeper)
+        return _Reader(text, space).finish(space)
+    deepest = space.at_depth(min(len(text.split()) + 1, space.max_depth))
+    reader = _Reader(text, deepest, any_depth=True)
+    return reader.finish(space.at_depth(reader.depth))
 
 
 class _Reader:
-    """Reads the words of a text as the tokens of a space's steps, in order."""
+    """Reads the words of a text as the tokens of a space's steps, in order.
 
-    def __init__(self, text: str, space: SearchSpace):
+    Attributes:
+      depth: the layers that were read; with `any_depth`, as many as the words are enough for, and
+        at least one.
+    """
+
+    def __init__(self, text: str, space: SearchSpace, *, any_depth: bool = False):
         self._words = text.split()
         self._bars = "|" in self._words
         self._position = 0
         self._tokens: list[Token] = []
+        self.depth = 0
         group = None
         for step in space.steps:
+            if any_depth and step.layer > self.depth >= 1 and not self.words_left():
+                break
+            self.depth = step.layer
             if group is not None and step.group != group and self._bars:
                 self._read_bar(group)
             group = step.group
@@ -135,7 +140,7 @@ class _Reader:
         if self.words_left():
             surplus = " ".join(self._words[self._position :])
             raise InputError(
-                f"architecture: surplus token {self._here()}: {_shortened(surplus)!r} after the "
+                f"architecture: surplus token {self._here()}: {shortened(surplus)!r} after the "
                 f"last decision, {space.steps[-1].title}"
             )
         return Architecture(space, tuple(self._tokens))
@@ -147,7 +152,7 @@ class _Reader:
         if self.words_left() and self._words[self._position] != "|":
             raise InputError(
                 f"architecture: surplus token {self._here()}: "
-                f"{_shortened(self._words[self._position])!r} where {group} ends and '|' is due"
+                f"{shortened(self._words[self._position])!r} where {group} ends and '|' is due"
             )
         if self.words_left():
             self._position += 1
@@ -164,7 +169,7 @@ class _Reader:
         if token is None:
             raise InputError(
                 f"architecture: unknown token {self._here()}: {step.title} is "
-                f"{_shortened(word)!r}, not one of {_expected(step)}"
+                f"{shortened(word)!r}, not one of {_expected(step)}"
             )
         self._position += 1
         return token
@@ -187,10 +192,6 @@ def _expected(step: Step) -> str:
     if not step.num_candidates:
         return "'-' (the first layer has no earlier ones)"
     return f"'-' or layers from 1 to {step.num_candidates}, as in '1' or '1,2'"
-
-
-def _shortened(text: str, limit: int = 40) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def random_architecture(space: SearchSpace, generator: np.random.Generator) -> Architecture:

@@ -19,7 +19,8 @@ from nas_with_rl.search_spaces.convnet import (
     PoolingLayer,
     check_pool_after,
 )
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.space import Choice, Decision, SearchSpace, Skips
 
 # The decisions that a layer of each type cannot do without (section 3.3 names the types).
@@ -42,9 +43,8 @@ POOL_SIZES = (2, 3)
 POOL_STRIDES = (1, 2)
 WINDOWS = (3, 5, 9)
 
-_NAME = "convolutional"
 MAX_WIDTH = 1000
-_BLOCKS = "convolutional_blocks_of_"
+MAX_SIZE, MAX_FILTERS, MAX_BLOCK = 1_000, 100_000, 100  # pixels, filters, convolutions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,16 +82,25 @@ class ConvolutionalSpace:
     extra_filters: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("filter_sizes", "filters", "strides"):
-            if not getattr(self, name) or min(getattr(self, name)) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; each must be at least 1")
+        check_fields(self)
+        for name, most in (
+            ("filter_sizes", MAX_SIZE),
+            ("filters", MAX_FILTERS),
+            ("strides", MAX_SIZE),
+        ):
+            values = getattr(self, name)
+            if not values or min(values) < 1 or max(values) > most:
+                raise InputError(
+                    f"{name} is {shown(values)}; each must be at least 1 and at most {most:,}"
+                )
         for rate in self.learning_rates:
             if not 0 < rate < math.inf:
                 raise InputError(f"learning_rates has {rate}, not above 0 and finite")
         if unknown := [kind for kind in self.layer_types if kind not in LAYER_TYPES]:
-            raise InputError(f"layer_types has {unknown[0]!r}, not one of {', '.join(LAYER_TYPES)}")
-        if self.block_size < 1:
-            raise InputError(f"block_size is {self.block_size}, below 1")
+            raise InputError(
+                f"layer_types has {shown(unknown[0])}, not one of {', '.join(LAYER_TYPES)}"
+            )
+        check_range(self, ["block_size"], least=1, most=MAX_BLOCK)
         if self.block_size > 1 and self.layer_types:
             raise InputError(
                 f"block_size is {self.block_size} with layer_types; blocks are of convolutions "
@@ -102,8 +111,8 @@ class ConvolutionalSpace:
             raise InputError(
                 f"width_multiplier is {self.width_multiplier}, not above 0 and at most {MAX_WIDTH}"
             )
-        if self.extra_filters < 0:
-            raise InputError(f"extra_filters is {self.extra_filters}, below 0")
+        check_range(self, ["extra_filters"], least=0, most=MAX_FILTERS)
+        _ = tuple(self._layer_decisions())  # options that are there twice
 
     def search_space(self, depth: int) -> SearchSpace:
         """Return the decisions for a depth, in the paper's order (Figures 2 and 4).
@@ -116,7 +125,10 @@ class ConvolutionalSpace:
             decisions=rate,
             layer_decisions=tuple(self._layer_decisions()),
             depth=depth,
-            name=_NAME if self.block_size == 1 else f"{_BLOCKS}{self.block_size}",
+            name="convolutional"
+            if self.block_size == 1
+            else f"convolutional_blocks_of_{self.block_size}",
+            reader=self,
         )
 
     def _layer_decisions(self) -> Iterator[Decision]:
@@ -197,12 +209,12 @@ def _unit(block_size: int) -> str:
 
 def is_convnet(space: SearchSpace) -> bool:
     """Whether a space is a `ConvolutionalSpace`'s; like decisions do not make another one so."""
-    return space.name == _NAME or space.name.startswith(_BLOCKS)
+    return isinstance(space.reader, ConvolutionalSpace)
 
 
 def block_size_of(space: SearchSpace) -> int:
     """Return how many convolutions a prediction of a ConvNet's space stands for."""
-    return int(space.name.removeprefix(_BLOCKS)) if space.name.startswith(_BLOCKS) else 1
+    return space.reader.block_size if isinstance(space.reader, ConvolutionalSpace) else 1
 
 
 def predicted_learning_rate(architecture: Architecture) -> float | None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import dataclasses
 
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.field_checks import check_fields
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
 # What a cell can be made of. The paper's main space has no max and no sin; its first control
@@ -19,9 +20,6 @@ from nas_with_rl.search_spaces.space import Choice, SearchSpace
 COMBINATIONS = ("add", "elem_mult", "max")
 ACTIVATIONS = ("identity", "tanh", "sigmoid", "relu", "sin")
 BASES = (2, 4, 8)
-
-
-_NAME = "recurrent_cell_base_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +36,13 @@ class RecurrentCellSpace:
     activations: tuple[str, ...] = ("identity", "tanh", "sigmoid", "relu")
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.base not in BASES:
             raise InputError(f"base is {self.base}, not one of {', '.join(map(str, BASES))}")
         for name, known in (("combinations", COMBINATIONS), ("activations", ACTIVATIONS)):
             if unknown := [value for value in getattr(self, name) if value not in known]:
-                raise InputError(f"{name} has {unknown[0]!r}, not one of {', '.join(known)}")
+                raise InputError(f"{name} has {shown(unknown[0])}, not one of {', '.join(known)}")
+        _ = self._pair("node")  # none, or one that is there twice
 
     def search_space(self) -> SearchSpace:
         """Return the decisions in the controller's order (Figure 5).
@@ -60,7 +60,8 @@ class RecurrentCellSpace:
                 Choice("cell_indices/output", nodes),
                 Choice("cell_indices/inject", nodes),
             ),
-            name=f"{_NAME}{self.base}",
+            name=f"recurrent_cell_base_{self.base}",
+            reader=self,
         )
 
     def _pair(self, group: str) -> tuple[Choice, Choice]:
@@ -106,7 +107,7 @@ class RecurrentCell:
 
 def is_recurrent_cell(space: SearchSpace) -> bool:
     """Whether a space is a `RecurrentCellSpace`'s."""
-    return space.name.startswith(_NAME)
+    return isinstance(space.reader, RecurrentCellSpace)
 
 
 def cell_of(architecture: Architecture) -> RecurrentCell:

@@ -8,17 +8,24 @@ points (Zoph & Le, 2016, section 3.3).
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set
+from typing import Any
 
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown
+from nas_with_rl.search_spaces.field_checks import check_number, checked
 
 Option = str | int | float | bool
 # A choice's token is the index of an option. A skip decision's token is the tuple of the layers
 # (numbered from 1) that it takes as inputs. None: the decision does not exist here.
 Token = int | tuple[int, ...] | None
+MAX_OPTIONS, MAX_DEPTH, MAX_STEPS = 10_000, 1_000, 100_000
+MAX_WORD = 255  # characters of an option's text, and of a decision's name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +35,10 @@ class Choice:
     Attributes:
       name: unique in the space. A part before "/" groups decisions in the text form:
         "node_0/activation" belongs to the group "node_0".
-      options: at least one, each with its own text, without white space, "|" or ",".
+      options: at least one, each with its own text, without white space, "|" or ",". Their order
+        is the controller's, so that a set cannot be used.
       only_if: `(decision, options)`: this decision exists only where that earlier choice took
-        one of these options. Without it the decision always exists.
+        one of these options; a single one needs no tuple. Without it the decision always exists.
     """
 
     name: str
@@ -38,25 +46,17 @@ class Choice:
     only_if: tuple[str, tuple[Option, ...]] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.options, str):
-            raise InputError(f"options of {self.name!r} are one text, {self.options!r}, no tuple")
-        object.__setattr__(self, "options", tuple(self.options))
-        _check_name(self.name)
+        object.__setattr__(self, "name", _checked_name(self.name))
+        object.__setattr__(self, "options", _in_order(self.options, f"options of {self.name!r}"))
         if not self.options:
             raise InputError(f"choice {self.name!r} has no options")
-        for text in self.texts:
-            if not text or any(c.isspace() or c in "|," for c in text) or text == "-":
-                raise InputError(
-                    f"choice {self.name!r}: option {text!r} cannot be written as one word "
-                    "(no white space, '|' or ',', and not '-')"
-                )
+        for option in self.options:
+            _check_option(self.name, option)
         if len(set(self.texts)) < len(self.texts):
             raise InputError(f"choice {self.name!r} has two options with the same text")
         if len(set(self.options)) < len(self.options):  # 1, 1.0 and True: conditions mix them up
-            raise InputError(f"choice {self.name!r} has two equal options: {self.options}")
-        if self.only_if is not None:
-            parent, values = self.only_if
-            object.__setattr__(self, "only_if", (parent, tuple(values)))
+            raise InputError(f"choice {self.name!r} has two equal options: {shown(self.options)}")
+        object.__setattr__(self, "only_if", _condition(self.name, self.only_if))
 
     @functools.cached_property
     def texts(self) -> tuple[str, ...]:
@@ -71,15 +71,91 @@ class Skips:
     name: str = "inputs"
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        object.__setattr__(self, "name", _checked_name(self.name))
 
 
 Decision = Choice | Skips
 
 
-def _check_name(name: str) -> None:
-    if not name or any(c.isspace() or c in "|," for c in name):
-        raise InputError(f"a decision needs a name without white space, '|' or ',', not {name!r}")
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not _is_word(name):
+        raise InputError(
+            f"a decision needs a name without white space, '|' or ',', of at most {MAX_WORD} "
+            f"characters, not {shown(name)}"
+        )
+    return str(name)
+
+
+def _is_word(text: str) -> bool:
+    """Whether a text can be written between blanks, stored and read again."""
+    unwritable = ("Cc", "Cs")  # control characters, and halves of characters
+    return 0 < len(text) <= MAX_WORD and not any(
+        c.isspace() or c in "|," or unicodedata.category(c) in unwritable for c in text
+    )
+
+
+def _in_order(values: Any, title: str) -> tuple[Any, ...]:
+    """Return the values of a list, a tuple or another sequence; InputError for anything else."""
+    if isinstance(values, str):
+        raise InputError(f"{title} are one text, {shown(values)}, no tuple")
+    if isinstance(values, Set) and not isinstance(values, KeysView):
+        raise InputError(
+            f"{title} are a set, {shown(values)}, which has no order of its own; write a tuple"
+        )
+    if isinstance(values, Mapping | bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{title} are {shown(values)}, no tuple")
+    try:
+        found = tuple(itertools.islice(values, MAX_OPTIONS + 1))
+    except TypeError:  # an array of no dimension
+        raise InputError(f"{title} are {shown(values)}, no tuple") from None
+    if len(found) > MAX_OPTIONS:
+        raise InputError(f"{title} are more than {MAX_OPTIONS:,}")
+    return found
+
+
+def _check_option(choice: str, option: object) -> None:
+    """Raise InputError for an option that no word stands for, or that does not equal itself."""
+    try:
+        hash(option)
+        is_itself = option is not None and option == option
+        is_word = _is_word(str(option)) and str(option) != "-"
+    except Exception:  # a list; an integer of thousands of digits; a text that cannot be made
+        is_itself, is_word = True, False
+    if not is_itself:
+        raise InputError(
+            f"choice {choice!r}: option {shown(option)} cannot be chosen; a text, as 'none', can"
+        )
+    if not is_word:
+        raise InputError(
+            f"choice {choice!r}: option {shown(option)} cannot be written as one word "
+            f"(no white space, '|' or ',', not '-', at most {MAX_WORD} characters)"
+        )
+
+
+def _condition(choice: str, only_if: Any) -> tuple[str, tuple[Any, ...]] | None:
+    """Return a condition with its options as a tuple."""
+    if only_if is None:
+        return None
+    is_pair = isinstance(only_if, tuple | list) and len(only_if) == 2
+    if not is_pair or not isinstance(only_if[0], str):
+        raise InputError(f"choice {choice!r}: only_if is {shown(only_if)}, not (decision, options)")
+    parent, values = only_if
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        values = (values,)
+    return str(parent), _in_order(values, f"choice {choice!r}: the options of only_if")
+
+
+def _decisions(values: Any, group: str) -> tuple[Decision, ...]:
+    """Return decisions as a tuple; of a mapping, a choice for each name."""
+    if isinstance(values, Mapping):
+        return tuple(Choice(name, options) for name, options in values.items())
+    if isinstance(values, str | Set) or not isinstance(values, Iterable):
+        raise InputError(f"{group} is {shown(values)}, no list of choices")
+    found = tuple(itertools.islice(values, MAX_STEPS + 1))
+    for value in found:
+        if not isinstance(value, Choice | Skips):
+            raise InputError(f"{group} has {shown(value)}, which is no Choice and no Skips")
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,33 +201,49 @@ class SearchSpace:
       layer_decisions: made for every layer, in this order.
       depth: number of layers; 0 if and only if there are no layer decisions.
       name: for messages and files.
+      reader: what reads its architectures as more than decisions, as a `ConvolutionalSpace` does;
+        None of a space of one's own. It decides nothing, spaces compare without it.
+
+    `SearchSpace({"units": (16, 32)})` is short for `SearchSpace([Choice("units", (16, 32))])`.
     """
 
     decisions: tuple[Decision, ...] = ()
     layer_decisions: tuple[Decision, ...] = ()
     depth: int = 0
     name: str = "space"
+    reader: object = dataclasses.field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "decisions", tuple(self.decisions))
-        object.__setattr__(self, "layer_decisions", tuple(self.layer_decisions))
+        for group in ("decisions", "layer_decisions"):
+            object.__setattr__(self, group, _decisions(getattr(self, group), group))
+        object.__setattr__(self, "name", checked(self.name, str, "name"))
+        object.__setattr__(self, "depth", checked(self.depth, int, "depth"))
         everything = self.decisions + self.layer_decisions
         if not everything:
-            raise InputError(f"space {self.name!r} has no decisions")
-        names = [decision.name for decision in everything]
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(f"space {self.name!r} has two decisions named {name!r}")
+            raise InputError(f"space {shown(self.name)} has no decisions")
+        counts = collections.Counter(decision.name for decision in everything)
+        name, most = counts.most_common(1)[0]
+        if most > 1:
+            raise InputError(f"space {shown(self.name)} has two decisions named {name!r}")
         if any(isinstance(decision, Skips) for decision in self.decisions):
-            raise InputError(f"space {self.name!r}: a skip decision belongs to layer_decisions")
+            raise InputError(
+                f"space {shown(self.name)}: a skip decision belongs to layer_decisions"
+            )
         if sum(isinstance(decision, Skips) for decision in self.layer_decisions) > 1:
-            raise InputError(f"space {self.name!r}: one skip decision a layer at most")
+            raise InputError(f"space {shown(self.name)}: one skip decision a layer at most")
         if self.depth < 0 or bool(self.layer_decisions) != (self.depth > 0):
             raise InputError(
-                f"space {self.name!r}: depth is {self.depth} with "
+                f"space {shown(self.name)}: depth is {self.depth} with "
                 f"{len(self.layer_decisions)} layer decisions; both or neither"
             )
+        check_number(self.depth, "depth", least=0, most=self.max_depth)
         _ = self.steps  # conditions are checked where they are resolved
+
+    @property
+    def max_depth(self) -> int:
+        """The greatest number of layers that the space can have; 0 without layer decisions."""
+        layer = len(self.layer_decisions)
+        return min(MAX_DEPTH, (MAX_STEPS - len(self.decisions)) // layer) if layer else 0
 
     def at_depth(self, depth: int) -> SearchSpace:
         """Return the same space with another number of layers."""
@@ -162,7 +254,7 @@ class SearchSpace:
         for decision in self.decisions + self.layer_decisions:
             if decision.name == name:
                 return decision
-        raise KeyError(f"space {self.name!r} has no decision named {name!r}")
+        raise KeyError(f"space {shown(self.name)} has no decision named {name!r}")
 
     @functools.cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -196,8 +288,8 @@ class SearchSpace:
         unknown = [value for value in values if value not in parent.options]
         if unknown or not values:
             raise InputError(
-                f"choice {decision.name!r} depends on {parent_name!r} being one of {values}, "
-                f"of which it has {', '.join(parent.texts)}"
+                f"choice {decision.name!r} depends on {parent_name!r} being one of "
+                f"{shown(values)}, of which it has {shortened(', '.join(parent.texts))}"
             )
         tokens = frozenset(parent.options.index(value) for value in values)
         return Step(decision, layer, places[parent_name], tokens)

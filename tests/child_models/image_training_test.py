@@ -235,7 +235,7 @@ def test_images_that_do_not_fit_the_config():
         ({"learning_rate": float("nan")}, "learning_rate is nan, not above 0"),
         ({"momentum": 1.0}, "momentum is 1.0, not at least 0 and below 1"),
         ({"weight_decay": -1e-4}, "weight_decay is -0.0001, below 0"),
-        ({"decay_epochs": (25,)}, "decay_epochs has 25, not above 0 and at most 1"),
+        ({"decay_epochs": (25,)}, "decay_epochs has 25.0, not above 0 and at most 1"),
     ],
 )
 def test_values_that_cannot_be_used(values, message):

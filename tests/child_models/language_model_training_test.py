@@ -215,8 +215,8 @@ def test_xla_gives_the_same_training():
         (lambda: LanguageModelTraining(units=0), "units is 0, below 1"),
         (lambda: LanguageModelTraining(steps_per_epoch=-1), "steps_per_epoch is -1, below 0"),
         (lambda: LanguageModelTraining(num_parameters=-1), "num_parameters is -1, below 0"),
-        (lambda: LanguageModelTraining(learning_rate=0), "learning_rate is 0, not a number above"),
-        (lambda: LanguageModelTraining(weight_decay=1), "weight_decay is 1, not at least 0 and"),
+        (lambda: LanguageModelTraining(learning_rate=0), "learning_rate is 0.0, not a number"),
+        (lambda: LanguageModelTraining(weight_decay=1), "weight_decay is 1.0, not at least 0"),
         (lambda: LanguageModelTraining(optimizer="lion"), "'lion', not one of sgd, adam"),
         (
             lambda: LanguageModelTraining(tie_embeddings=True, embedding_units=128),

@@ -96,7 +96,8 @@ def test_a_controller_that_learned_from_what_is_no_number_learns_again(tmp_path)
             checkpoints=Checkpoints(directory),
         )
         run_search(search)
-        return [timeless(trial) for trial in store.all()], searcher.policy.score([parse_architecture('16', space)])[0]
+        (log_prob,) = searcher.policy.score([parse_architecture("16", space)])
+        return [timeless(trial) for trial in store.all()], log_prob
 
     searched(12, store=store, directory=tmp_path / "stopped")
     for path in sorted((tmp_path / "stopped").glob("version-*")):

@@ -1,8 +1,10 @@
 """The Python API: an own space, an own evaluation."""
 
 import importlib
+import itertools
 import sqlite3
 
+import numpy as np
 import pytest
 
 import nas_with_rl as nas
@@ -148,6 +150,99 @@ def test_layers_and_skips_of_an_own_space():
     assert result.best.reward <= 8
     text = str(result.best.architecture)
     assert nas.parse_architecture(text, space) == result.best.architecture
+
+
+def bounded(architecture):
+    return architecture["units"] / 64
+
+
+UNITS = {"units": (16, 32, 64)}
+RANDOM = nas.SearchConfig(searcher="random")
+
+
+@pytest.mark.parametrize(
+    "name", ["convolutional", "recurrent_cell_base_mine", "convolutional_blocks_of_two", "a b", ""]
+)
+def test_a_space_may_have_any_name(tmp_path, name):
+    space = nas.SearchSpace(UNITS, name=name)
+    settings = options(search=RANDOM)
+    where = {"workdir": tmp_path / "run", "seed": 1}
+    result = nas.search(space, bounded, num_samples=8, options=settings, **where)
+    assert "units: " in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    again = options(search=RANDOM, resume=True)
+    assert len(nas.search(space, bounded, num_samples=9, options=again, **where).trials) == 9
+    assert result.best.reward == 1
+
+
+def test_arguments_that_mean_the_same_give_the_same_search(tmp_path):
+    settings = options(search=nas.SearchConfig(num_samples=16, searcher="random"))
+    space = nas.SearchSpace([nas.Choice("units", [16, 32, 64])])
+    whole = nas.search(space, bounded, num_samples=16, seed=3, options=settings)
+    alike = [
+        nas.search(space, bounded, num_samples=np.int64(16), seed=np.int64(3), options=settings),
+        nas.search({"units": [16, 32, 64]}, bounded, seed=3, options=settings),
+        nas.search(space, bounded, seed=3, options=settings, workdir=str(tmp_path / "run")),
+    ]
+    for result in alike:
+        assert [t.architecture for t in result.trials] == [t.architecture for t in whole.trials]
+
+
+class NoFunction:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"space": [nas.Choice("units", (1,))]}, "space is [Choice("),
+        ({"space": None}, "space is None"),
+        ({"space": {"units": {16, 32}}}, "options of 'units' are a set"),
+        ({"space": {"units": 16}}, "options of 'units' are 16, no tuple"),
+        ({"space": {}}, "has no decisions"),
+        ({"evaluate": 0.5}, "evaluate is 0.5, no function"),
+        ({"evaluate": NoFunction()}, "no function"),
+        ({"evaluate": lambda: 1.0}, "evaluate is called with (architecture) or"),
+        ({"evaluate": lambda a, b, c: 1.0}, "and takes (a, b, c)"),
+        ({"evaluate": lambda a, *, key: 1.0}, "and takes (a, *, key)"),
+        ({"evaluate": max}, "whose parameters Python does not tell"),
+        ({"num_samples": 0}, "num_samples is 0, below 1"),
+        ({"num_samples": 10.0}, "num_samples is 10.0, not an integer"),
+        ({"num_samples": True}, "num_samples is True, not an integer"),
+        ({"num_samples": 10**12}, "num_samples is 1000000000000, above 1,000,000,000"),
+        ({"seed": "3"}, "seed is '3', not an integer"),
+        ({"seed": False}, "seed is False, not an integer"),
+        ({"workdir": 5}, "workdir is 5, not a text or None"),
+        ({"options": RANDOM}, "not a SearchOptions"),
+        ({"options": None}, "options is None, not a SearchOptions"),
+        ({"options": options(search=nas.SearchConfig(child_seconds=60))}, "child_seconds is 60.0"),
+        ({"options": options(search=nas.SearchConfig(child_memory_gib=2))}, "child_memory_gib"),
+        ({"options": options(search=nas.SearchConfig(num_replicas=4))}, "num_replicas is 4, which"),
+        ({"options": options(search=nas.SearchConfig(depth=nas.DepthSchedule()))}, "search.depth"),
+    ],
+    ids=itertools.count(),
+)
+def test_a_wrong_argument_is_one_short_line_before_anything_runs(tmp_path, arguments, message):
+    calls = []
+    given = {"space": UNITS, "evaluate": calls.append, "workdir": tmp_path / "run", **arguments}
+    with pytest.raises(nas.InputError) as error:
+        nas.search(given.pop("space"), given.pop("evaluate"), **given)
+    said = str(error.value)
+    assert message in said and "\n" not in said and "--" not in said and len(said) < 250
+    assert not calls and not list(tmp_path.iterdir())
+
+
+def test_a_space_too_large_to_count_in_digits_is_searched(tmp_path):
+    space = nas.SearchSpace(layer_decisions={"units": (1, 2)}, depth=1)
+    deep = nas.SearchSpace(layer_decisions=[*space.layer_decisions, nas.Skips()], depth=200)
+    result = nas.search(
+        deep,
+        lambda a: sum(a["units"]),
+        num_samples=2,
+        options=options(search=RANDOM),
+        workdir=tmp_path / "run",
+    )
+    assert result.best.reward > 200
+    assert "about 10^6051" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_public_names_resolve_to_what_their_modules_hold():

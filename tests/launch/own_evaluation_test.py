@@ -24,7 +24,7 @@ from nas_with_rl.launch.evaluation import Evaluation, InProcess
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured, describe_experiments, find_experiment
 from nas_with_rl.launch.own_evaluation import OwnEvaluation, OwnTrainer, check_function
-from nas_with_rl.launch.search_loop import Search, run_search
+from nas_with_rl.launch.search_loop import Search, SearchConfig, run_search
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -99,7 +99,7 @@ def test_the_source_is_known_by_its_digest_and_not_imported(own_modules):
     "text", ["", "train", "own_functions", ":train", "own_functions:", "a b:c", "a..b:c", "a:b.c"]
 )
 def test_a_name_of_another_form_is_refused(text):
-    assert f"--evaluate={text}: expected MODULE:NAME" in message_of(OwnEvaluation, text)
+    assert f"function={text}: expected MODULE:NAME" in message_of(OwnEvaluation, text)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_layers_begin_at_the_schedules_depth_or_keep_their_own():
         ("own_experiments:MINE", ["search.batch=1"], "SearchConfig has no field 'batch'"),
         ("own_experiments:MINE", ["space.decisions=1"], "can be set in Python alone"),
         ("own_experiments:MINE", ["space.depth=2"], "depth is 2 with 0 layer decisions"),
-        ("own_experiments:MINE", ["child.function=train"], "--evaluate=train: expected"),
+        ("own_experiments:MINE", ["child.function=train"], "function=train: expected"),
         ("own_experiments:MINE", ["data.source=ptb"], "Experiment has no field 'data'"),
     ],
 )
@@ -200,13 +200,15 @@ def test_a_wrong_name_or_override_is_one_line(name, overrides, message):
     [
         ({"name": "runs/mine"}, "name is one word"),
         ({"name": ""}, "name is one word"),
-        ({"child": "own_functions:plain"}, "no kind of child"),
-        ({"space": [1, 2]}, "OwnEvaluation is for .* and the space is a list"),
+        ({"child": "own_functions:plain"}, "child is 'own_functions:plain', not an ImageTraining"),
+        ({"space": [1, 2]}, r"space is \[1, 2\], not a ConvolutionalSpace"),
         ({"child": ImageTraining()}, "is for ConvolutionalSpace, and the space is a SearchSpace"),
         (
             {"child": ImageTraining(), "space": ConvolutionalSpace()},
             "needs a ImageDataConfig as data, not NoneType",
         ),
+        ({"num_compared": 2}, "num_compared is 2, which has no effect"),
+        ({"search": SearchConfig}, "search is <class .*, not a SearchConfig or None"),
         ({"data": ImageDataConfig()}, "OwnEvaluation needs no data, not ImageDataConfig"),
     ],
 )

@@ -16,3 +16,9 @@ LAYERS = nas.Experiment(
     search=nas.SearchConfig(depth=nas.DepthSchedule(initial=2, maximum=6)),
 )
 FIXED_LAYERS = nas.Experiment(name="fixed", space=LAYERS.space, child=LAYERS.child)
+LAYERLESS = nas.Experiment(
+    name="layerless",
+    space=MINE.space,
+    child=MINE.child,
+    search=nas.SearchConfig(depth=nas.DepthSchedule()),
+)

@@ -42,6 +42,18 @@ def test_none_are_too_few(text):
         parse_plan(text)
 
 
+@pytest.mark.parametrize("text", ["single@1001", "population:1001@2", "single@999999999"])
+def test_more_than_a_machine_holds_are_too_many(text):
+    with pytest.raises(InputError, match=f"^--plan={text} has more than 1,000"):
+        parse_plan(text)
+
+
+def test_a_long_text_is_not_shown_whole():
+    with pytest.raises(InputError, match=r"^--plan=single@9+…: expected") as raised:
+        parse_plan("single@" + "9" * 5000)
+    assert len(str(raised.value)) < 200
+
+
 def test_only_populations_are_of_several_children():
     with pytest.raises(InputError, match="2 children together are a population's"):
         Plan("single", 2, 2)

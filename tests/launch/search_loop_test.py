@@ -316,5 +316,11 @@ def test_bad_settings_are_named():
         SearchConfig(accumulate_gradients=0)
     with pytest.raises(InputError, match=r"search\.num_replicas is -1"):
         SearchConfig(num_replicas=-1)
+    with pytest.raises(InputError, match=r"search\.batch_size is 100000000000, above 100,000"):
+        SearchConfig(batch_size=100_000_000_000)
+    with pytest.raises(InputError, match="their product must be at most 100,000"):
+        SearchConfig(batch_size=1_000, accumulate_gradients=101)
+    with pytest.raises(InputError, match=r"search\.depth\.maximum is 1001, above 1,000"):
+        DepthSchedule(maximum=1001)
     with pytest.raises(InputError, match="initial is 9"):
         DepthSchedule(initial=9, maximum=8)

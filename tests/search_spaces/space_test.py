@@ -1,5 +1,9 @@
+import dataclasses
 import itertools
+import math
+import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -255,6 +259,92 @@ def test_a_wrong_space_is_refused_in_one_line(make, message):
         make()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+N = Choice("n", (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        # An order that depends on how texts are hashed, anew in each process.
+        (lambda: Choice("a", {"relu", "tanh"}), "options of 'a' are a set"),
+        (lambda: Choice("a", frozenset([1])), "options of 'a' are a set"),
+        (lambda: Choice("a", {"b": 1}.items()), "options of 'a' are a set"),
+        (lambda: Choice("a", (1,), only_if=("n", {1, 2})), "options of only_if are a set"),
+        (lambda: SearchSpace({N}), "decisions is {Choice("),
+        (lambda: Choice("a", 5), "options of 'a' are 5, no tuple"),
+        (lambda: Choice("a", None), "options of 'a' are None, no tuple"),
+        (lambda: Choice("a", {"min": 1, "max": 8}), "options of 'a' are {'min': 1, 'max': 8}"),
+        (lambda: Choice("a", b"ab"), "options of 'a' are b'ab', no tuple"),
+        (lambda: Choice("a", np.array(3)), "no tuple"),
+        (lambda: Choice("a", itertools.count()), "options of 'a' are more than 10,000"),
+        (lambda: Choice("a", (None, "relu")), "option None cannot be chosen"),
+        (lambda: Choice("a", (math.nan, 1.0)), "option nan cannot be chosen"),
+        (lambda: Choice("a", ([3, 3], [5, 5])), "option [3, 3] cannot be written as one word"),
+        (lambda: Choice("a", ((3, 3),)), "option (3, 3) cannot be written as one word"),
+        (lambda: Choice("a", ({}, {"b": 1})), "option {} cannot be written as one word"),
+        (lambda: Choice("a", np.ones((2, 2))), "cannot be written as one word"),
+        (lambda: Choice("a", (abs,)), "option <built-in function abs> cannot be written"),
+        (lambda: Choice("a", (10**5000,)), "cannot be written as one word"),
+        (lambda: Choice("a", ("x" * 10**6,)), "cannot be written as one word"),
+        (lambda: Choice("a", ("x\0",)), "cannot be written as one word"),
+        (lambda: Choice("a", ("\ud800",)), "cannot be written as one word"),
+        (lambda: Choice(5, (1,)), "not 5"),
+        (lambda: Choice("x" * 10**6, (1,)), "a decision needs a name"),
+        (lambda: Skips(None), "not None"),
+        (lambda: Choice("a", (1,), only_if="n"), "only_if is 'n', not (decision, options)"),
+        (lambda: Choice("a", (1,), only_if=("n",)), "only_if is ('n',), not"),
+        (lambda: Choice("a", (1,), only_if=("n", 1, 2)), "only_if is ('n', 1, 2), not"),
+        (lambda: Choice("a", (1,), only_if={"n": 1}), "only_if is {'n': 1}, not"),
+        (lambda: Choice("a", (1,), only_if=(1, ("n",))), "only_if is (1, ('n',)), not"),
+        (lambda: SearchSpace([N, Choice("a", (1,), only_if=("n", None))]), "one of (None,)"),
+        (lambda: SearchSpace("ab"), "decisions is 'ab', no list of choices"),
+        (lambda: SearchSpace(N), "decisions is Choice(name='n'"),
+        (lambda: SearchSpace(["n"]), "decisions has 'n', which is no Choice and no Skips"),
+        (lambda: SearchSpace([[N]]), "decisions has [Choice("),
+        (lambda: SearchSpace({"n": {1, 2}}), "options of 'n' are a set"),
+        (lambda: SearchSpace({}), "has no decisions"),
+        (lambda: SearchSpace([N], name=5), "name is 5, not a text"),
+        (lambda: SearchSpace([], [N], depth=True), "depth is True, not an integer"),
+        (lambda: SearchSpace([], [N], depth="2"), "depth is '2', not an integer"),
+        (lambda: SearchSpace([], [N], depth=10**9), "depth is 1000000000, above 1,000"),
+    ],
+    ids=itertools.count(),
+)
+def test_what_is_no_space_is_refused_in_one_short_line(make, message):
+    with pytest.raises(InputError) as error:
+        make()
+    said = str(error.value)
+    assert message in said and "\n" not in said and len(said) < 300
+
+
+def test_what_means_the_same_is_the_same():
+    space = SearchSpace([N, Choice("a", ("x", "y"), only_if=("n", (2,)))])
+    assert SearchSpace([N, Choice("a", ["x", "y"], only_if=["n", 2])]) == space
+    assert SearchSpace((N, Choice("a", iter("xy"), only_if=("n", np.int64(2))))) == space
+    assert SearchSpace([Choice("r", ("relu", "x")), Choice("a", (1,), only_if=("r", "relu"))])
+    assert SearchSpace({"n": [1, 2], "a": ("x", "y")}) == SearchSpace([N, Choice("a", ("x", "y"))])
+    layers = SearchSpace({}, {"n": (1, 2)}, depth=np.int64(2))
+    assert layers == SearchSpace(layer_decisions=[N], depth=2) and type(layers.depth) is int
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        ConvolutionalSpace(block_size=2).search_space(3),
+        ConvolutionalSpace(learning_rates=(0.1,)).search_space(3),
+        RecurrentCellSpace(2).search_space(),
+    ],
+    ids=lambda space: space.name,
+)
+def test_a_space_keeps_its_reader_and_compares_without_it(space):
+    sent = pickle.loads(pickle.dumps(space))
+    assert sent.reader == space.reader and sent.reader is not None
+    if space.depth:
+        assert space.at_depth(5).reader is space.reader
+    bare = dataclasses.replace(space, reader=None)
+    assert bare == space and hash(bare) == hash(space) and repr(bare) == repr(space)
 
 
 def test_an_unknown_decision_is_a_key_error():
