@@ -49,9 +49,11 @@ def search(
 
     Args:
       space: what to choose from.
-      evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, or a
-        pair of the reward and named measurements. `architecture["name"]` is what was chosen.
-        Raise `ChildFailure` for a child that failed; any other exception stops the search.
+      evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, a pair
+        of the reward and named measurements, each a number or a sequence with one per epoch, or a
+        `Measurement`. `architecture["name"]` is what was chosen. Raise `ChildFailure` for a child
+        that failed; any other exception ends the search, or fails the child with
+        `SearchConfig(on_error="fail")`.
       num_samples: architectures to sample.
       seed: equal seeds give equal searches.
       workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
@@ -62,7 +64,11 @@ def search(
       the search early, with what there is.
 
     Raises:
-      InputError: a workdir of another search, or one that cannot be used.
+      InputError: a workdir of another search, or one that cannot be used; what `evaluate` returned
+        is no measurement.
+      Exception: as `evaluate` raised it, with a note that names the architecture. Whatever ends
+        the search has the result so far as its attribute `search_result`; a run in a workdir can
+        be resumed.
     """
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed!r}, not an integer from 0 to 2^63 - 1")
@@ -73,7 +79,7 @@ def search(
         config=dataclasses.replace(options.search, num_samples=num_samples),
         controller=options.controller,
         seed=seed,
-        evaluator=InProcess(evaluate),
+        evaluator=InProcess(evaluate, on_error=options.search.on_error),
         description={"space": as_json(space)},
     )
     if workdir is None:

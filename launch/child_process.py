@@ -29,10 +29,11 @@ from typing import Any
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.command_line import prepare_backend
-from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement, finite
+from nas_with_rl.launch.evaluation import Evaluation
 from nas_with_rl.launch.heartbeat import leave_with
 from nas_with_rl.launch.interruption import leave_now
 from nas_with_rl.launch.machine import Place
+from nas_with_rl.launch.measurements import Failure, Measurement, result_of
 from nas_with_rl.search_spaces.errors import InputError
 
 LAST_SECONDS = 2  # for a process to end after its socket has
@@ -191,9 +192,11 @@ def _prepare(backends: Sequence[str]) -> None:
 
 def _answer(function: Callable[[], Any]) -> bytes:
     """Return, pickled, what a function returns or raises."""
-    started = time.time()
+    started, begun = time.time(), time.monotonic()
     try:
-        return pickle.dumps(Answer(function(), started, time.time()))
+        returned = function()
+        seconds = time.monotonic() - begun  # whatever is done to the clock meanwhile
+        return pickle.dumps(Answer(returned, started, started + seconds))
     except Exception as error:
         raised = Raised(str(error), traceback.format_exc(), isinstance(error, InputError))
         return pickle.dumps(raised)
@@ -233,7 +236,7 @@ class _Answers:
                 "the work must return a Measurement or a Failure for each of its "
                 f"{len(group)} evaluations, not {results!r}"
             )
-        return tuple(finite(result) for result in results)
+        return tuple(r if isinstance(r, Failure) else result_of(r) for r in results)
 
 
 def _function(name: str) -> Callable[[Any], Any]:

@@ -18,7 +18,7 @@ DESCRIPTIVE = {"descriptive": True}  # metadata of fields that decide nothing: n
 _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "LanguageModelTraining": {"num_layers": 2},
-        "SearchConfig": {"accumulate_gradients": 1, "num_replicas": 0},
+        "SearchConfig": {"accumulate_gradients": 1, "num_replicas": 0, "on_error": "raise"},
     }
 )
 

@@ -16,6 +16,7 @@ from tensorboard.plugins.scalar.metadata import create_summary_metadata
 from nas_with_rl.child_models.failures import FAILURE_REASONS
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.dashboard import MEANINGS, layout
+from nas_with_rl.launch.measurements import last_number
 from nas_with_rl.launch.recent_children import RecentChildren, child_seconds
 from nas_with_rl.launch.trials import Trial, TrialStore
 
@@ -171,12 +172,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _last_values(trial: Trial) -> Iterator[tuple[str, float]]:
-    """Yield each named measurement of a trial, its last epoch's where there are several."""
-    for name, value in trial.metrics.items():
-        if isinstance(value, int | float):
-            yield name, float(value)
-        elif value:
-            yield name, float(value[-1])
+    """Yield each named measurement of a trial that is finite, the last epoch's of several."""
+    for name, measured in trial.metrics.items():
+        if (value := last_number(measured)) is not None:
+            yield name, value
 
 
 def _by_name(pairs: Iterable[Iterable[tuple[str, float]]]) -> dict[str, list[float]]:

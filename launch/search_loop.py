@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 
 from nas_with_rl.controller.searcher import Proposal, Searcher, Update
 from nas_with_rl.launch.checkpoints import Checkpoints
-from nas_with_rl.launch.evaluation import Evaluation, Evaluator
+from nas_with_rl.launch.evaluation import Evaluation, Evaluator, OnError
 from nas_with_rl.launch.open_trials import OpenTrials
 from nas_with_rl.launch.trials import Trial, TrialStore
 from nas_with_rl.search_spaces.architecture import parse_architecture
@@ -74,6 +74,9 @@ class SearchConfig:
       depth: of spaces with layers; None keeps the space's own depth.
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
       failure_reward: what the controller gets for a child that failed.
+      on_error: what an exception of an evaluation does, apart from `ChildFailure`: end the search,
+        or fail the child as "crashed", with the traceback as its message. Twenty children that
+        crash in a row end the search.
       checkpoint_every: updates between two checkpoints.
       child_seconds: ceiling of a child's time in a child process; 0 for none.
       child_memory_gib: ceiling of a child process's memory; 0 for an equal share of the machine's.
@@ -87,6 +90,7 @@ class SearchConfig:
     depth: DepthSchedule | None = None
     duplicates: Literal["reuse", "evaluate"] = "reuse"
     failure_reward: float = 0.0
+    on_error: OnError = "raise"
     checkpoint_every: int = 10
     child_seconds: float = 0.0
     child_memory_gib: float = 0.0

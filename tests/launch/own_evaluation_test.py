@@ -140,7 +140,7 @@ def test_an_experiment_takes_an_evaluation_of_ones_own():
     assert experiment.data is None and experiment.num_compared == 0
     assert experiment.search.batch_size == 2
     assert experiment.space == find_experiment("quickstart").space
-    assert experiment.source.endswith("measured by own_functions:plain")
+    assert "measured by own_functions:plain; changed: search.batch_size=2" in experiment.source
     assert isinstance(make_trainer(experiment, data_dir=None, seed=0), OwnTrainer)
     assert configured("quickstart", ()) == find_experiment("quickstart")
     said = message_of(configured, "quickstart", ["child.epochs=5"], evaluate="own_functions:plain")

@@ -5,7 +5,7 @@ import os
 import sys
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluation import Measurement
+from nas_with_rl.launch.measurements import Measurement
 
 NUMBER = 3
 
