@@ -29,7 +29,7 @@ from typing import Any
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.command_line import prepare_backend
-from nas_with_rl.launch.evaluation import Evaluation
+from nas_with_rl.launch.evaluation import Evaluation, line_of
 from nas_with_rl.launch.heartbeat import leave_with
 from nas_with_rl.launch.interruption import leave_now
 from nas_with_rl.launch.machine import Place
@@ -86,9 +86,10 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Raised:
-    """What a request raised."""
+    """What a request raised: the message, one line with the type before it, and the traceback."""
 
     message: str
+    line: str
     trace: str
     is_input_error: bool
 
@@ -198,8 +199,8 @@ def _answer(function: Callable[[], Any]) -> bytes:
         seconds = time.monotonic() - begun  # whatever is done to the clock meanwhile
         return pickle.dumps(Answer(returned, started, started + seconds))
     except Exception as error:
-        raised = Raised(str(error), traceback.format_exc(), isinstance(error, InputError))
-        return pickle.dumps(raised)
+        trace, is_input_error = traceback.format_exc(), isinstance(error, InputError)
+        return pickle.dumps(Raised(str(error), line_of(error), trace, is_input_error))
 
 
 class _Answers:

@@ -146,12 +146,14 @@ def _of_updates(learned: Sequence[tuple[Update, Sequence[Trial]]]) -> dict[str, 
     trials = [trial for _, batch in learned for trial in batch]
     staleness = [u.version - 1 - trial.sampled_version for u, batch in learned for trial in batch]
     points = {
-        "reward/mean": _mean([trial.reward or 0.0 for trial in trials]),
         "reward/baseline": updates[-1].baseline,
         "controller/gradient_norm": _mean([update.gradient_norm for update in updates]),
         "staleness/mean": _mean(staleness),
         "staleness/max": max(staleness),
     }
+    rewards = [trial.reward for trial in trials if trial.reward is not None]
+    if rewards:
+        points["reward/mean"] = _mean(rewards)
     seconds = [taken for trial in trials if (taken := child_seconds(trial)) is not None]
     if seconds:
         points["child/seconds"] = _mean(seconds)

@@ -54,6 +54,7 @@ EvaluateFunction = Callable[..., Any]  # what it may return is in `measurements.
 OnError = Literal["raise", "fail"]
 
 MOST_CRASHES_IN_A_ROW = 20  # failed children; then it is no chance, the set-up is broken
+MOST_SHOWN = 200  # characters of an error in a message
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -64,7 +65,7 @@ class InProcess:
     the reward and named measurements, or a `Measurement`. It raises `ChildFailure` where the child
     has failed; a reward that is not finite is the failure "diverged". Any other exception stops
     the search, with a note that names the architecture; with `on_error="fail"` it is the failure
-    "crashed", whose message is the traceback. `sys.exit` is such an exception.
+    "crashed", whose message has the traceback. `sys.exit` is such an exception.
     """
 
     def __init__(self, function: EvaluateFunction, *, on_error: OnError = "raise"):
@@ -106,11 +107,16 @@ class InProcess:
             return self.measured(evaluation.architecture, evaluation.seed)
         except Exception as error:
             if self._on_error == "fail":
-                return Failure("crashed", traceback.format_exc())
+                return Failure("crashed", f"{line_of(error)}\n{traceback.format_exc()}")
             if isinstance(error, InputError):  # of which a binary prints the message alone
                 raise InputError(f"{error} ({_child(evaluation)})") from error
             note_child(error, evaluation)
             raise
+
+
+def line_of(error: Exception) -> str:
+    """Return the line that a failure's message begins with where its traceback follows."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def note_child(error: Exception, evaluation: Evaluation) -> None:
@@ -142,7 +148,7 @@ class CrashLimit:
                 crashed = isinstance(result, Failure) and result.reason == "crashed"
                 in_a_row = in_a_row + 1 if crashed else 0
                 if isinstance(result, Failure) and in_a_row >= MOST_CRASHES_IN_A_ROW:
-                    last = result.message.strip().rpartition("\n")[2]
+                    last = result.message.partition("\n")[0][:MOST_SHOWN]
                     raise InputError(
                         f"{in_a_row} children in a row have crashed, the last with: {last}; the "
                         "set-up seems to be broken: mend it, then resume the run"

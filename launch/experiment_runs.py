@@ -151,7 +151,8 @@ def print_result(result: SearchResult, experiment: Experiment) -> None:
 def print_places(result: SearchResult) -> None:
     """Say where everything lies."""
     print(f"\neverything lies in {Path(str(result.workdir)).resolve()}:")
-    print("  trials.sqlite  checkpoints/  experiment.json  report.html")
+    compared = "  comparison.json" if Workdir(str(result.workdir)).comparison.exists() else ""
+    print(f"  trials.sqlite  checkpoints/  experiment.json{compared}  report.html")
     print(f"  curves: tensorboard --logdir={result.workdir}/tensorboard")
 
 

@@ -108,7 +108,8 @@ class ProcessSlot:
         self._starts = 0 if job else self._starts
         if isinstance(answer, Raised):
             if job and isinstance(job.request, tuple) and self._on_error == "fail":
-                return job, Answer(Failure("crashed", answer.trace), self._given, self._now())
+                failure = Failure("crashed", f"{answer.line}\n{answer.trace}")
+                return job, Answer(failure, self._given, self._now())
             self._work = self._work if job else None  # which could not be set up
             raise InputError(answer.message) if answer.is_input_error else WorkError(answer.trace)
         return (job, answer) if job else None

@@ -123,8 +123,6 @@ def _failures(trials: Sequence[Trial]) -> str:
 
 
 def _message(text: str) -> str:
-    """A failure's message; a traceback by its last line, to be opened."""
-    *before, last = html.escape(text.strip()).split("\n")
-    if not before:
-        return last
-    return f"<details><summary>{last}</summary><pre>{html.escape(text)}</pre></details>"
+    """A failure's message; what follows its first line, a traceback, is to be opened."""
+    first, _, rest = html.escape(text.strip()).partition("\n")
+    return f"<details><summary>{first}</summary><pre>{rest}</pre></details>" if rest else first

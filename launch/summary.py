@@ -33,8 +33,8 @@ def describe(result: SearchResult, *, metric: str | None = None) -> str:
         f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
     )
     quarter = len(trials) // 4
-    if quarter:
-        first, last = _mean_reward(trials[:quarter]), _mean_reward(trials[-quarter:])
+    first, last = _mean_reward(trials[:quarter]), _mean_reward(trials[-quarter:])
+    if first is not None and last is not None:
         lines.append(
             f"mean reward: {first:.4g} of the first {quarter} trials, {last:.4g} of the last"
         )
@@ -59,5 +59,6 @@ def _best(found: Sequence[Ranked], result: SearchResult, metric: str | None) -> 
     ]
 
 
-def _mean_reward(trials: Sequence[Trial]) -> float:
-    return statistics.fmean(trial.reward or 0.0 for trial in trials)
+def _mean_reward(trials: Sequence[Trial]) -> float | None:
+    rewards = [trial.reward for trial in trials if trial.reward is not None]
+    return statistics.fmean(rewards) if rewards else None
