@@ -25,7 +25,7 @@ class _Instant:
     def answer(self, request: bytes) -> str:
         """Return a reply at once."""
         from nas_with_rl.launch.cluster_messages import Reply
-        from nas_with_rl.launch.evaluation import Measurement
+        from nas_with_rl.launch.measurements import Measurement
 
         now = time.time()
         reward = hash(request) % 1000 / 1000

@@ -58,9 +58,11 @@ def search(
 
     Args:
       space: what to choose from; `{"units": (16, 32)}` is short for a space of such choices.
-      evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, or a
-        pair of the reward and named measurements. `architecture["name"]` is what was chosen.
-        Raise `ChildFailure` for a child that failed; any other exception stops the search.
+      evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, a pair
+        of the reward and named measurements, each a number or a sequence with one per epoch, or a
+        `Measurement`. `architecture["name"]` is what was chosen. Raise `ChildFailure` for a child
+        that failed; any other exception ends the search, or fails the child with
+        `SearchConfig(on_error="fail")`.
       num_samples: architectures to sample; None for `options.search.num_samples`, which is 1,000
         by default.
       seed: equal seeds give equal searches.
@@ -72,7 +74,11 @@ def search(
       the search early, with what there is.
 
     Raises:
-      InputError: an argument that cannot be used; a workdir of another search.
+      InputError: an argument that cannot be used; a workdir of another search, or one that cannot
+        be used; what `evaluate` returned is no measurement.
+      Exception: as `evaluate` raised it, with a note that names the architecture. Whatever ends
+        the search has the result so far as its attribute `search_result`; a run in a workdir can
+        be resumed.
     """
     space, options = _checked_space(space), checked(options, SearchOptions, "options")
     _check_evaluate(evaluate)
@@ -93,7 +99,7 @@ def search(
         config=config,
         controller=options.controller,
         seed=seed,
-        evaluator=InProcess(evaluate),
+        evaluator=InProcess(evaluate, on_error=options.search.on_error),
         description={"space": as_json(space)},
     )
     if workdir is None:

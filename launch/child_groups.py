@@ -20,8 +20,9 @@ from nas_with_rl.child_models.population_memory import check_memory
 from nas_with_rl.child_models.universal_cell import UniversalCell
 from nas_with_rl.launch import compilation
 from nas_with_rl.launch.children import LanguageModelTrainer, Trainer, make_trainer
-from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement
+from nas_with_rl.launch.evaluation import Evaluation, note_child
 from nas_with_rl.launch.experiment import Experiment
+from nas_with_rl.launch.measurements import Failure, Measurement
 from nas_with_rl.launch.plans import Program
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCellSpace, cell_of
 
@@ -136,6 +137,9 @@ def _one_by_one(trainer: Trainer, evaluations: Sequence[Evaluation]) -> list[Mea
             results.append(trainer(evaluation.architecture, evaluation.seed))
         except ChildFailure as failure:
             results.append(Failure(failure.reason, str(failure)))
+        except Exception as error:
+            note_child(error, evaluation)
+            raise
     return results
 
 

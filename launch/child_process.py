@@ -40,9 +40,10 @@ from nas_with_rl.launch.child_frames import (
 )
 from nas_with_rl.launch.command_line import prepare_backend
 from nas_with_rl.launch.descendants import Descendant
-from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement, finite
+from nas_with_rl.launch.evaluation import Evaluation, line_of, message_of
 from nas_with_rl.launch.heartbeat import leave_with
 from nas_with_rl.launch.machine import Place
+from nas_with_rl.launch.measurements import Failure, Measurement, result_of
 from nas_with_rl.launch.remnants import module_path
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -98,9 +99,10 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Raised:
-    """What a request raised."""
+    """What a request raised: the message, one line with the type before it, and the traceback."""
 
     message: str
+    line: str
     trace: str
     is_input_error: bool
 
@@ -286,16 +288,14 @@ def _prepare(backends: Sequence[str]) -> None:
 
 def _answer(function: Callable[[], Any]) -> bytes:
     """Return what a function returns or raises, as the payload of an answer."""
-    started = time.time()
+    started, begun = time.time(), time.monotonic()
     try:
-        return as_payload(Answer(function(), started, time.time()))
+        returned = function()
+        seconds = time.monotonic() - begun  # whatever is done to the clock meanwhile
+        return as_payload(Answer(returned, started, started + seconds))
     except Exception as error:
-        trace = traceback.format_exc()
-        try:
-            message = str(error)
-        except Exception:  # its own
-            message = type(error).__name__
-        return as_payload(Raised(message, trace, isinstance(error, InputError)))
+        trace, is_input_error = traceback.format_exc(), isinstance(error, InputError)
+        return as_payload(Raised(message_of(error), line_of(error), trace, is_input_error))
 
 
 class _Answers:
@@ -330,7 +330,7 @@ class _Answers:
                 "the work must return a Measurement or a Failure for each of its "
                 f"{len(group)} evaluations, not {results!r}"
             )
-        return tuple(finite(result) for result in results)
+        return tuple(r if isinstance(r, Failure) else result_of(r) for r in results)
 
 
 def _function(name: str) -> Callable[[Any], Any]:

@@ -29,7 +29,8 @@ from typing import Any
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch import machine
 from nas_with_rl.launch.child_process import Answer, Call, Group, Work
-from nas_with_rl.launch.evaluation import Evaluation, Failure, Outcome
+from nas_with_rl.launch.evaluation import Evaluation, OnError, Outcome
+from nas_with_rl.launch.measurements import Failure
 from nas_with_rl.launch.process_slot import Broken, Job, ProcessSlot
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
@@ -68,7 +69,8 @@ class ChildProcesses:
 
     Each process has a core to itself and computes in a single thread; on a machine with GPUs each
     sees one GPU. An error of the program raised in one stops the evaluation and is raised here as
-    `WorkError`, an InputError as that. If an evaluation is abandoned, by Ctrl-C or by its consumer,
+    `WorkError`, an InputError as that; with `on_error="fail"` a child that raises it has "crashed",
+    and the message is its traceback. If an evaluation is abandoned, by Ctrl-C or by its consumer,
     the processes at work are killed, and replaced when they are needed.
 
     The seconds of a group are divided over its children: each outcome has an equal and consecutive
@@ -83,7 +85,13 @@ class ChildProcesses:
     """
 
     def __init__(
-        self, work: Work, *, num_processes: int, group_size: int, limits: Limits = Limits()
+        self,
+        work: Work,
+        *,
+        num_processes: int,
+        group_size: int,
+        limits: Limits = Limits(),
+        on_error: OnError = "raise",
     ):
         for name, value in (("num_processes", num_processes), ("group_size", group_size)):
             if value < 1:
@@ -92,7 +100,7 @@ class ChildProcesses:
         self._seconds = limits.seconds
         self.memory_gib = limits.memory_gib or machine.memory_gib() / (num_processes + 1)
         self._slots = [
-            ProcessSlot(index, place, memory_gib=self.memory_gib)
+            ProcessSlot(index, place, memory_gib=self.memory_gib, on_error=on_error)
             for index, place in enumerate(machine.places(num_processes))
         ]
         self.stop = threading.Event()

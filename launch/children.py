@@ -18,8 +18,8 @@ from nas_with_rl.child_models.language_model_training import (
 )
 from nas_with_rl.child_models.rewards import accuracy_reward, perplexity_reward
 from nas_with_rl.child_models.text import Corpus, TextDataConfig, load_corpus
-from nas_with_rl.launch.evaluation import Measurement
 from nas_with_rl.launch.experiment import Child, Data, Experiment
+from nas_with_rl.launch.measurements import Measurement
 from nas_with_rl.launch.nas_bench_201 import TableLookup, accuracies, look_up
 from nas_with_rl.launch.own_evaluation import OwnEvaluation, OwnTrainer
 from nas_with_rl.search_spaces.architecture import Architecture

@@ -8,8 +8,9 @@ import json
 from typing import Any
 
 from nas_with_rl.launch.configuration import as_json
-from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement
+from nas_with_rl.launch.evaluation import Evaluation
 from nas_with_rl.launch.experiment import Experiment
+from nas_with_rl.launch.measurements import Failure, Measurement
 from nas_with_rl.launch.workdir import versions
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -37,6 +38,7 @@ def identity_of(experiment: Experiment, seed: int, data_found: dict[str, Any]) -
         "child": as_json(experiment.child),
         "child_seconds": experiment.search.child_seconds if experiment.search else 0.0,
         "child_memory_gib": experiment.search.child_memory_gib if experiment.search else 0.0,
+        "on_error": experiment.search.on_error if experiment.search else "raise",
         "data": as_json(experiment.data),
         "data_found": data_found,
     }

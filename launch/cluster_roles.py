@@ -39,6 +39,7 @@ from nas_with_rl.launch.experiment_runs import (
     print_interruption,
     print_places,
     print_result,
+    telling_how_to_go_on,
     with_search,
 )
 from nas_with_rl.launch.interruption import leave_now
@@ -105,6 +106,7 @@ def _processes(request: Request, cluster: Cluster, task: Task) -> tuple[ChildPro
         num_processes=1,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib or shared_gib),
+        on_error=search.on_error,
     )
     return processes, data
 
@@ -136,7 +138,8 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
         with opened(run, str(request.workdir), resume=request.resume) as place:
             print_beginning(request, experiment)
             print(_described(present, run.pace), flush=True)
-            result = execute(run, place, progress=True)
+            with telling_how_to_go_on(search, "the same command continues it with --resume"):
+                result = execute(run, place, progress=True)
     except (ServersMissing, ServersLost) as lost:
         return _lost(str(lost))
     except LOST_ERRORS as error:

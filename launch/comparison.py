@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from nas_with_rl.child_models.known_cells import Cell
 from nas_with_rl.child_models.language_model_size import closest_units
@@ -17,7 +19,10 @@ from nas_with_rl.child_models.language_model_training import (
     LanguageModelTraining,
 )
 from nas_with_rl.launch.children import LanguageModelTrainer
+from nas_with_rl.launch.ranking import ranked
 from nas_with_rl.launch.results import SearchResult, finding
+from nas_with_rl.launch.workdir import read_object, write_object
+from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
@@ -88,7 +93,7 @@ def compare(
 
 def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_Contestant]:
     best, training = result.best, trainer.training
-    first = [t for t in result.trials[:FIRST_SAMPLES] if t.status == "completed"]
+    first = ranked(result.trials[:FIRST_SAMPLES])
     best_cell = cell_of(best.architecture)
     contestants: list[_Contestant] = [("best cell of the search", best_cell, training)]
     size = training.size(len(trainer.corpus.vocabulary), best_cell)
@@ -96,7 +101,7 @@ def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_C
     lstm_training = dataclasses.replace(training, units=units, num_parameters=0)
     contestants.append((f"LSTM, {units} units", LSTM, lstm_training))
     if first:
-        random_best = finding(max(first, key=lambda t: t.reward or 0.0), result.space)
+        random_best = finding(first[0], result.space)
         title = f"best of the first {min(FIRST_SAMPLES, len(result.trials))} samples"
         contestants.append((title, cell_of(random_best.architecture), training))
     return contestants
@@ -106,6 +111,39 @@ def _candidate(title: str, trained: Sequence[LanguageModelResult]) -> Candidate:
     num_parameters = trained[-1].num_parameters if trained else 0
     perplexities = tuple(each.validation_perplexity[-1] for each in trained)
     return Candidate(title, num_parameters, perplexities)
+
+
+def keep(candidates: Sequence[Candidate], path: Path, *, num_trials: int, num_seeds: int) -> None:
+    """Write a comparison, whole or not at all.
+
+    Args:
+      candidates: what was measured.
+      path: of the file.
+      num_trials: of the search, whose best is among them.
+      num_seeds: for each.
+    """
+    values = [dataclasses.asdict(candidate) for candidate in candidates]
+    kept = {"num_trials": num_trials, "num_seeds": num_seeds, "candidates": values}
+    write_object(kept, path)
+
+
+def kept(path: Path, *, num_trials: int, num_seeds: int) -> tuple[Candidate, ...] | None:
+    """Return what `keep` wrote; None where it was another search's length, or cannot be read."""
+    try:
+        values = read_object(path)
+        if (values["num_trials"], values["num_seeds"]) != (num_trials, num_seeds):
+            return None
+        return tuple(_read(candidate) for candidate in values["candidates"]) or None
+    except (InputError, KeyError, TypeError, ValueError):  # it is measured again
+        return None
+
+
+def _read(values: Any) -> Candidate:
+    return Candidate(
+        str(values["title"]),
+        int(values["num_parameters"]),
+        tuple(float(perplexity) for perplexity in values["perplexities"]),
+    )
 
 
 def describe(candidates: Sequence[Candidate]) -> str:

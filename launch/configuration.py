@@ -19,7 +19,12 @@ DESCRIPTIVE = {"descriptive": True}  # metadata of fields that decide nothing: n
 _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "LanguageModelTraining": {"num_layers": 2},
-        "SearchConfig": {"accumulate_gradients": 1, "num_replicas": 0, "failure_retries": 2},
+        "SearchConfig": {
+            "accumulate_gradients": 1,
+            "num_replicas": 0,
+            "failure_retries": 2,
+            "on_error": "raise",
+        },
     }
 )
 

@@ -16,6 +16,7 @@ from tensorboard.plugins.scalar.metadata import create_summary_metadata
 from nas_with_rl.child_models.failures import FAILURE_REASONS
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.dashboard import MEANINGS, layout
+from nas_with_rl.launch.measurements import last_number
 from nas_with_rl.launch.recent_children import RecentChildren, child_seconds
 from nas_with_rl.launch.trials import Trial, TrialStore
 
@@ -145,12 +146,14 @@ def _of_updates(learned: Sequence[tuple[Update, Sequence[Trial]]]) -> dict[str, 
     trials = [trial for _, batch in learned for trial in batch]
     staleness = [u.version - 1 - trial.sampled_version for u, batch in learned for trial in batch]
     points = {
-        "reward/mean": _mean([trial.reward or 0.0 for trial in trials]),
         "reward/baseline": updates[-1].baseline,
         "controller/gradient_norm": _mean([update.gradient_norm for update in updates]),
         "staleness/mean": _mean(staleness),
         "staleness/max": max(staleness),
     }
+    rewards = [trial.reward for trial in trials if trial.reward is not None]
+    if rewards:
+        points["reward/mean"] = _mean(rewards)
     seconds = [taken for trial in trials if (taken := child_seconds(trial)) is not None]
     if seconds:
         points["child/seconds"] = _mean(seconds)
@@ -171,12 +174,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _last_values(trial: Trial) -> Iterator[tuple[str, float]]:
-    """Yield each named measurement of a trial, its last epoch's where there are several."""
-    for name, value in trial.metrics.items():
-        if isinstance(value, int | float):
-            yield name, float(value)
-        elif value:
-            yield name, float(value[-1])
+    """Yield each named measurement of a trial that is finite, the last epoch's of several."""
+    for name, measured in trial.metrics.items():
+        if (value := last_number(measured)) is not None:
+            yield name, value
 
 
 def _by_name(pairs: Iterable[Iterable[tuple[str, float]]]) -> dict[str, list[float]]:

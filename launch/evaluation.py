@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
-import math
-import re
 import socket
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Generator
+from typing import Any, Literal, Protocol
 
-from nas_with_rl.child_models.failures import FAILURE_REASONS, ChildFailure, FailureReason
+from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
-from nas_with_rl.launch.trials import Metrics
+from nas_with_rl.launch.measurements import Failure, Measurement, result_of
 from nas_with_rl.search_spaces.architecture import Architecture
-
-MOST_CHARACTERS = 10_000  # of a failure's message
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but for tabs and ends of lines
+from nas_with_rl.search_spaces.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,48 +26,6 @@ class Evaluation:
     trial: int
     architecture: Architecture
     seed: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Measurement:
-    """What a child measured.
-
-    Attributes:
-      reward: finite; what the controller maximises.
-      metrics: named measurements, a sequence where there is one per epoch.
-      num_parameters: trainable weights, where there are any.
-    """
-
-    reward: float
-    metrics: Metrics = dataclasses.field(default_factory=dict)
-    num_parameters: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """Why a child has no measurement.
-
-    Attributes:
-      reason: from a closed list.
-      message: any text; what a terminal or the store would not take is written as \\x1b, and of
-        more than `MOST_CHARACTERS` the middle is left out.
-    """
-
-    reason: FailureReason
-    message: str
-
-    def __post_init__(self) -> None:
-        if self.reason not in FAILURE_REASONS:
-            raise ValueError(f"reason is {self.reason!r}, not one of {', '.join(FAILURE_REASONS)}")
-        object.__setattr__(self, "message", _printable(self.message))
-
-
-def _printable(text: str) -> str:
-    half = MOST_CHARACTERS // 2
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[:half]}\n... {len(text) - 2 * half} characters ...\n{text[-half:]}"
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +50,11 @@ class Evaluator(Protocol):
         """
 
 
-EvaluateFunction = Callable[..., "float | Measurement | tuple[float, Mapping[str, float]]"]
+EvaluateFunction = Callable[..., Any]  # what it may return is in `measurements.result_of`
+OnError = Literal["raise", "fail"]
 
-
+MOST_CRASHES_IN_A_ROW = 20  # failed children; then it is no chance, the set-up is broken
+MOST_SHOWN = 200  # characters of an error in a message
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -106,11 +64,12 @@ class InProcess:
     The function takes `(architecture)` or `(architecture, seed)` and returns the reward, a pair of
     the reward and named measurements, or a `Measurement`. It raises `ChildFailure` where the child
     has failed; a reward that is not finite is the failure "diverged". Any other exception stops
-    the search.
+    the search, with a note that names the architecture; with `on_error="fail"` it is the failure
+    "crashed", whose message has the traceback. `sys.exit` is such an exception.
     """
 
-    def __init__(self, function: EvaluateFunction):
-        self._function = function
+    def __init__(self, function: EvaluateFunction, *, on_error: OnError = "raise"):
+        self._function, self._on_error = function, on_error
         parameters = inspect.signature(function).parameters.values()
         self._seed_by_name = any(parameter.name == "seed" for parameter in parameters)
         required = [p for p in parameters if p.default is p.empty and p.kind in _POSITIONAL]
@@ -121,43 +80,84 @@ class InProcess:
         """Yield the outcomes in the order of the queue."""
         while queue:
             evaluation = queue.popleft()
-            started = time.time()
+            started, begun = time.time(), time.monotonic()
             result = self._result(evaluation)
-            yield Outcome(evaluation, result, self._worker, started, time.time())
+            seconds = time.monotonic() - begun  # whatever is done to the clock meanwhile
+            yield Outcome(evaluation, result, self._worker, started, started + seconds)
 
-    def _called(self, evaluation: Evaluation) -> object:
+    def measured(self, architecture: Architecture, seed: int) -> Measurement | Failure:
+        """Call the function for one child; what it raises besides `ChildFailure` is raised."""
+        try:
+            with out_of_memory_is_a_failure():
+                return result_of(self._called(architecture, seed))
+        except ChildFailure as failure:
+            return Failure(failure.reason, str(failure))
+        except SystemExit as left:  # which would end this program as if all were well
+            raise RuntimeError(f"evaluate called sys.exit({left.code!r})") from left
+
+    def _called(self, architecture: Architecture, seed: int) -> object:
         if self._seed_by_name:
-            return self._function(evaluation.architecture, seed=evaluation.seed)
+            return self._function(architecture, seed=seed)
         if self._seed_by_place:
-            return self._function(evaluation.architecture, evaluation.seed)
-        return self._function(evaluation.architecture)
+            return self._function(architecture, seed)
+        return self._function(architecture)
 
     def _result(self, evaluation: Evaluation) -> Measurement | Failure:
         try:
-            with out_of_memory_is_a_failure():
-                measurement = _measurement(self._called(evaluation))
-        except ChildFailure as failure:
-            return Failure(failure.reason, str(failure))
-        return finite(measurement)
+            return self.measured(evaluation.architecture, evaluation.seed)
+        except Exception as error:
+            if self._on_error == "fail":
+                return Failure("crashed", f"{line_of(error)}\n{traceback.format_exc()}")
+            if isinstance(error, InputError):  # of which a binary prints the message alone
+                raise InputError(f"{error} ({_child(evaluation)})") from error
+            note_child(error, evaluation)
+            raise
 
 
-def finite(result: Measurement | Failure) -> Measurement | Failure:
-    """Return the failure "diverged" for a measurement whose reward is not finite."""
-    if isinstance(result, Measurement) and not math.isfinite(result.reward):
-        return Failure("diverged", f"the reward is {result.reward}")
-    return result
+def line_of(error: Exception) -> str:
+    """Return the line that a failure's message begins with where its traceback follows."""
+    return " ".join(f"{type(error).__name__}: {message_of(error)}".split())
 
 
-def _measurement(returned: object) -> Measurement:
-    if isinstance(returned, Measurement):
-        return returned
-    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping):
-        reward, metrics = returned
-        return Measurement(float(reward), {name: float(value) for name, value in metrics.items()})
+def message_of(error: Exception) -> str:
+    """Return an exception's message; its type where it cannot say one."""
     try:
-        return Measurement(float(returned))  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise TypeError(
-            "evaluate must return the reward, (reward, {name: measurement}) or a Measurement, "
-            f"not {returned!r}"
-        ) from None
+        return str(error)
+    except Exception:  # its own
+        return type(error).__name__
+
+
+def note_child(error: Exception, evaluation: Evaluation) -> None:
+    """Let an exception's traceback end with the child that it was raised for."""
+    error.add_note(f"raised for {_child(evaluation)}, seed {evaluation.seed}")
+
+
+def _child(evaluation: Evaluation) -> str:
+    return f"trial {evaluation.trial}, architecture '{evaluation.architecture}'"
+
+
+class CrashLimit:
+    """An evaluator that ends the search where too many children in a row have crashed."""
+
+    def __init__(self, evaluator: Evaluator):
+        self._evaluator = evaluator
+
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Yield the outcomes of another evaluator; those that have crashed as well.
+
+        Raises:
+          InputError: the last `MOST_CRASHES_IN_A_ROW` children have crashed.
+        """
+        in_a_row = 0
+        with contextlib.closing(self._evaluator.evaluate(queue)) as outcomes:
+            for outcome in outcomes:
+                yield outcome
+                result = outcome.result
+                crashed = isinstance(result, Failure) and result.reason == "crashed"
+                in_a_row = in_a_row + 1 if crashed else 0
+                if isinstance(result, Failure) and in_a_row >= MOST_CRASHES_IN_A_ROW:
+                    last = result.message.partition("\n")[0][:MOST_SHOWN]
+                    raise InputError(
+                        f"{in_a_row} children in a row have crashed, the last with: {last}; the "
+                        "set-up seems to be broken: mend it, then resume the run"
+                    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from nas_with_rl.launch import comparison, summary
@@ -18,7 +20,7 @@ from nas_with_rl.launch.local_children import LocalChildren, check_limits, local
 from nas_with_rl.launch.plans import AUTO, Plan
 from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.results import SearchResult
-from nas_with_rl.launch.runs import Run, execute, opened
+from nas_with_rl.launch.runs import Run, execute, opened, report
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError, shown
@@ -46,15 +48,32 @@ def run_experiment(request: Request) -> bool:
         with opened(run, request.workdir, resume=request.resume) as place:
             print_beginning(request, experiment)
             print(children.reason, flush=True)
-            result = execute(run, place, progress=True)
-        if result.interrupted:
-            print_interruption(result, search, f"continue with: {resume_command(request)}")
-            return True
-        print_result(result, experiment)
-        if isinstance(trainer, LanguageModelTrainer):
-            _print_comparison(result, trainer, children)
-        print_places(result)
+            with telling_how_to_go_on(search, f"continue with: {resume_command(request)}"):
+                result = execute(run, place, progress=True)
+            if result.interrupted:
+                print_interruption(result, search, f"continue with: {resume_command(request)}")
+                return True
+            print_result(result, experiment)
+            if isinstance(trainer, LanguageModelTrainer):
+                compared = _compared(result, trainer, children, place)
+                if compared:
+                    print(compared)
+                    report(run, result, place, comparison=compared)
+            print_places(result)
     return False
+
+
+@contextlib.contextmanager
+def telling_how_to_go_on(search: SearchConfig, how: str) -> Iterator[None]:
+    """Say how far a search came that an exception ends, and how it is continued."""
+    try:
+        yield
+    except Exception as error:
+        result = getattr(error, "search_result", None)
+        if isinstance(result, SearchResult):
+            print_interruption(result, search, f"once what follows is mended, {how}")
+            sys.stdout.flush()
+        raise
 
 
 def with_search(request: Request) -> tuple[Experiment, SearchConfig]:
@@ -69,7 +88,7 @@ def with_search(request: Request) -> tuple[Experiment, SearchConfig]:
             f"--experiment={experiment.name} has no search, it trains a given architecture: "
             f"python -m nas_with_rl.launch.{experiment.command}"
         )
-    if request.num_samples is None:
+    if request.num_samples is None or request.num_samples == experiment.search.num_samples:
         return experiment, experiment.search
     search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
     return dataclasses.replace(experiment, search=search), search
@@ -156,19 +175,26 @@ def print_result(result: SearchResult, experiment: Experiment) -> None:
 def print_places(result: SearchResult) -> None:
     """Say where everything lies."""
     print(f"\neverything lies in {Path(str(result.workdir)).resolve()}:")
-    print("  trials.sqlite  checkpoints/  experiment.json  report.html")
+    compared = "  comparison.json" if Workdir(str(result.workdir)).comparison.exists() else ""
+    print(f"  trials.sqlite  checkpoints/  experiment.json{compared}  report.html")
     print(f"  curves: tensorboard --logdir={result.workdir}/tensorboard")
 
 
-def _print_comparison(
-    result: SearchResult, trainer: LanguageModelTrainer, children: LocalChildren
-) -> None:
-    """Train the best cell, and what it is compared with, for several seeds each."""
+def _compared(
+    result: SearchResult, trainer: LanguageModelTrainer, children: LocalChildren, place: Workdir
+) -> str:
+    """Return the best cell beside others, trained for several seeds each, once for each length."""
     data = children.work.data
-    num_seeds = data.experiment.num_compared
-    if num_seeds and any(trial.status == "completed" for trial in result.trials):
-        print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
-        compared = comparison.compare(
-            result, trainer, children.train_cells, num_seeds=num_seeds, seed=data.seed
-        )
-        print(comparison.describe(compared))
+    num_seeds, num_trials = data.experiment.num_compared, len(result.trials)
+    if not num_seeds or all(trial.status != "completed" for trial in result.trials):
+        return ""
+    kept = comparison.kept(place.comparison, num_trials=num_trials, num_seeds=num_seeds)
+    if kept is not None:
+        print(f"\neach trained with {num_seeds} fresh seeds, of {place.comparison.name}:")
+        return comparison.describe(kept)
+    print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
+    compared = comparison.compare(
+        result, trainer, children.train_cells, num_seeds=num_seeds, seed=data.seed
+    )
+    comparison.keep(compared, place.comparison, num_trials=num_trials, num_seeds=num_seeds)
+    return comparison.describe(compared)

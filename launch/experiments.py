@@ -50,7 +50,7 @@ def _own_experiment(name: str) -> Experiment:
 def configured(
     name: str | None, overrides: Sequence[str], *, evaluate: str | None = None
 ) -> Experiment:
-    """Return the experiment of that name with overrides applied.
+    """Return the experiment of that name with overrides applied, which its source then names.
 
     Args:
       name: of one that is built in, or "module:attribute".
@@ -74,7 +74,11 @@ def configured(
             num_compared=0,
             search=search and dataclasses.replace(search, failure_reward=None),
         )
-    return with_overrides(experiment, overrides)
+    changed = with_overrides(experiment, overrides)
+    if not overrides:
+        return changed
+    # What its source says of the settings may not hold any more.
+    return dataclasses.replace(changed, source=f"{changed.source}; changed: {', '.join(overrides)}")
 
 
 def describe_experiments() -> str:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from nas_with_rl.child_models.known_cells import KNOWN_CELLS, cell_kind
 from nas_with_rl.child_models.saved_models import describe_model
 from nas_with_rl.child_models.text import UNKNOWN
+from nas_with_rl.launch.ranking import ranked
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import MODEL_FILE, Workdir
 from nas_with_rl.search_spaces.architecture import parse_architecture
@@ -122,10 +123,10 @@ def _lying_at(path: Path) -> ExploredCell:
             + (f"; the trainings in it are {', '.join(inside)}" if inside else "")
         )
     with contextlib.closing(TrialStore(place.trials)) as store:
-        best = store.best()
+        best = ranked(store.all())
     if not best:
         raise InputError(f"cell {_in_quotes(path)}: no trial of this search is completed")
-    text = best[0].architecture
+    text = best[0].trial.architecture
     try:
         space, architecture = _parsed(text)
     except InputError:

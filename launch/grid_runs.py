@@ -19,6 +19,7 @@ from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.final_training import train
 from nas_with_rl.launch.grids import Axis, GridSearch, default_axes, grid_from_json
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.ranking import ranked
 from nas_with_rl.launch.trainees import FinalTraining, make_trainee
 from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
 from nas_with_rl.launch.training_workdir import FinalResult, figure, read_result
@@ -72,14 +73,14 @@ def new_grid(request: Request) -> GridSearch:
     if "search" not in stored or not place.trials.exists():
         raise InputError(f"--search={request.search} holds no search of architectures")
     with contextlib.closing(TrialStore(place.trials)) as store:
-        best = store.best(request.num_best or NUM_BEST)
+        best = ranked(store.all())[: request.num_best or NUM_BEST]
     if not best:
         raise InputError(f"--search={request.search} has no completed trial")
     overrides = (*stored.get("overrides", ()), *request.overrides)
     experiment = configured(stored["experiment"], overrides)
     return GridSearch(
         experiment=stored["experiment"],
-        architectures=tuple(trial.architecture for trial in best),
+        architectures=tuple(each.trial.architecture for each in best),
         axes=request.axes or default_axes(experiment),
         overrides=overrides,
         final_overrides=request.final_overrides,

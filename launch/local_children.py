@@ -103,7 +103,9 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
         work = GroupWork(data, given.program)
         if isinstance(data.experiment.child, OwnEvaluation):
             check_function(data.experiment.child)  # before the search has begun
-        yield LocalChildren(given, _described(given), InProcess(trainer_of(data)), work)
+        yield LocalChildren(
+            given, _described(given), InProcess(trainer_of(data), on_error=search.on_error), work
+        )
         return
     num_processes = given.num_processes if given else _num_processes(search)
     leave_gpus_to_the_processes()
@@ -112,6 +114,7 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
         num_processes=num_processes,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib),
+        on_error=search.on_error,
     )
     # A GPU's own memory is not known here; what does not fit there is the failure "out_of_memory".
     memory_gib = math.inf if machine.visible_gpus() else processes.memory_gib

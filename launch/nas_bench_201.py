@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 from typing import Literal
 
-from nas_with_rl.launch.evaluation import Measurement
+from nas_with_rl.launch.measurements import Measurement
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields

@@ -6,7 +6,8 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from nas_with_rl.launch.evaluation import Evaluation, Failure, Outcome
+from nas_with_rl.launch.evaluation import Evaluation, Outcome
+from nas_with_rl.launch.measurements import Failure
 from nas_with_rl.launch.trials import Trial, TrialStore
 
 

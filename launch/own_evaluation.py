@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluation import Evaluation, Failure, InProcess, Measurement
+from nas_with_rl.launch.evaluation import Evaluation, InProcess
+from nas_with_rl.launch.measurements import Failure, Measurement
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
@@ -56,10 +57,10 @@ class OwnTrainer:
 
     def __call__(self, architecture: Architecture, seed: int) -> Measurement:
         """Measure one child."""
-        (outcome,) = self._evaluator.evaluate(deque([Evaluation(0, architecture, seed)]))
-        if isinstance(outcome.result, Failure):
-            raise ChildFailure(outcome.result.reason, outcome.result.message)
-        return outcome.result
+        result = self._evaluator.measured(architecture, seed)
+        if isinstance(result, Failure):
+            raise ChildFailure(result.reason, result.message)
+        return result
 
     @functools.cached_property
     def _evaluator(self) -> InProcess:

@@ -19,7 +19,8 @@ from nas_with_rl.launch.child_process import (
     Work,
     WorkError,
 )
-from nas_with_rl.launch.evaluation import Failure
+from nas_with_rl.launch.evaluation import OnError
+from nas_with_rl.launch.measurements import Failure
 from nas_with_rl.search_spaces.errors import InputError
 
 STOPPED_LOOKS = 600  # that a stopped process is left to whoever may have stopped it: a minute
@@ -60,8 +61,11 @@ class ProcessSlot:
       job: what the process is at; None also while it starts and sets its work up.
     """
 
-    def __init__(self, index: int, place: machine.Place, *, memory_gib: float):
+    def __init__(
+        self, index: int, place: machine.Place, *, memory_gib: float, on_error: OnError = "raise"
+    ):
         self.index, self._place, self._memory_gib = index, place, memory_gib
+        self._on_error = on_error
         self.process: ChildProcess | None = None
         self.is_ready = False
         self.job: Job | None = None
@@ -111,6 +115,9 @@ class ProcessSlot:
         self.is_ready = True
         self._starts = 0 if job else self._starts
         if isinstance(answer, Raised):
+            if job and isinstance(job.request, tuple) and self._on_error == "fail":
+                failure = Failure("crashed", f"{answer.line}\n{answer.trace}")
+                return job, Answer(failure, self._given, self._now())
             self._work = self._work if job else None  # which could not be set up
             raise InputError(answer.message) if answer.is_input_error else WorkError(answer.trace)
         return (job, answer) if job else None
@@ -172,7 +179,11 @@ class ProcessSlot:
         job = self.job
         self._starts = 0
         self.reset()
-        return job, Broken(Failure(reason, message), self._given, time.time())
+        return job, Broken(Failure(reason, message), self._given, self._now())
+
+    def _now(self) -> float:
+        """Return the time by the clock that said when the job was given, never an earlier one."""
+        return self._given + time.monotonic() - self._since
 
 
 def _ended(status: int | None) -> str:

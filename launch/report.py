@@ -6,7 +6,8 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_with_rl.launch.results import SearchResult, finding
+from nas_with_rl.launch.ranking import Ranked, best_so_far, ranked
+from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.trials import Trial
 from nas_with_rl.search_spaces.drawing import draw
 
@@ -27,25 +28,30 @@ svg text { fill: var(--ink); font-size: 12px; } .axis { stroke: var(--faint); }
 """
 
 
-def write_report(result: SearchResult, *, title: str, source: str, path: Path) -> None:
-    """Write the page: rewards by trial, the best architectures, the failures."""
+def write_report(
+    result: SearchResult, *, title: str, source: str, path: Path, comparison: str = ""
+) -> None:
+    """Write the page: rewards by trial, the best architectures, the comparison, the failures."""
     completed = [trial for trial in result.trials if trial.status == "completed"]
     failed = [trial for trial in result.trials if trial.status == "failed"]
-    best = sorted(_first_of_each(completed), key=lambda t: (-(t.reward or 0.0), t.number))
+    best = ranked(result.trials)
+    num_different = len({trial.architecture for trial in result.trials})
     sections = [
         f"<h1>{html.escape(title)}</h1><p>{html.escape(source)}</p>",
-        f"<p>{len(result.trials)} trials, {len(_first_of_each(result.trials))} different "
+        f"<p>{len(result.trials)} trials, {num_different} different "
         f"architectures, {len(failed)} failed.</p>",
     ]
     if best:
-        drawing = html.escape(draw(finding(best[0], result.space).architecture))
+        drawing = html.escape(draw(result.architecture(best[0].trial)))
         sections += [
             "<h2>Reward by trial</h2>",
             _chart(completed),
-            f"<h2>Best architecture</h2><pre>{drawing}</pre>",
+            f"<h2>Best architecture</h2><p>reward {best[0].describe()}</p><pre>{drawing}</pre>",
             f"<h2>The best {min(NUM_LISTED, len(best))}</h2>",
             _table(best[:NUM_LISTED]),
         ]
+    if comparison:
+        sections.append(f"<h2>Comparison</h2><pre>{html.escape(comparison)}</pre>")
     if failed:
         sections += ["<h2>Failures</h2>", _failures(failed)]
     path.write_text(
@@ -56,12 +62,8 @@ def write_report(result: SearchResult, *, title: str, source: str, path: Path) -
     )
 
 
-def _first_of_each(trials: Sequence[Trial]) -> list[Trial]:
-    return list({trial.architecture: trial for trial in reversed(trials)}.values())
-
-
 def _chart(trials: Sequence[Trial]) -> str:
-    """A dot per trial, a line for the best so far."""
+    """A dot per trial, a line for the best so far: the mean of an architecture's evaluations."""
     rewards = [trial.reward or 0.0 for trial in trials]
     low, high, last = min(rewards), max(rewards), max(trials[-1].number, 1)
     span = (high - low) or 1.0
@@ -72,15 +74,16 @@ def _chart(trials: Sequence[Trial]) -> str:
             HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (reward - low) / span, 1
         )
 
-    dots, steps, best = [], [], low
+    dots = []
     for trial, reward in zip(trials, rewards, strict=True):
         x, y = point(trial, reward)
         dots.append(
             f"<circle class='trial' cx='{x}' cy='{y}' r='2.5'>"
             f"<title>trial {trial.number}: {reward:.4f}</title></circle>"
         )
-        best = max(best, reward)
-        steps.append(f"{x},{point(trial, best)[1]}")
+    best = list(best_so_far(trials))
+    best.append((trials[-1], best[-1][1]))
+    steps = ["{},{}".format(*point(*each)) for each in best]
     floor = HEIGHT - MARGIN
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='reward by trial'>"
@@ -93,12 +96,12 @@ def _chart(trials: Sequence[Trial]) -> str:
     )
 
 
-def _table(trials: Sequence[Trial]) -> str:
+def _table(best: Sequence[Ranked]) -> str:
     rows = "".join(
-        f"<tr><td class='number'>{trial.number}</td><td class='number'>{trial.reward:.4f}</td>"
-        f"<td class='number'>{'' if trial.num_parameters is None else f'{trial.num_parameters:,}'}"
-        f"</td><td><code>{html.escape(trial.architecture)}</code></td></tr>"
-        for trial in trials
+        f"<tr><td class='number'>{each.trial.number}</td><td class='number'>{each.describe()}</td>"
+        f"<td class='number'>{_count(each.trial.num_parameters)}</td>"
+        f"<td><code>{html.escape(each.trial.architecture)}</code></td></tr>"
+        for each in best
     )
     return (
         "<table><tr><th class='number'>trial</th><th class='number'>reward</th>"
@@ -106,10 +109,20 @@ def _table(trials: Sequence[Trial]) -> str:
     )
 
 
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
 def _failures(trials: Sequence[Trial]) -> str:
     rows = "".join(
         f"<tr><td class='number'>{trial.number}</td><td>{html.escape(str(trial.failure))}</td>"
-        f"<td>{html.escape(str(trial.message))}</td></tr>"
+        f"<td>{_message(str(trial.message))}</td></tr>"
         for trial in trials
     )
     return f"<table><tr><th class='number'>trial</th><th>reason</th><th></th></tr>{rows}</table>"
+
+
+def _message(text: str) -> str:
+    """A failure's message; what follows its first line, a traceback, is to be opened."""
+    first, _, rest = html.escape(text.strip()).partition("\n")
+    return f"<details><summary>{first}</summary><pre>{rest}</pre></details>" if rest else first

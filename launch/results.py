@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from nas_with_rl.launch.ranking import Ranked, ranked
 from nas_with_rl.launch.trials import Trial
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -12,11 +13,21 @@ from nas_with_rl.search_spaces.space import SearchSpace
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """An architecture with the trial that measured it."""
+    """An architecture with what was measured of it.
+
+    Attributes:
+      architecture: read from its text.
+      reward: the mean over its evaluations.
+      trial: the first of them.
+      num_evaluations: completed ones; several with `duplicates="evaluate"`.
+      spread: their rewards' sample standard deviation; 0 for one.
+    """
 
     architecture: Architecture
     reward: float
     trial: Trial
+    num_evaluations: int = 1
+    spread: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +38,7 @@ class SearchResult:
       space: in which.
       trials: every one, by number.
       workdir: where the run lies; None if in memory.
-      interrupted: Ctrl-C ended it early.
+      interrupted: Ctrl-C or an exception ended it early.
     """
 
     space: SearchSpace
@@ -37,22 +48,32 @@ class SearchResult:
 
     @property
     def best(self) -> Finding:
-        """The completed trial of the highest reward, the earliest of equals.
+        """The architecture of the highest mean reward, the earliest of equals.
 
         Raises:
           ValueError: no trial was completed.
         """
-        completed = [trial for trial in self.trials if trial.status == "completed"]
-        if not completed:
+        best = ranked(self.trials)[:1]
+        if not best:
             raise ValueError(f"none of {len(self.trials)} trials was completed")
-        return finding(max(completed, key=lambda trial: trial.reward or 0.0), self.space)
+        return finding(best[0], self.space)
 
     def architecture(self, trial: Trial) -> Architecture:
         """Return a trial's architecture, read from its text."""
-        return finding(trial, self.space).architecture
+        return _architecture(trial, self.space)
 
 
-def finding(trial: Trial, space: SearchSpace) -> Finding:
-    """Return a completed trial with its architecture read from its text."""
+def finding(found: Ranked, space: SearchSpace) -> Finding:
+    """Return an architecture that was measured, read from its text."""
+    return Finding(
+        _architecture(found.trial, space),
+        found.reward,
+        found.trial,
+        len(found.rewards),
+        found.spread,
+    )
+
+
+def _architecture(trial: Trial, space: SearchSpace) -> Architecture:
     space = space.at_depth(trial.depth) if trial.depth else space
-    return Finding(parse_architecture(trial.architecture, space), trial.reward or 0.0, trial)
+    return parse_architecture(trial.architecture, space)

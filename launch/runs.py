@@ -19,7 +19,8 @@ from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.launch.checkpoints import Checkpoints
 from nas_with_rl.launch.configuration import as_json, difference
 from nas_with_rl.launch.curves import Curves
-from nas_with_rl.launch.evaluation import Evaluator
+from nas_with_rl.launch.evaluation import CrashLimit, Evaluator
+from nas_with_rl.launch.observers import Dispensable, attempt
 from nas_with_rl.launch.progress import Progress
 from nas_with_rl.launch.report import write_report
 from nas_with_rl.launch.results import SearchResult
@@ -30,7 +31,13 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 # What `--resume` may change.
-EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib")  # of the search
+EXTENDABLE = (  # of the search
+    "num_samples",
+    "num_replicas",
+    "child_seconds",
+    "child_memory_gib",
+    "on_error",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +122,8 @@ def _resume(run: Run, place: Workdir) -> None:
 def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
     """Run a search to its end, in a claimed workdir or, without one, in memory.
 
-    Ctrl-C ends the search; the result then says `interrupted`.
+    Ctrl-C ends the search; the result then says `interrupted`. An exception that ends it has the
+    result so far as its attribute `search_result`.
     """
     searcher = _searcher(run)
     store = TrialStore(place.trials if place else None)
@@ -125,7 +133,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
             config=run.config,
             seed=run.seed,
             searcher=searcher,
-            evaluator=run.evaluator,
+            evaluator=CrashLimit(run.evaluator) if run.config.on_error == "fail" else run.evaluator,
             store=store,
             pace=run.pace,
             checkpoints=Checkpoints(place.checkpoints) if place else None,
@@ -136,12 +144,49 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
             run_search(search)
         except KeyboardInterrupt:
             interrupted = True  # perhaps within an update: only what is stored counts
-        found = SearchResult(
-            run.space, tuple(store.all()), place.path if place else None, interrupted
-        )
+        except Exception as error:
+            with contextlib.suppress(Exception):  # of a store that is the error's own reason
+                _attach(_found(run, store, place, interrupted=True), error, run)
+            raise
+        return _found(run, store, place, interrupted=interrupted)
+
+
+def _found(
+    run: Run, store: TrialStore, place: Workdir | None, *, interrupted: bool
+) -> SearchResult:
+    """Return the result so far, and write its report."""
+    found = SearchResult(run.space, tuple(store.all()), place.path if place else None, interrupted)
     if place:
-        write_report(found, title=run.name, source=run.source, path=place.report)
+        report(run, found, place)
     return found
+
+
+def report(run: Run, found: SearchResult, place: Workdir, *, comparison: str = "") -> None:
+    """Write `report.html`, if that can be done.
+
+    Args:
+      run: the search.
+      found: its result.
+      place: its workdir.
+      comparison: of the best architecture with others, as text.
+    """
+    attempt(
+        "the report",
+        lambda: write_report(
+            found, title=run.name, source=run.source, path=place.report, comparison=comparison
+        ),
+    )
+
+
+def _attach(found: SearchResult, error: Exception, run: Run) -> None:
+    """Let an exception that ends a search carry the result so far, and say so."""
+    error.search_result = found  # type: ignore[attr-defined]
+    num_done = sum(trial.status != "running" for trial in found.trials)
+    stored = f"; they are kept in {found.workdir}, where the run can be resumed"
+    error.add_note(
+        f"{num_done} of {run.config.num_samples} trials are done: `search_result` of this "
+        f"exception has them{stored if found.workdir else ''}"
+    )
 
 
 def _searcher(run: Run) -> Searcher:
@@ -160,13 +205,17 @@ def _searcher(run: Run) -> Searcher:
 def _observers(
     run: Run, store: TrialStore, place: Workdir | None, progress: bool
 ) -> Iterator[Sequence[Observer]]:
+    observers: list[Dispensable] = []
     with contextlib.ExitStack() as stack:
-        observers: list[Observer] = []
         if place:
+            directory = place.tensorboard
             observers.append(
-                stack.enter_context(contextlib.closing(Curves(place.tensorboard, store)))
+                Dispensable("the curves for TensorBoard", lambda: Curves(directory, store))
             )
         if progress:
-            bar = Progress(run.config.num_samples, store)
-            observers.append(stack.enter_context(contextlib.closing(bar)))
+            observers.append(
+                Dispensable("the progress bar", lambda: Progress(run.config.num_samples, store))
+            )
+        for observer in observers:
+            stack.enter_context(contextlib.closing(observer))
         yield observers

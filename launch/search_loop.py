@@ -20,7 +20,7 @@ from absl import logging
 from nas_with_rl.child_models.rewards import failure_reward
 from nas_with_rl.controller.searcher import Proposal, Searcher, Update
 from nas_with_rl.launch.checkpoints import Checkpoints
-from nas_with_rl.launch.evaluation import Evaluation, Evaluator
+from nas_with_rl.launch.evaluation import Evaluation, Evaluator, OnError
 from nas_with_rl.launch.open_trials import OpenTrials
 from nas_with_rl.launch.trials import Trial, TrialStore
 from nas_with_rl.search_spaces.architecture import parse_architecture
@@ -91,6 +91,9 @@ class SearchConfig:
       failure_retries: with `reuse`, how often an architecture whose child failed is evaluated again
         when it is sampled again, before the failure is believed; one that is "infeasible" is
         believed at once.
+      on_error: what an exception of an evaluation does, apart from `ChildFailure`: end the search,
+        or fail the child as "crashed", with the traceback as its message. Twenty children that
+        crash in a row end the search.
       checkpoint_every: updates between two checkpoints.
       child_seconds: ceiling of a child's time in a child process; 0 for none.
       child_memory_gib: ceiling of a child process's memory; 0 for an equal share of the machine's.
@@ -105,6 +108,7 @@ class SearchConfig:
     duplicates: Literal["reuse", "evaluate"] = "reuse"
     failure_reward: float | None = None
     failure_retries: int = 2
+    on_error: OnError = "raise"
     checkpoint_every: int = 10
     child_seconds: float = 0.0
     child_memory_gib: float = 0.0

@@ -5,6 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from nas_with_rl.launch.measurements import last_number
+from nas_with_rl.launch.ranking import Ranked, ranked
+from nas_with_rl.launch.recent_children import child_seconds
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.trials import Trial
 from nas_with_rl.search_spaces.drawing import draw
@@ -22,41 +25,40 @@ def describe(result: SearchResult, *, metric: str | None = None) -> str:
     failed = [trial for trial in trials if trial.status == "failed"]
     reused = sum(trial.reused_from is not None for trial in trials)
     trained = len(trials) - reused - sum(trial.status == "running" for trial in trials)
-    seconds = sum(
-        trial.ended - trial.started
-        for trial in trials
-        if trial.ended and trial.started and trial.reused_from is None
-    )
-    lines = _best(result, metric) if len(failed) < len(trials) else ["no child was completed"]
+    seconds = sum(child_seconds(trial) or 0.0 for trial in trials)
+    lines = _best(ranked(trials), result, metric)
     reasons = sorted({str(trial.failure) for trial in failed})
     lines.append(
         f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
         f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
     )
     quarter = len(trials) // 4
-    if quarter:
-        first, last = _mean_reward(trials[:quarter]), _mean_reward(trials[-quarter:])
+    first, last = _mean_reward(trials[:quarter]), _mean_reward(trials[-quarter:])
+    if first is not None and last is not None:
         lines.append(
             f"mean reward: {first:.4g} of the first {quarter} trials, {last:.4g} of the last"
         )
     return "\n".join(lines)
 
 
-def _best(result: SearchResult, metric: str | None) -> list[str]:
-    best = result.best
-    measured = best.trial.metrics.get(metric) if metric else None
-    value = measured[-1] if isinstance(measured, list | tuple) else measured
-    facts = [f"trial {best.trial.number}", f"reward {best.reward:.4f}"]
+def _best(found: Sequence[Ranked], result: SearchResult, metric: str | None) -> list[str]:
+    if not found:
+        return ["no child was completed"]
+    best, trial = found[0], found[0].trial
+    facts = [f"trial {trial.number}", f"reward {best.describe()}"]
+    value = last_number(trial.metrics.get(metric)) if metric else None
     if metric and value is not None:
         facts.append(f"{metric.replace('_', ' ')} {value:.4g}")
-    if best.trial.num_parameters:
-        facts.append(f"{best.trial.num_parameters:,} parameters")
+    if trial.num_parameters:
+        facts.append(f"{trial.num_parameters:,} parameters")
+    architecture = result.architecture(trial)
     return [
         f"best architecture ({', '.join(facts)}):",
-        f"  --architecture='{best.architecture}'",
-        *("  " + line for line in draw(best.architecture).splitlines()),
+        f"  --architecture='{architecture}'",
+        *("  " + line for line in draw(architecture).splitlines()),
     ]
 
 
-def _mean_reward(trials: Sequence[Trial]) -> float:
-    return statistics.fmean(trial.reward or 0.0 for trial in trials)
+def _mean_reward(trials: Sequence[Trial]) -> float | None:
+    rewards = [trial.reward for trial in trials if trial.reward is not None]
+    return statistics.fmean(rewards) if rewards else None

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -223,15 +224,6 @@ class TrialStore:
         """The newest update that has learned from trials; 0 without any."""
         return self._value("SELECT COALESCE(MAX(updated_version), 0) FROM trials")
 
-    def best(self, count: int = 1) -> list[Trial]:
-        """The completed trials of the highest rewards, one per architecture, best first."""
-        return self._select(
-            "WHERE status = 'completed' AND number IN (SELECT MIN(number) FROM trials "
-            "WHERE status = 'completed' GROUP BY architecture) "
-            "ORDER BY reward DESC, number LIMIT ?",
-            count,
-        )
-
     def evaluated_before(self, trial: Trial) -> list[Trial]:
         """The earlier evaluations of a trial's architecture, by number; reused ones are none."""
         return self._select(
@@ -268,8 +260,11 @@ class TrialStore:
             )
 
     def best_reward(self) -> float | None:
-        """The highest reward of a completed trial; None without any."""
-        query = "SELECT MAX(reward) FROM trials WHERE status = 'completed'"
+        """The highest mean reward of an architecture, as `ranking` has it; None without any."""
+        query = (
+            "SELECT MAX(mean) FROM (SELECT AVG(reward) AS mean FROM trials "
+            "WHERE status = 'completed' AND reused_from IS NULL GROUP BY architecture)"
+        )
         with self._readable():
             found: float | None = self._connection.execute(query).fetchone()[0]
         return found
@@ -293,4 +288,6 @@ def _row(trial: Trial) -> list[object]:
 def _trial(row: Sequence[object]) -> Trial:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["metrics"] = json.loads(str(values["metrics"]))
+    if isinstance(values["num_parameters"], bytes):  # as SQLite has kept an integer of NumPy's
+        values["num_parameters"] = int.from_bytes(values["num_parameters"], sys.byteorder)
     return Trial(**values)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ TRIALS_FILE = "trials.sqlite"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 REPORT_FILE = "report.html"
+COMPARISON_FILE = "comparison.json"
 RESULT_FILE = "result.json"
 MODEL_FILE = "model.keras"
 
@@ -30,7 +31,7 @@ class Workdir:
 
     Attributes:
       path: the directory.
-      trials, checkpoints, tensorboard, report: where they lie.
+      trials, checkpoints, tensorboard, comparison, report: where they lie.
       result, model: those of a final training.
     """
 
@@ -39,6 +40,7 @@ class Workdir:
         self.trials = self.path / TRIALS_FILE
         self.checkpoints = self.path / CHECKPOINTS
         self.tensorboard = self.path / TENSORBOARD
+        self.comparison = self.path / COMPARISON_FILE
         self.report = self.path / REPORT_FILE
         self.result = self.path / RESULT_FILE
         self.model = self.path / MODEL_FILE
@@ -65,7 +67,7 @@ class Workdir:
                 f"--workdir={self.path} holds a run of {name!r}: continue it with --resume, "
                 "or name another directory"
             )
-        outputs = (self.trials, self.checkpoints, self.tensorboard, self.report)
+        outputs = (self.trials, self.checkpoints, self.tensorboard, self.comparison, self.report)
         for path in (*outputs, self.result, self.model):
             if path.exists():
                 raise InputError(

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from nas_with_rl.explorer.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
-    from nas_with_rl.launch.evaluation import Measurement as Measurement
     from nas_with_rl.launch.experiment import Experiment as Experiment
     from nas_with_rl.launch.explorations import ExploreRequest as ExploreRequest
     from nas_with_rl.launch.explorations import explore as explore
+    from nas_with_rl.launch.measurements import Measurement as Measurement
     from nas_with_rl.launch.own_evaluation import OwnEvaluation as OwnEvaluation
     from nas_with_rl.launch.results import SearchResult as SearchResult
     from nas_with_rl.launch.search_loop import DepthSchedule as DepthSchedule
@@ -46,7 +46,7 @@ _MODULES = {
     "Experiment": "launch.experiment",
     "ExploreRequest": "launch.explorations",
     "InputError": "search_spaces.errors",
-    "Measurement": "launch.evaluation",
+    "Measurement": "launch.measurements",
     "OwnEvaluation": "launch.own_evaluation",
     "PolicyConfig": "controller.configuration",
     "ReinforceConfig": "controller.configuration",

@@ -14,7 +14,8 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch import machine
 from nas_with_rl.launch.child_process import Answer, Call, ChildProcess, WorkError
 from nas_with_rl.launch.child_processes import ChildProcesses, Limits, Work
-from nas_with_rl.launch.evaluation import Evaluation, Failure, InProcess
+from nas_with_rl.launch.evaluation import Evaluation, InProcess
+from nas_with_rl.launch.measurements import Failure
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
 

@@ -8,7 +8,7 @@ import pytest
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import Images, LabelledImages
 from nas_with_rl.launch.children import ConvNetTrainer
-from nas_with_rl.launch.evaluation import Measurement
+from nas_with_rl.launch.measurements import Measurement
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.published import read_architecture
 

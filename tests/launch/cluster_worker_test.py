@@ -17,7 +17,8 @@ from nas_with_rl.launch.cluster_messages import (
     write_request,
 )
 from nas_with_rl.launch.cluster_worker import NUM_KEPT, ChildService
-from nas_with_rl.launch.evaluation import Evaluation, Failure, Measurement
+from nas_with_rl.launch.evaluation import Evaluation
+from nas_with_rl.launch.measurements import Failure, Measurement
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 

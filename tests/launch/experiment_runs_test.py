@@ -119,6 +119,56 @@ def test_resume_extends_and_equals_a_longer_run(copied, tmp_path, capsys):
     assert "best architecture (trial" in printed and "40 trials:" in printed
 
 
+def test_what_was_changed_follows_what_the_source_says(copied, capsys):
+    run_experiment(resumption(copied))
+    said = "trained cells in a table; changed: controller.policy.jit_compile=false, search.check"
+    assert said in capsys.readouterr().out
+    assert said in (copied / "report.html").read_text()
+
+
+def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys):
+    small = ("child.steps_per_epoch=2", "child.units=4", "data.max_validation_tokens=2000")
+    run = request(
+        tmp_path / "run",
+        experiment="quickstart",
+        num_samples=2,
+        overrides=(*small, "search.batch_size=2", "search.searcher=random", "num_compared=1"),
+        plan="here",
+    )
+    run_experiment(run)
+    first = capsys.readouterr().out
+    kept = tmp_path / "run" / "comparison.json"
+    measured = json.loads(kept.read_text())
+    assert [len(each["perplexities"]) for each in measured["candidates"]] == [1, 1, 1]
+    measured["candidates"][1]["title"] = "as it is kept"  # measured again, it would be another
+    kept.write_text(json.dumps(measured))
+    run_experiment(resumption(tmp_path / "run"))
+    again = capsys.readouterr().out
+    assert "as it is kept" in again and "as it is kept" not in first
+    assert "as it is kept" in (tmp_path / "run" / "report.html").read_text()
+    for damaged in ("no object", '{"num_trials": 2}', json.dumps({**measured, "num_trials": 1})):
+        kept.write_text(damaged)
+        run_experiment(resumption(tmp_path / "run"))
+        assert json.loads(kept.read_text())["candidates"][1]["title"].startswith("LSTM, ")
+
+
+def test_an_exception_says_how_far_the_run_came_and_how_it_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "with_a_bug.py"
+    source.write_text(
+        "def train(architecture):\n    return 1 / (architecture['edge_0_1'] != 'none')\n"
+    )
+    run = request(tmp_path / "run", evaluate="with_a_bug:train", plan="here")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_experiment(run)
+    so_far = caught.value.search_result.trials
+    failing = next(trial for trial in so_far if trial.status == "running")
+    assert f"architecture '{failing.architecture}'" in "\n".join(caught.value.__notes__)
+    printed = capsys.readouterr().out
+    assert f"stopped after {failing.number} of 24 trials" in printed
+    assert f"--resume --workdir={tmp_path / 'run'}" in printed
+
+
 def test_a_finished_run_is_resumed_without_change(copied):
     before = TrialStore(copied / "trials.sqlite").all()
     run_experiment(resumption(copied))

@@ -16,7 +16,8 @@ from pathlib import Path
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch.child_frames import as_payload
 from nas_with_rl.launch.child_process import Answer
-from nas_with_rl.launch.evaluation import InProcess, Measurement
+from nas_with_rl.launch.evaluation import InProcess
+from nas_with_rl.launch.measurements import Measurement
 
 
 class Hostile:

@@ -16,7 +16,8 @@ import pytest
 from nas_with_rl.launch import machine, process_slot
 from nas_with_rl.launch.child_process import Answer, Call, ChildProcess, Work, WorkError
 from nas_with_rl.launch.child_processes import ChildProcesses, Limits
-from nas_with_rl.launch.evaluation import MOST_CHARACTERS, Evaluation, Failure, Measurement
+from nas_with_rl.launch.evaluation import Evaluation
+from nas_with_rl.launch.measurements import MOST_CHARACTERS, Failure, Measurement
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 

@@ -140,7 +140,7 @@ def test_an_experiment_takes_an_evaluation_of_ones_own():
     assert experiment.data is None and experiment.num_compared == 0
     assert experiment.search.batch_size == 2
     assert experiment.space == find_experiment("quickstart").space
-    assert experiment.source.endswith("measured by own_functions:plain")
+    assert "measured by own_functions:plain; changed: search.batch_size=2" in experiment.source
     assert isinstance(make_trainer(experiment, data_dir=None, seed=0), OwnTrainer)
     assert configured("quickstart", ()) == find_experiment("quickstart")
     said = message_of(configured, "quickstart", ["child.epochs=5"], evaluate="own_functions:plain")
@@ -264,10 +264,27 @@ def test_child_processes_raise_errors_and_one_line_for_wrong_names():
         with ChildProcesses(work, num_processes=1, group_size=1) as processes:
             return list(processes.evaluate(deque([Evaluation(0, architecture(8), 0)])))
 
-    with pytest.raises(WorkError, match="nothing to divide by"):
+    with pytest.raises(WorkError, match=r"nothing to divide by\nraised for trial 0, archit.* '8'"):
         evaluated("own_functions:errs")
+    assert message_of(evaluated, "own_functions:forgets").startswith("evaluate returned None; it")
     said = message_of(evaluated, "own_functions:train")
     assert said == "--evaluate=own_functions:train: the module own_functions has no 'train'"
+
+
+def test_an_exception_in_a_child_process_may_be_a_failed_trial_and_numbers_are_plain():
+    mine = configured(
+        "own_experiments:MINE", ["search.on_error=fail"], evaluate="own_functions:odd"
+    )
+    work = Work("nas_with_rl.launch.own_evaluation:make_evaluate", mine.child, backends=())
+    with ChildProcesses(work, num_processes=1, group_size=1, on_error="fail") as processes:
+        found = searched(mine, processes)
+    assert {(text, reward, failure) for text, reward, failure, _ in found if failure} == {
+        ("8", 0.0, "crashed"),
+        ("16", 0.0, "crashed"),
+    }
+    measured = {text: metrics for text, _, failure, metrics in found if not failure}
+    assert measured == {"32": {"each": [32, 1], "seed": 32}, "64": {"each": [64, 1], "seed": 64}}
+    assert {type(metrics["seed"]) for metrics in measured.values()} == {int}
 
 
 def test_the_module_of_own_evaluations_is_light():

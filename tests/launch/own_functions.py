@@ -4,8 +4,10 @@ import math
 import os
 import sys
 
+import numpy as np
+
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluation import Measurement
+from nas_with_rl.launch.measurements import Measurement
 
 NUMBER = 3
 
@@ -37,3 +39,17 @@ def mixed(architecture, seed):
 def errs(architecture):
     """Have a bug."""
     raise ZeroDivisionError("nothing to divide by")
+
+
+def forgets(architecture):
+    """Lack a return."""
+
+
+def odd(architecture):
+    """Raise, leave, or measure in numbers of NumPy."""
+    units = architecture["units"]
+    if units == 8:
+        raise ZeroDivisionError("nothing to divide by")
+    if units == 16:
+        sys.exit(0)
+    return Measurement(np.float32(0.5), {"each": np.array([units, 1]), "seed": np.int64(units)})

@@ -138,7 +138,7 @@ def test_a_failed_child_has_the_stated_reward_and_never_stops_the_search():
 def test_an_error_of_the_program_stops_the_search():
     with pytest.raises(ZeroDivisionError):
         run(lambda architecture: 1 / 0)
-    with pytest.raises(TypeError, match="evaluate must return"):
+    with pytest.raises(InputError, match="evaluate returned 'good'"):
         run(lambda architecture: "good")
 
 

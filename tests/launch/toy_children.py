@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluation import Failure, Measurement
+from nas_with_rl.launch.measurements import Failure, Measurement
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+import numpy as np
 import pytest
 
 from nas_with_rl.launch.trials import Trial, TrialStore
@@ -51,12 +52,20 @@ def test_sampled_batches_are_added_whole_or_not_at_all():
     assert [trial.number for trial in store.all()] == [3]
 
 
-def test_best_has_one_trial_per_architecture():
+def test_the_best_reward_is_the_highest_mean_of_an_architectures_own_evaluations():
     store = TrialStore(None)
-    for number, (architecture, reward) in enumerate([("x", 0.5), ("y", 0.9), ("y", 0.9)]):
-        store.add([running(number, architecture)])
-        store.finish(completed(number, reward, architecture))
-    assert [(t.number, t.architecture) for t in store.best(5)] == [(1, "y"), (0, "x")]
+    for number, (text, reward) in enumerate([("x", 0.5), ("y", 0.25), ("y", 1.0), ("y", 1.0)]):
+        store.add([running(number, text)])
+        reused = {"reused_from": 2} if number == 3 else {}
+        store.finish(Trial(**{**vars(completed(number, reward, text)), **reused}))
+    assert store.best_reward() == 0.625
+
+
+def test_a_count_that_was_numpys_is_an_integer_again(tmp_path):
+    store = TrialStore(tmp_path / "trials.sqlite")
+    store.add([running(0)])
+    store.finish(Trial(**{**vars(completed(0, 0.5)), "num_parameters": np.int64(300)}))
+    assert [trial.num_parameters for trial in store.all()] == [300]
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to be read as one" * 20])
@@ -95,7 +104,7 @@ def test_the_history_of_updates_can_be_asked_for():
     assert [trial.number for trial in store.learned_after(0)] == [2, 0, 1]
     assert [trial.number for trial in store.learned_after(1)] == [0, 1]
     assert [trial.number for trial in store.unlearned()] == [3, 4]
-    assert (store.last_update(), store.best_reward()) == (2, 0.3)
+    assert (store.last_update(), store.best_reward()) == (2, pytest.approx(0.15))
 
 
 def test_a_store_without_batches_had_one_for_each_version(tmp_path):
