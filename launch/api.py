@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
-from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.configuration import as_json, from_json
+from nas_with_rl.launch.continuation import COMMAND, stored_search
 from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
+from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
+
+NUM_SAMPLES = 1000
+_ARGUMENTS = (
+    ("--resume", "options.resume=True"),
+    *((f"--{name}", name) for name in ("workdir", "num_samples", "seed")),
+    ("--override=", "options."),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +35,8 @@ class SearchOptions:
         way to the argument of `search`.
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
-      resume: continue the run in the workdir.
+      resume: continue the run in the workdir, one of `nas.search` or of a binary's own function.
+        `search` and `controller` that are left alone are then those of the run.
       progress: draw a progress bar.
     """
 
@@ -36,12 +48,26 @@ class SearchOptions:
     progress: bool = True
 
 
+@contextlib.contextmanager
+def _flags_as_arguments() -> Iterator[None]:
+    """Let messages that speak of a binary's flags speak of the arguments of `search`."""
+    try:
+        yield
+    except InputError as error:
+        message, command, words = str(error).partition(COMMAND)  # which is a binary's
+        for flag, argument in _ARGUMENTS:
+            message = message.replace(flag, argument)
+        error.args = (message + command + words,)
+        raise
+
+
+@_flags_as_arguments()
 def search(
     space: SearchSpace,
     evaluate: EvaluateFunction,
     *,
-    num_samples: int = 1000,
-    seed: int = 0,
+    num_samples: int | None = None,
+    seed: int | None = None,
     workdir: str | Path | None = None,
     options: SearchOptions = SearchOptions(),
 ) -> SearchResult:
@@ -52,8 +78,8 @@ def search(
       evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, or a
         pair of the reward and named measurements. `architecture["name"]` is what was chosen.
         Raise `ChildFailure` for a child that failed; any other exception stops the search.
-      num_samples: architectures to sample.
-      seed: equal seeds give equal searches.
+      num_samples: architectures to sample; None for 1000, or as many as the run that is resumed.
+      seed: equal seeds give equal searches; None for 0, or that of the run that is resumed.
       workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
       options: everything else.
 
@@ -64,6 +90,7 @@ def search(
     Raises:
       InputError: a workdir of another search, or one that cannot be used.
     """
+    num_samples, seed, options = _completed(num_samples, seed, options, workdir)
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise InputError(f"seed is {seed!r}, not an integer from 0 to 2^63 - 1")
     run = Run(
@@ -77,8 +104,29 @@ def search(
         description={"space": as_json(space)},
     )
     if workdir is None:
-        if options.resume:
-            raise InputError("options.resume needs a workdir, that of the run to continue")
         return execute(run, None, progress=options.progress)
-    with opened(run, workdir, resume=options.resume) as place:
-        return execute(run, place, progress=options.progress)
+    with opened(run, workdir, resume=options.resume) as claim:
+        return execute(claim.run, claim.place, progress=options.progress)
+
+
+def _completed(
+    num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
+) -> tuple[int, int, SearchOptions]:
+    """Return what is asked for, and where nothing is, what a resumed run says or the default."""
+    stored_samples, stored_seed = NUM_SAMPLES, 0
+    if options.resume:
+        if workdir is None:
+            raise InputError("options.resume needs a workdir, that of the run to continue")
+        stored, untouched = stored_search(Workdir(workdir)), SearchOptions()
+        stored_samples, stored_seed = stored["search"].get("num_samples"), stored.get("seed")
+        search, controller = options.search, options.controller
+        if search == dataclasses.replace(untouched.search, num_samples=search.num_samples):
+            search = from_json(SearchConfig, stored["search"])
+        if controller == untouched.controller:
+            controller = from_json(ReinforceConfig, stored["controller"])
+        options = dataclasses.replace(options, search=search, controller=controller)
+    return (
+        stored_samples if num_samples is None else num_samples,
+        stored_seed if seed is None else seed,
+        options,
+    )

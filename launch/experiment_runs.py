@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from nas_with_rl.launch import comparison, summary
 from nas_with_rl.launch.child_groups import ChildData, trainer_of
@@ -15,13 +16,16 @@ from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.local_children import LocalChildren, local_children
+from nas_with_rl.launch.named_modules import naming_flags
+from nas_with_rl.launch.own_evaluation import OwnEvaluation
 from nas_with_rl.launch.plans import AUTO, Plan
 from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.results import SearchResult
-from nas_with_rl.launch.runs import Run, execute, opened
+from nas_with_rl.launch.runs import Claim, Run, execute, opened
 from nas_with_rl.launch.search_loop import SearchConfig
-from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.space import SearchSpace
 
 _METRICS = {
     "ImageTraining": "validation_accuracy",
@@ -41,10 +45,15 @@ def run_experiment(request: Request) -> bool:
         Workdir(request.workdir).check_unused()  # before anything is measured
     with local_children(data, search, request.plan or AUTO) as children:
         run = described_run(request, data, plan=children.plan, evaluator=children.evaluator)
-        with opened(run, request.workdir, resume=request.resume) as place:
-            print_beginning(request, experiment)
+        with opened(run, request.workdir, resume=request.resume) as claim:
+            print_beginning(request, experiment, claim)
             print(children.reason, flush=True)
-            result = execute(run, place, progress=True)
+            try:
+                result = execute(claim.run, claim.place, progress=True)
+            except Exception as error:
+                if not isinstance(error, InputError):
+                    error.add_note(f"once it is mended, continue with: {resume_command(request)}")
+                raise
         if result.interrupted:
             print_interruption(result, search, f"continue with: {resume_command(request)}")
             return True
@@ -96,6 +105,7 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
             "overrides": list(request.overrides),
             "evaluate": request.evaluate,
             "space": as_json(experiment.space),
+            **_decisions(experiment),
             "child": as_json(experiment.child),
             "data": as_json(experiment.data),
             "data_found": trainer_of(data).data,
@@ -106,15 +116,30 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
     )
 
 
+def _decisions(experiment: Experiment) -> dict[str, Any]:
+    """Return what is decided, where the space does not say so itself: Python knows it by that."""
+    if isinstance(experiment.space, SearchSpace):
+        return {}
+    return {"decisions": as_json(experiment.search_space())}
+
+
 def resume_command(request: Request) -> str:
     """Return the command that continues a run."""
-    python, workdir = shlex.quote(sys.executable), shlex.quote(str(request.workdir))
-    return f"{python} -m nas_with_rl.launch.search --resume --workdir={workdir}"
+    named = naming_flags(request.experiment, evaluate=request.evaluate, overrides=request.overrides)
+    flags = ("--resume", f"--workdir={request.workdir}", *named)
+    return shlex.join((sys.executable, "-m", "nas_with_rl.launch.search", *flags))
 
 
-def print_beginning(request: Request, experiment: Experiment) -> None:
-    """Say what is searched and where it is kept."""
+def print_beginning(request: Request, experiment: Experiment, claim: Claim) -> None:
+    """Say what is searched, where it is kept, and what evaluates now that did not before."""
     print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}")
+    if "sha256" in claim.changed.get("after", {}):
+        assert isinstance(experiment.child, OwnEvaluation)
+        module = experiment.child.function.partition(":")[0]
+        print(
+            f"the file of {module} has changed since its last trials: the next are evaluated as it "
+            f"is now ({EXPERIMENT_FILE} keeps when, and both digests)"
+        )
 
 
 def print_interruption(result: SearchResult, search: SearchConfig, how: str) -> None:

@@ -104,7 +104,9 @@ class ProcessSlot:
         self._starts = 0 if job else self._starts
         if isinstance(answer, Raised):
             self._work = self._work if job else None  # which could not be set up
-            raise InputError(answer.message) if answer.is_input_error else WorkError(answer.trace)
+            if answer.is_input_error:
+                raise InputError(answer.message)
+            raise WorkError(_asked(job) + answer.trace)
         return (job, answer) if job else None
 
     def look(self) -> tuple[Job, Broken] | None:
@@ -156,6 +158,15 @@ class ProcessSlot:
         self._starts = 0
         self.reset()
         return job, Broken(Failure(reason, message), self._given, time.time())
+
+
+def _asked(job: Job | None) -> str:
+    """Return which architectures a job asked for, for the message of an error of the program."""
+    group = job.request if job and isinstance(job.request, tuple) else ()
+    return "".join(
+        f"evaluating trial {each.trial}, architecture {each.architecture}, seed {each.seed}:\n"
+        for each in group
+    )
 
 
 def _ended(status: int) -> str:
