@@ -79,7 +79,7 @@ def check_same(stored: Description, wanted: Description, workdir: Path) -> None:
         keys = [key for key in wanted if key not in _NOT_COMPARED]
         there, here = ({key: one.get(key) for key in keys} for one in (stored, wanted))
     else:
-        _check_functions(stored, wanted, workdir)
+        check_evaluation(stored, wanted, workdir)
         there, here = (
             {key: one.get(key) for key in _HANDED_OVER} | {"space": _decisions(one, workdir)}
             for one in (stored, wanted)
@@ -94,8 +94,10 @@ def check_same(stored: Description, wanted: Description, workdir: Path) -> None:
         )
 
 
-def _check_functions(stored: Description, wanted: Description, workdir: Path) -> None:
-    """Raise InputError where only one side evaluates by a function of one's own."""
+def check_evaluation(stored: Description, wanted: Description, workdir: str | Path) -> None:
+    """Raise InputError where a run of `nas.search` and a binary's lack a function of one's own."""
+    if is_of_python(stored) == is_of_python(wanted):
+        return
     if not is_own_evaluation(wanted):
         raise InputError(
             f"--workdir={workdir} holds a run that was begun in Python, with a function of one's "
@@ -122,7 +124,7 @@ def _decisions(description: Description, workdir: Path) -> Description:
     return decisions | ({"depth": None} if has_schedule else {})
 
 
-def _command(stored: Description, workdir: Path) -> str:
+def _command(stored: Description, workdir: str | Path) -> str:
     """Return the command that continues a binary's run."""
     words = naming_flags(
         stored.get("experiment"),

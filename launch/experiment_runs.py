@@ -12,6 +12,7 @@ from nas_with_rl.launch import comparison, summary
 from nas_with_rl.launch.child_groups import ChildData, trainer_of
 from nas_with_rl.launch.children import LanguageModelTrainer
 from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.continuation import check_evaluation, stored_search
 from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
@@ -41,8 +42,11 @@ def run_experiment(request: Request) -> bool:
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     trainer = trainer_of(data)
     assert request.workdir is not None
-    if not request.resume:
-        Workdir(request.workdir).check_unused()  # before anything is measured
+    place = Workdir(request.workdir)
+    if request.resume:  # before anything is measured
+        check_evaluation(stored_search(place), _described(request, experiment), place.path)
+    else:
+        place.check_unused()
     with local_children(data, search, request.plan or AUTO) as children:
         run = described_run(request, data, plan=children.plan, evaluator=children.evaluator)
         with opened(run, request.workdir, resume=request.resume) as claim:
@@ -94,7 +98,7 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
     experiment = data.experiment
     assert experiment.search is not None
     return Run(
-        name=request.experiment or experiment.name,  # as --resume finds it again
+        name=request.experiment or experiment.name,
         source=experiment.source,
         space=experiment.search_space(),
         config=experiment.search,
@@ -102,12 +106,7 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
         seed=data.seed,
         evaluator=evaluator,
         description={
-            "overrides": list(request.overrides),
-            "evaluate": request.evaluate,
-            "space": as_json(experiment.space),
-            **_decisions(experiment),
-            "child": as_json(experiment.child),
-            "data": as_json(experiment.data),
+            **_described(request, experiment),
             "data_found": trainer_of(data).data,
             # Programs round differently; how many processes run them changes nothing.
             "program": [plan.program, plan.num_children],
@@ -116,11 +115,19 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
     )
 
 
-def _decisions(experiment: Experiment) -> dict[str, Any]:
-    """Return what is decided, where the space does not say so itself: Python knows it by that."""
+def _described(request: Request, experiment: Experiment) -> dict[str, Any]:
+    """Return what a binary says of a run beside its settings, before its data is looked at."""
+    described = {
+        "experiment": request.experiment or experiment.name,  # as --resume finds it again
+        "overrides": list(request.overrides),
+        "evaluate": request.evaluate,
+        "space": as_json(experiment.space),
+        "child": as_json(experiment.child),
+        "data": as_json(experiment.data),
+    }
     if isinstance(experiment.space, SearchSpace):
-        return {}
-    return {"decisions": as_json(experiment.search_space())}
+        return described
+    return described | {"decisions": as_json(experiment.search_space())}  # as Python compares them
 
 
 def resume_command(request: Request) -> str:

@@ -149,7 +149,7 @@ def _importing(text: str, flag: str) -> Iterator[None]:
     except InputError as error:
         raise InputError(f"{flag}={text}: {error}") from error
     except (Exception, SystemExit) as error:
-        raised = f"{type(error).__name__}: {error}"[:200]
+        raised = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         if not isinstance(error, SyntaxError):  # which says where
             frame = traceback.extract_tb(error.__traceback__)[-1]
             raised += f" ({frame.filename}, line {frame.lineno})"

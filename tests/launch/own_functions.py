@@ -37,3 +37,8 @@ def mixed(architecture, seed):
 def errs(architecture):
     """Have a bug."""
     raise ZeroDivisionError("nothing to divide by")
+
+
+def leaves(architecture):
+    """Leave Python."""
+    sys.exit(0)
