@@ -6,18 +6,26 @@ import contextlib
 import dataclasses
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
-from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.configuration import as_json, from_json
+from nas_with_rl.launch.continuation import COMMAND, stored_search
 from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import MAX_SAMPLES, SearchConfig
+from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
 from nas_with_rl.search_spaces.space import Option, SearchSpace
+
+_ARGUMENTS = (
+    ("--resume", "options.resume=True"),
+    *((f"--{name}", name) for name in ("workdir", "num_samples", "seed")),
+    ("--override=", "options."),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +38,9 @@ class SearchOptions:
         replicas of a cluster have no effect here, and are refused.
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
-      resume: continue the run in the workdir.
+      resume: continue the run in the workdir, one of `nas.search` or one of a binary that a
+        function of one's own evaluates. `search` and `controller` that are left alone are then the
+        run's; whether XLA compiles the controller is in any case.
       progress: draw a progress bar.
     """
 
@@ -45,12 +55,26 @@ class SearchOptions:
         check_fields(self, "options")
 
 
+@contextlib.contextmanager
+def _flags_as_arguments() -> Iterator[None]:
+    """Let messages that speak of a binary's flags speak of the arguments of `search`."""
+    try:
+        yield
+    except InputError as error:
+        message, command, words = str(error).partition(COMMAND)  # which is a binary's
+        for flag, argument in _ARGUMENTS:
+            message = message.replace(flag, argument)
+        error.args = (message + command + words,)
+        raise
+
+
+@_flags_as_arguments()
 def search(
     space: SearchSpace | Mapping[str, Sequence[Option]],
     evaluate: EvaluateFunction,
     *,
     num_samples: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     workdir: str | Path | None = None,
     options: SearchOptions = SearchOptions(),
 ) -> SearchResult:
@@ -64,8 +88,8 @@ def search(
         that failed; any other exception ends the search, or fails the child with
         `SearchConfig(on_error="fail")`.
       num_samples: architectures to sample; None for `options.search.num_samples`, which is 1,000
-        by default.
-      seed: equal seeds give equal searches.
+        by default, or for as many as the run that is resumed.
+      seed: equal seeds give equal searches; None for 0, or that of the run that is resumed.
       workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
       options: everything else.
 
@@ -82,14 +106,12 @@ def search(
     """
     space, options = _checked_space(space), checked(options, SearchOptions, "options")
     _check_evaluate(evaluate)
-    seed = checked(seed, int, "seed")
-    check_number(seed, "seed", least=0, most=2**63 - 1)
     workdir = checked(workdir, str | None, "workdir")  # a path as its text
-    config = options.search
-    if num_samples is not None:
-        num_samples = checked(num_samples, int, "num_samples")
-        check_number(num_samples, "num_samples", least=1, most=MAX_SAMPLES)
-        config = dataclasses.replace(config, num_samples=num_samples)
+    num_samples, seed, options = _completed(num_samples, seed, options, workdir)
+    num_samples, seed = checked(num_samples, int, "num_samples"), checked(seed, int, "seed")
+    check_number(num_samples, "num_samples", least=1, most=MAX_SAMPLES)
+    check_number(seed, "seed", least=0, most=2**63 - 1)
+    config = dataclasses.replace(options.search, num_samples=num_samples)
     if not options.resume:  # an earlier version took them
         _check_effect(config, space)
     run = Run(
@@ -103,11 +125,32 @@ def search(
         description={"space": as_json(space)},
     )
     if workdir is None:
-        if options.resume:
-            raise InputError("options.resume needs a workdir, that of the run to continue")
         return execute(run, None, progress=options.progress)
-    with opened(run, workdir, resume=options.resume) as place:
-        return execute(run, place, progress=options.progress)
+    with opened(run, workdir, resume=options.resume) as claim:
+        return execute(claim.run, claim.place, progress=options.progress)
+
+
+def _completed(
+    num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
+) -> tuple[int, int, SearchOptions]:
+    """Return what is asked for, and where nothing is, what a resumed run says or the default."""
+    stored_samples, stored_seed = options.search.num_samples, 0
+    if options.resume:
+        if workdir is None:
+            raise InputError("options.resume needs a workdir, that of the run to continue")
+        stored, untouched = stored_search(Workdir(workdir)), SearchOptions()
+        stored_samples, stored_seed = stored["search"].get("num_samples"), stored.get("seed")
+        search, controller = options.search, options.controller
+        if search == dataclasses.replace(untouched.search, num_samples=search.num_samples):
+            search = from_json(SearchConfig, stored["search"])
+        if controller == untouched.controller:
+            controller = from_json(ReinforceConfig, stored["controller"])
+        options = dataclasses.replace(options, search=search, controller=controller)
+    return (
+        stored_samples if num_samples is None else num_samples,
+        stored_seed if seed is None else seed,
+        options,
+    )
 
 
 def _checked_space(space: object) -> SearchSpace:

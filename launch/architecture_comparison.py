@@ -19,6 +19,7 @@ from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.final_training import FinalTraining, Test, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.named_modules import check_named, naming_flags
 from nas_with_rl.launch.trainees import draw_training, has_test, make_trainee, read_named
 from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
 from nas_with_rl.launch.training_workdir import FinalResult, Metric, figure
@@ -77,7 +78,8 @@ def run(request: Request) -> int:
         try:
             results = run_interruptibly(lambda: _train_each(trainings, place.path, request.test))
         except KeyboardInterrupt:
-            command = module_command("compare_architectures", str(place.path))
+            named = naming_flags(request.experiment, overrides=request.overrides)
+            command = module_command("compare_architectures", str(place.path), *named)
             print(f"stopped; continue with: {command}")
             leave_now(INTERRUPTED_STATUS)
         print("\n" + table(results))
@@ -126,6 +128,11 @@ def _completed(request: Request, place: Workdir) -> Request:
     stored = place.resume()
     if stored.get("kind") != KIND:
         raise InputError(f"--workdir={place.path} holds no comparison of architectures")
+    left_out = naming_flags(
+        None if request.experiment else stored.get("experiment"),
+        overrides=() if request.overrides else stored.get("overrides") or (),
+    )
+    check_named(left_out, place.path)
     request = dataclasses.replace(
         request,
         experiment=request.experiment or stored["experiment"],

@@ -135,11 +135,11 @@ def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> in
     try:
         present = wait_for_servers(cluster, start_timeout=options.start_timeout)
         run = _run(request, data, present, is_synchronous=is_synchronous, options=options)
-        with opened(run, str(request.workdir), resume=request.resume) as place:
-            print_beginning(request, experiment)
+        with opened(run, str(request.workdir), resume=request.resume) as claim:
+            print_beginning(request, experiment, claim)
             print(_described(present, run.pace), flush=True)
             with telling_how_to_go_on(search, "the same command continues it with --resume"):
-                result = execute(run, place, progress=True)
+                result = execute(claim.run, claim.place, progress=True)
     except (ServersMissing, ServersLost) as lost:
         return _lost(str(lost))
     except LOST_ERRORS as error:

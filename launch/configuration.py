@@ -64,6 +64,34 @@ def as_json(config: object) -> Any:
     return config
 
 
+def from_json(kind: type[Config], values: Any) -> Config:
+    """Return the configuration that `as_json` wrote, groups within it too.
+
+    Raises:
+      InputError: values of another class, or that it does not allow.
+    """
+    if not isinstance(values, dict) or values.get("kind") != kind.__name__:
+        raise InputError(f"{str(values)[:60]!r} is no {kind.__name__}")
+    hints, read = typing.get_type_hints(kind), {}
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name, value in {**_ADDED.get(kind.__name__, {}), **values}.items():
+        if name in known:
+            read[name] = _value_from_json(hints[name], value)
+        elif name in values and name != "kind":
+            raise InputError(f"{kind.__name__} has no field {name[:60]!r}")
+    try:
+        return kind(**read)
+    except TypeError as error:
+        raise InputError(f"{str(values)[:60]!r} is no {kind.__name__}: {error}") from None
+
+
+def _value_from_json(hint: Any, value: Any) -> Any:
+    groups = [each for each in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(each)]
+    if groups and isinstance(value, dict):
+        return from_json(groups[0], value)  # type: ignore[type-var]
+    return tuple(value) if isinstance(value, list) else value
+
+
 def difference(one: Any, other: Any, path: str = "") -> str | None:
     """Return the first field in which two `as_json` values differ, as "path: one / other".
 

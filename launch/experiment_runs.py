@@ -8,22 +8,27 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nas_with_rl.launch import comparison, summary
 from nas_with_rl.launch.child_groups import ChildData, trainer_of
 from nas_with_rl.launch.children import LanguageModelTrainer
 from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.continuation import check_evaluation, stored_search
 from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.local_children import LocalChildren, check_limits, local_children
+from nas_with_rl.launch.named_modules import naming_flags
+from nas_with_rl.launch.own_evaluation import OwnEvaluation
 from nas_with_rl.launch.plans import AUTO, Plan
 from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.results import SearchResult
-from nas_with_rl.launch.runs import Run, execute, opened, report
+from nas_with_rl.launch.runs import Claim, Run, execute, opened, report
 from nas_with_rl.launch.search_loop import SearchConfig
-from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.space import SearchSpace
 
 _METRICS = {
     "ImageTraining": "validation_accuracy",
@@ -39,26 +44,29 @@ def run_experiment(request: Request) -> bool:
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     trainer = trainer_of(data)
     assert request.workdir is not None
-    if not request.resume:
+    place = Workdir(request.workdir)
+    if request.resume:  # before anything is measured
+        check_evaluation(stored_search(place), _described(request, experiment), place.path)
+    else:
         check_effect(request, experiment, "one process has a single one")
         check_limits(experiment.child, search, request.plan or AUTO)
-        Workdir(request.workdir).check_unused()  # before anything is measured
+        place.check_unused()
     with local_children(data, search, request.plan or AUTO) as children:
         run = described_run(request, data, plan=children.plan, evaluator=children.evaluator)
-        with opened(run, request.workdir, resume=request.resume) as place:
-            print_beginning(request, experiment)
+        with opened(run, request.workdir, resume=request.resume) as claim:
+            print_beginning(request, experiment, claim)
             print(children.reason, flush=True)
             with telling_how_to_go_on(search, f"continue with: {resume_command(request)}"):
-                result = execute(run, place, progress=True)
+                result = execute(claim.run, claim.place, progress=True)
             if result.interrupted:
                 print_interruption(result, search, f"continue with: {resume_command(request)}")
                 return True
             print_result(result, experiment)
             if isinstance(trainer, LanguageModelTrainer):
-                compared = _compared(result, trainer, children, place)
+                compared = _compared(result, trainer, children, claim.place)
                 if compared:
                     print(compared)
-                    report(run, result, place, comparison=compared)
+                    report(claim.run, result, claim.place, comparison=compared)
             print_places(result)
     return False
 
@@ -128,7 +136,7 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
     experiment = data.experiment
     assert experiment.search is not None
     return Run(
-        name=request.experiment or experiment.name,  # as --resume finds it again
+        name=request.experiment or experiment.name,
         source=experiment.source,
         space=experiment.search_space(),
         config=experiment.search,
@@ -136,11 +144,7 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
         seed=data.seed,
         evaluator=evaluator,
         description={
-            "overrides": list(request.overrides),
-            "evaluate": request.evaluate,
-            "space": as_json(experiment.space),
-            "child": as_json(experiment.child),
-            "data": as_json(experiment.data),
+            **_described(request, experiment),
             "data_found": trainer_of(data).data,
             # Programs round differently; how many processes run them changes nothing.
             "program": [plan.program, plan.num_children],
@@ -149,15 +153,38 @@ def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: E
     )
 
 
+def _described(request: Request, experiment: Experiment) -> dict[str, Any]:
+    """Return what a binary says of a run beside its settings, before its data is looked at."""
+    described = {
+        "experiment": request.experiment or experiment.name,  # as --resume finds it again
+        "overrides": list(request.overrides),
+        "evaluate": request.evaluate,
+        "space": as_json(experiment.space),
+        "child": as_json(experiment.child),
+        "data": as_json(experiment.data),
+    }
+    if isinstance(experiment.space, SearchSpace):
+        return described
+    return described | {"decisions": as_json(experiment.search_space())}  # as Python compares them
+
+
 def resume_command(request: Request) -> str:
     """Return the command that continues a run."""
-    python, workdir = shlex.quote(sys.executable), shlex.quote(str(request.workdir))
-    return f"{python} -m nas_with_rl.launch.search --resume --workdir={workdir}"
+    named = naming_flags(request.experiment, evaluate=request.evaluate, overrides=request.overrides)
+    flags = ("--resume", f"--workdir={request.workdir}", *named)
+    return shlex.join((sys.executable, "-m", "nas_with_rl.launch.search", *flags))
 
 
-def print_beginning(request: Request, experiment: Experiment) -> None:
-    """Say what is searched and where it is kept."""
+def print_beginning(request: Request, experiment: Experiment, claim: Claim) -> None:
+    """Say what is searched, where it is kept, and what evaluates now that did not before."""
     print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}")
+    if "sha256" in claim.changed.get("after", {}):
+        assert isinstance(experiment.child, OwnEvaluation)
+        module = experiment.child.function.partition(":")[0]
+        print(
+            f"the file of {module} has changed since its last trials: the next are evaluated as it "
+            f"is now ({EXPERIMENT_FILE} keeps when, and both digests)"
+        )
 
 
 def print_interruption(result: SearchResult, search: SearchConfig, how: str) -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
+from nas_with_rl.launch.continuation import is_of_python
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.final_training import train
 from nas_with_rl.launch.grids import Axis, GridSearch, default_axes, grid_from_json
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.named_modules import check_named, naming_flags
 from nas_with_rl.launch.ranking import ranked
 from nas_with_rl.launch.trainees import FinalTraining, make_trainee
 from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
@@ -36,12 +38,14 @@ class Request:
 
     Attributes:
       search: the workdir of the search whose best architectures are tuned.
+      experiment: of the search.
       num_best: how many of them; None for 3.
       axes: none for the defaults.
     """
 
     workdir: str | None = None
     search: str | None = None
+    experiment: str | None = None
     data_dir: str | None = None
     num_best: int | None = None
     axes: tuple[Axis, ...] = ()
@@ -72,14 +76,20 @@ def new_grid(request: Request) -> GridSearch:
     stored = place.read() if place.is_begun() else {}
     if "search" not in stored or not place.trials.exists():
         raise InputError(f"--search={request.search} holds no search of architectures")
+    if is_of_python(stored):
+        raise InputError(
+            f"--search={request.search} was begun in Python, with a function of one's own that "
+            "evaluates: there is nothing to tune"
+        )
     with contextlib.closing(TrialStore(place.trials)) as store:
         best = ranked(store.all())[: request.num_best or NUM_BEST]
     if not best:
         raise InputError(f"--search={request.search} has no completed trial")
     overrides = (*stored.get("overrides", ()), *request.overrides)
-    experiment = configured(stored["experiment"], overrides)
+    name = _named(request, stored.get("experiment"), request.search, flag="--search")
+    experiment = configured(name, overrides)
     return GridSearch(
-        experiment=stored["experiment"],
+        experiment=name,
         architectures=tuple(each.trial.architecture for each in best),
         axes=request.axes or default_axes(experiment),
         overrides=overrides,
@@ -98,7 +108,9 @@ def opened(request: Request) -> Iterator[tuple[GridSearch, Path]]:
     with contextlib.closing(place):
         if request.resume:
             _check_resumed(request)
-            grid = _stored(place.resume(), place)
+            description = place.resume()
+            _named(request, _grid(description).get("experiment"), request.workdir)
+            grid = _stored(description, place)
             if request.data_dir:
                 grid = dataclasses.replace(grid, data_dir=request.data_dir)
         else:
@@ -113,6 +125,25 @@ def opened(request: Request) -> Iterator[tuple[GridSearch, Path]]:
                 }
             )
         yield grid, place.path
+
+
+def _named(request: Request, stored: object, workdir: str, *, flag: str = "--workdir") -> str:
+    """Return the experiment by the name that a workdir and, for one's own, the flag has.
+
+    Raises:
+      InputError: they differ, or the flag is missing.
+    """
+    check_named(naming_flags(None if request.experiment else stored), workdir, flag=flag)
+    if request.experiment not in (None, stored):
+        raise InputError(
+            f"--experiment={request.experiment}: {flag}={workdir} is of {str(stored)[:60]!r}"
+        )
+    return str(stored)
+
+
+def _grid(description: dict[str, Any]) -> dict[str, Any]:
+    found = description.get("grid")
+    return found if isinstance(found, dict) else {}
 
 
 def _check_resumed(request: Request) -> None:
@@ -217,7 +248,8 @@ def run(request: Request) -> int:
         try:
             return run_interruptibly(lambda: _run(grid, workdir))
         except KeyboardInterrupt:
-            print(f"stopped; continue with: {module_command('grid_search', str(workdir))}")
+            named = naming_flags(grid.experiment)
+            print(f"stopped; continue with: {module_command('grid_search', str(workdir), *named)}")
             leave_now(INTERRUPTED_STATUS)
 
 

@@ -13,6 +13,11 @@ from absl import flags
 from nas_with_rl.launch import command_line
 
 _SEARCH = flags.DEFINE_string("search", None, "Workdir of the search whose best are tuned.")
+_EXPERIMENT = flags.DEFINE_string(
+    "experiment",
+    None,
+    "The search's experiment; needed where it is one of your own, MODULE:ATTRIBUTE.",
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Directory that keeps the grid search.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data lies. Default: as the search.")
 _NUM_BEST = flags.DEFINE_integer(
@@ -42,6 +47,7 @@ def main() -> int:
     request = grid_runs.Request(
         workdir=_WORKDIR.value,
         search=_SEARCH.value,
+        experiment=_EXPERIMENT.value,
         data_dir=_DATA_DIR.value,
         num_best=_NUM_BEST.value,
         axes=tuple(parse_axis(text) for text in _GRID.value),

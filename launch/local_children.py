@@ -43,6 +43,7 @@ _EVALUATE_OWN = "nas_with_rl.launch.own_evaluation:make_evaluate"
 _LOAD_DATA = "nas_with_rl.launch.child_groups:load_data"
 _CHECK_OWN = "nas_with_rl.launch.own_evaluation:check_function"
 _TRAIN_CELL = "nas_with_rl.launch.child_groups:train_cell"
+IMPORT_SECONDS = 300.0  # for the module of one's own function, the first time
 PROCESS_GIB = 1.5  # that a child process needs at least
 CellTask = tuple[Cell, LanguageModelTraining, int]  # a cell, its training and its seed
 
@@ -129,7 +130,7 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
         processes.work = work_of(work)
         processes.group_size = chosen.num_children
         if isinstance(data.experiment.child, OwnEvaluation):
-            processes.call(_CHECK_OWN, [data.experiment.child])  # before the search has begun
+            _checked_own(processes, data.experiment.child)  # before the search has begun
         yield LocalChildren(chosen, reason, processes, work, processes)
 
 
@@ -160,8 +161,21 @@ def start_process(processes: ChildProcesses, data: ChildData) -> dict[str, Any]:
       InputError: it could not train any child.
     """
     child = data.experiment.child
-    is_own = isinstance(child, OwnEvaluation)
-    (found,) = processes.call(_CHECK_OWN if is_own else _LOAD_DATA, [child if is_own else data])
+    if isinstance(child, OwnEvaluation):
+        return _checked_own(processes, child)
+    (found,) = processes.call(_LOAD_DATA, [data])
+    return found
+
+
+def _checked_own(processes: ChildProcesses, child: OwnEvaluation) -> dict[str, Any]:
+    """Import an own function in a child process; return what `experiment.json` says of it."""
+    try:
+        (found,) = processes.call(_CHECK_OWN, [child], seconds=IMPORT_SECONDS)
+    except ChildFailure as failure:  # it has no end, or has ended the process
+        raise InputError(
+            f"--evaluate={child.function}: its module cannot be imported: {failure} (what takes "
+            "long belongs into the function)"
+        ) from None
     return found
 
 

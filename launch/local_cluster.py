@@ -21,6 +21,7 @@ from absl import flags
 
 from nas_with_rl.launch import command_line, machine
 from nas_with_rl.launch.local_ports import LOOPBACK, LocalPorts
+from nas_with_rl.launch.named_modules import naming_flags
 from nas_with_rl.launch.request import Request, completed
 from nas_with_rl.launch.role_process import Role
 from nas_with_rl.launch.run_flags import ClusterFlags, ClusterOptions, SearchFlags
@@ -140,6 +141,7 @@ def _resume_command(request: Request, sizes: Sizes, options: ClusterOptions) -> 
     words = [
         *(sys.executable, "-m", "nas_with_rl.launch.local_cluster"),
         *Request(workdir=request.workdir, resume=True).words(),
+        *naming_flags(request.experiment, evaluate=request.evaluate, overrides=request.overrides),
         *(f"--num_ps={sizes.num_ps}", f"--num_workers={sizes.num_workers}"),
         *options.words(),
     ]

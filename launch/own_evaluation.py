@@ -8,13 +8,15 @@ have what the function needs. Nothing here imports Keras.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import importlib
 import importlib.util
+import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +95,24 @@ def check_function(child: OwnEvaluation) -> dict[str, Any]:
 
 
 def imported_function(child: OwnEvaluation) -> Callable[..., Any]:
-    """Return the function; InputError where its module or the function is missing."""
+    """Return the function; InputError where its module or the function is missing.
+
+    Where it calls `sys.exit` it raises RuntimeError, as that would end a search without a word.
+    """
     function = imported(child.function, flag=_FLAG)
     if not callable(function):
         raise InputError(
             f"{_FLAG}={child.function}: it is of type {type(function).__name__}, no function"
         )
-    return function
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except SystemExit as error:
+            raise RuntimeError(f"{child.function} called sys.exit({error.code!r})") from error
+
+    return called
 
 
 def check_name(text: str, *, flag: str) -> None:
@@ -117,21 +130,34 @@ def imported(text: str, *, flag: str) -> Any:
       flag: that it was given with.
 
     Raises:
-      InputError: another form, no such module or name, a module that lacks what it imports or
-        raises InputError itself. Any other error of the module is raised as it is.
+      InputError: another form, no such module or name, a module that lacks what it imports, raises
+        anything else or calls `sys.exit`.
     """
     check_name(text, flag=flag)
     module_name, _, name = text.partition(":")
-    try:
+    with _importing(text, flag):
         module = importlib.import_module(module_name)
+        with contextlib.suppress(AttributeError):
+            return getattr(module, name)
+    raise InputError(f"{flag}={text}: the module {module_name} has no {name!r}")
+
+
+@contextlib.contextmanager
+def _importing(text: str, flag: str) -> Iterator[None]:
+    """Turn what the module of a name raises as it is imported into an InputError."""
+    try:
+        yield
     except ImportError as error:
         raise _not_imported(error, text, flag) from error
     except InputError as error:
         raise InputError(f"{flag}={text}: {error}") from error
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        raise InputError(f"{flag}={text}: the module {module_name} has no {name!r}") from None
+    except (Exception, SystemExit) as error:
+        raised = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        if not isinstance(error, SyntaxError):  # which says where
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            raised += f" ({frame.filename}, line {frame.lineno})"
+        module = text.partition(":")[0]
+        raise InputError(f"{flag}={text}: importing {module} has raised {raised}") from error
 
 
 def _not_imported(error: ImportError, text: str, flag: str) -> InputError:
@@ -147,12 +173,11 @@ def _not_imported(error: ImportError, text: str, flag: str) -> InputError:
 def _digest(text: str) -> str | None:
     """Return the SHA-256 of the file of a name's module, which is found but not imported."""
     module = text.partition(":")[0]
-    try:
-        spec = importlib.util.find_spec(module)  # imports the packages that it lies in
-    except ImportError as error:
-        raise _not_imported(error, text, _FLAG) from error
-    except ValueError:  # one that Python was started with, and knows no file of
-        return None
+    with _importing(text, _FLAG):
+        try:
+            spec = importlib.util.find_spec(module)  # imports the packages that it lies in
+        except ValueError:  # one that Python was started with, and knows no file of
+            return None
     if spec is None:
         missing = ModuleNotFoundError(f"No module named {module!r}", name=module)
         raise _not_imported(missing, text, _FLAG)

@@ -119,7 +119,9 @@ class ProcessSlot:
                 failure = Failure("crashed", f"{answer.line}\n{answer.trace}")
                 return job, Answer(failure, self._given, self._now())
             self._work = self._work if job else None  # which could not be set up
-            raise InputError(answer.message) if answer.is_input_error else WorkError(answer.trace)
+            if answer.is_input_error:
+                raise InputError(answer.message)
+            raise WorkError(answer.trace)
         return (job, answer) if job else None
 
     def look(self) -> tuple[Job, Broken] | None:

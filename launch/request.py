@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from typing import Any
 
+from nas_with_rl.launch.continuation import is_of_python, stored_search
+from nas_with_rl.launch.named_modules import check_named, naming_flags
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -55,19 +58,59 @@ def completed(request: Request) -> Request:
         return request
     if not request.workdir:
         raise InputError("--resume needs --workdir, the run to continue")
-    stored = Workdir(request.workdir).read()
+    stored = stored_search(Workdir(request.workdir))
+    if is_of_python(stored) and request.experiment is None:
+        raise InputError(
+            f"--workdir={request.workdir} holds a run that was begun in Python: continue it there, "
+            "with nas.search(..., options=nas.SearchOptions(resume=True)), or here with "
+            "--experiment=MODULE:ATTRIBUTE, an nas.Experiment of the same space and settings that "
+            "has your function"
+        )
+    check_named(_left_out(request, stored), request.workdir)
+    location = stored.get("location")
+    location = location if isinstance(location, dict) else {}
     try:
-        return dataclasses.replace(
-            request,
-            experiment=request.experiment or stored["experiment"],
-            data_dir=request.data_dir or stored["location"]["data_dir"],
-            num_samples=request.num_samples or stored["search"]["num_samples"],
-            seed=stored["seed"] if request.seed is None else request.seed,
-            overrides=request.overrides or tuple(stored["overrides"]),
-            evaluate=request.evaluate or stored.get("evaluate"),
-            plan=request.plan or stored["location"].get("plan", "here"),
+        return _checked(
+            dataclasses.replace(
+                request,
+                experiment=request.experiment or stored["experiment"],
+                data_dir=request.data_dir or location.get("data_dir"),
+                num_samples=request.num_samples or stored["search"]["num_samples"],
+                seed=stored["seed"] if request.seed is None else request.seed,
+                overrides=request.overrides or tuple(stored.get("overrides", ())),
+                evaluate=request.evaluate or stored.get("evaluate"),
+                plan=request.plan or _plan(stored, location),
+            )
         )
     except (KeyError, TypeError):
         raise InputError(
             f"--workdir={request.workdir} is not a run of a named experiment"
         ) from None
+
+
+def _checked(request: Request) -> Request:
+    """Return a completed request; TypeError where a value that was stored is of another type."""
+    texts = (request.experiment, request.data_dir, request.evaluate, request.plan)
+    numbers = (request.num_samples, request.seed)
+    if not (
+        all(isinstance(value, str | None) for value in texts)
+        and all(type(value) is int for value in numbers)
+        and all(isinstance(value, str) for value in request.overrides)
+    ):
+        raise TypeError(f"{request} has a value of another type")
+    return request
+
+
+def _left_out(request: Request, stored: dict[str, Any]) -> tuple[str, ...]:
+    """Return the flags that the run has, name modules, and are not given."""
+    overrides = stored.get("overrides")
+    return naming_flags(
+        None if request.experiment else stored.get("experiment"),
+        evaluate=None if request.evaluate else stored.get("evaluate"),
+        overrides=overrides if isinstance(overrides, list) and not request.overrides else (),
+    )
+
+
+def _plan(stored: dict[str, Any], location: dict[str, Any]) -> str | None:
+    """Return the plan that the run has, which runs did not always say; in Python there is none."""
+    return None if is_of_python(stored) else location.get("plan", "here")

@@ -16,8 +16,9 @@ from nas_with_rl.controller.parameter_servers import SharedReinforce
 from nas_with_rl.controller.random_search import RandomSearch
 from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.controller.searcher import Searcher
+from nas_with_rl.launch import continuation
 from nas_with_rl.launch.checkpoints import Checkpoints
-from nas_with_rl.launch.configuration import as_json, difference
+from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.curves import Curves
 from nas_with_rl.launch.evaluation import CrashLimit, Evaluator
 from nas_with_rl.launch.observers import Dispensable, attempt
@@ -29,15 +30,6 @@ from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
-
-# What `--resume` may change.
-EXTENDABLE = (  # of the search
-    "num_samples",
-    "num_replicas",
-    "child_seconds",
-    "child_memory_gib",
-    "on_error",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +71,23 @@ class Run:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A run with the workdir that is its own until it ends.
+
+    Attributes:
+      run: with the settings that it has taken over, where it is continued.
+      place: its workdir.
+      changed: what evaluates now and did not before, as `experiment.json` keeps it.
+    """
+
+    run: Run
+    place: Workdir
+    changed: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
 @contextlib.contextmanager
-def opened(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Workdir]:
+def opened(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Claim]:
     """Claim a workdir: a new one to start a run in, or the run's own to continue it.
 
     Raises:
@@ -89,34 +96,31 @@ def opened(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Workdir]:
     place = Workdir(workdir)
     with contextlib.closing(place):
         if resume:
-            _resume(run, place)
+            yield _resumed(run, place)
         else:
             place.start(run.described())
-        yield place
+            yield Claim(run, place)
 
 
-def _resume(run: Run, place: Workdir) -> None:
-    """Check that the workdir's run is this one, apart from its length."""
-    stored = place.resume()
+def _resumed(run: Run, place: Workdir) -> Claim:
+    """Check that the workdir's run is this one, apart from its length, and continue it."""
+    stored = continuation.stored_search(place)
+    place.resume()
+    config, controller = continuation.taken_over(run.config, run.controller, stored)
+    run = dataclasses.replace(run, config=config, controller=controller)
     wanted = run.described()
-    group = "search"
-    compared = {key: value for key, value in stored.items() if key in wanted and key != "location"}
-    compared[group] = dict(
-        compared.get(group, {}), **{name: wanted[group][name] for name in EXTENDABLE}
-    )
-    if found := difference(compared, {key: wanted[key] for key in wanted if key != "location"}):
-        raise InputError(
-            f"--workdir={place.path} holds another run, it cannot be resumed as this one; "
-            f"there / here: {found}"
-        )
+    continuation.check_same(stored, wanted, place.path)
     with contextlib.closing(TrialStore(place.trials)) as store:
-        if len(store) > run.config.num_samples:
-            raise InputError(
-                f"--num_samples={run.config.num_samples} is below the {len(store)} trials that "
-                f"--workdir={place.path} has"
-            )
-    if stored.get(group) != wanted[group] or stored.get("location") != wanted["location"]:
-        place.write(stored | wanted)
+        num_trials = len(store)
+    if num_trials > run.config.num_samples:
+        raise InputError(
+            f"--num_samples={run.config.num_samples} is below the {num_trials} trials that "
+            f"--workdir={place.path} has"
+        )
+    description = continuation.continued(stored, wanted, num_trials)
+    if description != stored:
+        place.write(description)
+    return Claim(run, place, continuation.change_of(stored, wanted))
 
 
 def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:

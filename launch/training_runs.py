@@ -15,6 +15,7 @@ from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.experiments import configured
 from nas_with_rl.launch.final_training import FinalTraining, Test, has_diverged, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.named_modules import check_named, naming_flags
 from nas_with_rl.launch.nas_bench_201 import TableLookup
 from nas_with_rl.launch.own_evaluation import OwnEvaluation
 from nas_with_rl.launch.trainees import draw_training, has_test, read_named
@@ -50,8 +51,9 @@ def run(request: Request) -> int:
     """
     if request.resume:
         request = _completed(request)
-        _check_same(request)
     experiment = configured(request.experiment, request.overrides)
+    if request.resume:
+        _check_same(request, experiment.name)
     if request.architecture is None:
         raise InputError(
             "--architecture is missing: a line of text as a search prints it, or a name"
@@ -71,7 +73,7 @@ def run(request: Request) -> int:
             lambda: train(training, workdir, resume=request.resume, test=request.test)
         )
     except KeyboardInterrupt:
-        print(_interrupted(workdir))
+        print(_interrupted(request, workdir))
         leave_now(INTERRUPTED_STATUS)
     return _end(result, workdir, experiment)
 
@@ -103,6 +105,12 @@ def _completed(request: Request) -> Request:
     if not request.workdir:
         raise InputError("--resume needs --workdir, the training to continue")
     stored = read_training(Workdir(request.workdir))
+    overrides = stored.get("overrides")
+    left_out = naming_flags(
+        None if request.experiment else stored.get("experiment"),
+        overrides=overrides if isinstance(overrides, list) and not request.overrides else (),
+    )
+    check_named(left_out, request.workdir)
     try:
         return dataclasses.replace(
             request,
@@ -118,12 +126,17 @@ def _completed(request: Request) -> Request:
         ) from None
 
 
-def _check_same(request: Request) -> None:
-    """Raise InputError where a resumed training is asked to be another one."""
+def _check_same(request: Request, name: str) -> None:
+    """Raise InputError where a resumed training is asked to be another one.
+
+    Args:
+      request: completed.
+      name: of its experiment, by which a training knows one's own too.
+    """
     assert request.workdir is not None
     stored = read_training(Workdir(request.workdir))
     wanted = {
-        "experiment": request.experiment,
+        "experiment": name,
         "seed": request.seed,
         "overrides": list(request.overrides),
     }
@@ -142,16 +155,23 @@ def _default_workdir(training: FinalTraining) -> str:
     return f"runs/{training.experiment.name}-{name}-{now}"
 
 
-def _interrupted(workdir: str) -> str:
+def _interrupted(request: Request, workdir: str) -> str:
     if not Workdir(workdir).is_begun():
         return "stopped before the training began"
-    return f"stopped; continue with: {module_command('train_architecture', workdir)}"
+    named = naming_flags(request.experiment, overrides=request.overrides)
+    return f"stopped; continue with: {module_command('train_architecture', workdir, *named)}"
 
 
-def module_command(module: str, workdir: str) -> str:
-    """Return the command that continues a run of a binary."""
-    python, place = shlex.quote(sys.executable), shlex.quote(str(workdir))
-    return f"{python} -m nas_with_rl.launch.{module} --resume --workdir={place}"
+def module_command(module: str, workdir: str, *flags: str) -> str:
+    """Return the command that continues a run of a binary.
+
+    Args:
+      module: the binary.
+      workdir: of the run.
+      flags: further ones.
+    """
+    words = ("--resume", f"--workdir={workdir}", *flags)
+    return shlex.join((sys.executable, "-m", f"nas_with_rl.launch.{module}", *words))
 
 
 def _measured(text: str, experiment: Experiment, *, seed: int) -> str:

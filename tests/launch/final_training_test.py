@@ -317,7 +317,7 @@ def test_a_workdir_belongs_to_one_training(copied, tmp_path):
     search = tmp_path / "search"
     run_experiment(Search(experiment="nas_bench_201", workdir=str(search), num_samples=8))
     refused(resumption(search), "holds another kind of run")
-    with pytest.raises(InputError, match="not a run of a named experiment"):
+    with pytest.raises(InputError, match="another kind of run, not a search"):
         run_experiment(Search(workdir=str(copied), resume=True))
     refused(request(search), "holds a run of 'nas_bench_201'")
     (copied / "experiment.json").unlink()

@@ -20,6 +20,8 @@ DESCRIPTION = {
     "overrides": ["child.epochs=2"],
     "location": {"data_dir": None, "plan": "here"},
     "search": {"num_samples": 20},
+    "controller": {},
+    "space": {},
 }
 
 
@@ -148,7 +150,7 @@ def test_what_cannot_be_resumed_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no run"):
         completed(Request(workdir=str(tmp_path), resume=True))
     write_object({"grid": 1}, tmp_path / "experiment.json")
-    with pytest.raises(InputError, match="is not a run of a named experiment"):
+    with pytest.raises(InputError, match="another kind of run, not a search"):
         completed(Request(workdir=str(tmp_path), resume=True))
 
 

@@ -15,6 +15,7 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.image_training import ImageTraining
 from nas_with_rl.child_models.images import ImageDataConfig
 from nas_with_rl.controller.random_search import RandomSearch
+from nas_with_rl.launch import local_children
 from nas_with_rl.launch.child_groups import ChildData, GroupWork
 from nas_with_rl.launch.child_process import Work, WorkError
 from nas_with_rl.launch.child_processes import ChildProcesses
@@ -132,6 +133,67 @@ def test_a_module_that_lacks_something_itself_says_what(own_modules):
     )
     said = message_of(find_experiment, "misuses:MINE")
     assert said == "--experiment=misuses:MINE: space 'space' has no decisions"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import sys\nsys.exit(0)\n", "SystemExit: 0"),
+        ("raise SystemExit\n", "SystemExit"),
+        ("1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("def train(:\n", "SyntaxError"),
+        ("raise ValueError('two\\nlines')\n", "ValueError: two lines"),
+        ("def __getattr__(name):\n    raise KeyError(name)\n", "KeyError: "),
+    ],
+)
+@pytest.mark.parametrize("flag", ["--evaluate", "--experiment"])
+def test_whatever_a_module_raises_names_it_and_the_flag(
+    own_modules, monkeypatch, source, said, flag
+):
+    (own_modules / "raises.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "raises", raising=False)
+    importing = {
+        "--evaluate": lambda: check_function(OwnEvaluation("raises:train")),
+        "--experiment": lambda: find_experiment("raises:train"),
+    }[flag]
+    message = message_of(importing)
+    assert message.startswith(f"{flag}=raises:train: importing raises has raised {said}")
+    assert "raises.py, line " in message
+
+
+def test_a_package_that_raises_is_named_too(own_modules):
+    (own_modules / "leaving").mkdir()
+    (own_modules / "leaving" / "__init__.py").write_text("raise SystemExit(3)\n")
+    (own_modules / "leaving" / "inner.py").write_text("")
+    message = message_of(OwnTrainer, OwnEvaluation("leaving.inner:train"))
+    assert message.startswith("--evaluate=leaving.inner:train: importing leaving.inner has raised")
+
+
+def test_a_function_that_leaves_does_not_end_the_search_without_a_word():
+    with pytest.raises(RuntimeError, match=r"own_functions:leaves called sys.exit\(0\)"):
+        called("leaves")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("while True:\n    pass\n", "it took longer than 1.5 seconds"),
+        ("import os\nos._exit(3)\n", "its process ended with status 3"),
+        ("raise SystemExit\n", "importing endless has raised SystemExit"),
+    ],
+)
+def test_an_import_without_an_end_is_one_line(own_modules, monkeypatch, source, said):
+    (own_modules / "endless.py").write_text(source)
+    monkeypatch.setattr(local_children, "IMPORT_SECONDS", 1.5)
+    experiment = configured("nas_bench_201", (), evaluate="endless:train")
+    data = ChildData(experiment, None, 0)
+
+    def begun():
+        with local_children.local_children(data, experiment.search, "single@1"):
+            pytest.fail("it began")
+
+    message = message_of(begun)
+    assert message.startswith("--evaluate=endless:train: ") and said in message
 
 
 def test_an_experiment_takes_an_evaluation_of_ones_own():
@@ -267,6 +329,8 @@ def test_child_processes_raise_errors_and_one_line_for_wrong_names():
     with pytest.raises(WorkError, match=r"nothing to divide by\nraised for trial 0, archit.* '8'"):
         evaluated("own_functions:errs")
     assert message_of(evaluated, "own_functions:forgets").startswith("evaluate returned None; it")
+    with pytest.raises(WorkError, match=r"called sys.exit\(0\)"):
+        evaluated("own_functions:leaves")
     said = message_of(evaluated, "own_functions:train")
     assert said == "--evaluate=own_functions:train: the module own_functions has no 'train'"
 

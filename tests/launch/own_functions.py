@@ -53,3 +53,8 @@ def odd(architecture):
     if units == 16:
         sys.exit(0)
     return Measurement(np.float32(0.5), {"each": np.array([units, 1]), "seed": np.int64(units)})
+
+
+def leaves(architecture):
+    """Leave Python."""
+    sys.exit(0)
