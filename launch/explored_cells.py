@@ -96,7 +96,7 @@ def read_cell(text: str) -> ExploredCell:
 
 
 def _lying_at(path: Path) -> ExploredCell:
-    place = Workdir(path)
+    place = Workdir(path, flag="--cell")
     if path.suffix == ".keras":
         return _trained(path)
     if place.model.exists():
@@ -108,7 +108,7 @@ def _lying_at(path: Path) -> ExploredCell:
             f"{place.trials.name}, no {MODEL_FILE}"
             + (f"; the trainings in it are {', '.join(inside)}" if inside else "")
         )
-    with contextlib.closing(TrialStore(place.trials)) as store:
+    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         best = store.best()
     if not best:
         raise InputError(f"--cell={path}: no trial of this search is completed")

@@ -67,24 +67,28 @@ def new_grid(request: Request) -> GridSearch:
     """
     if not request.search:
         raise InputError("--search is missing: the workdir of the search whose best are tuned")
-    place = Workdir(request.search)
+    place = Workdir(request.search, flag="--search")
     stored = place.read() if place.is_begun() else {}
     if "search" not in stored or not place.trials.exists():
         raise InputError(f"--search={request.search} holds no search of architectures")
-    with contextlib.closing(TrialStore(place.trials)) as store:
+    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         best = store.best(request.num_best or NUM_BEST)
     if not best:
         raise InputError(f"--search={request.search} has no completed trial")
     overrides = (*stored.get("overrides", ()), *request.overrides)
-    experiment = configured(stored["experiment"], overrides)
+    try:
+        name, seed = stored["experiment"], stored["seed"]
+        data_dir = request.data_dir or stored["location"]["data_dir"]
+    except KeyError:
+        raise InputError(f"--search={request.search} is not a run of a named experiment") from None
     return GridSearch(
-        experiment=stored["experiment"],
+        experiment=name,
         architectures=tuple(trial.architecture for trial in best),
-        axes=request.axes or default_axes(experiment),
+        axes=request.axes or default_axes(configured(name, overrides)),
         overrides=overrides,
         final_overrides=request.final_overrides,
-        seed=stored["seed"],
-        data_dir=request.data_dir or stored["location"]["data_dir"],
+        seed=seed,
+        data_dir=data_dir,
     )
 
 
@@ -142,8 +146,8 @@ def _check_data(grid: GridSearch) -> None:
 
 def _searched(workdir: str) -> dict[str, Any]:
     """Return what is kept of the search: where it lies, and how far it had come."""
-    place = Workdir(workdir)
-    with contextlib.closing(TrialStore(place.trials)) as store:
+    place = Workdir(workdir, flag="--search")
+    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         return {"workdir": str(place.path.resolve()), "finished_trials": store.num_finished()}
 
 

@@ -121,7 +121,7 @@ def _completed(request: Request) -> Request:
 def _check_same(request: Request) -> None:
     """Raise InputError where a resumed training is asked to be another one."""
     assert request.workdir is not None
-    stored = read_training(Workdir(request.workdir))
+    stored = {"named": None, "architecture": None, **read_training(Workdir(request.workdir))}
     wanted = {
         "experiment": request.experiment,
         "seed": request.seed,
@@ -129,7 +129,7 @@ def _check_same(request: Request) -> None:
     }
     if request.architecture not in (stored["named"], stored["architecture"]):
         wanted["architecture"] = request.architecture
-    if found := difference({name: stored[name] for name in wanted}, wanted):
+    if found := difference({name: stored.get(name) for name in wanted}, wanted):
         raise InputError(
             f"--workdir={request.workdir} holds another training, it cannot be resumed as this "
             f"one; there / here: {found}"
