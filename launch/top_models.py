@@ -93,7 +93,7 @@ def read_search(workdir: str | Path, searcher: Searcher) -> FinishedSearch:
         "perplexity" if "validation_perplexity" in completed[0].metrics else "error"
     )
     models = tuple(Model(trial.architecture, _value(trial, place.path)) for trial in trials)
-    return FinishedSearch(place.path, description, metric, models)
+    return FinishedSearch(Path(workdir), description, metric, models)
 
 
 def _value(trial: Trial, workdir: Path) -> float | None:

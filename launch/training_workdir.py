@@ -132,8 +132,8 @@ def read_result(workdir: str | Path) -> FinalResult | None:
         raise InputError(f"{path} cannot be read: it has no {error}") from None
     except TypeError as error:  # names what is missing or unknown
         raise InputError(f"{path} cannot be read: {error}") from None
-    if result.status == "finished" and None in (result.best_epoch, result.best_validation):
-        raise InputError(f"{path}: status is finished, and there is no best epoch")
+    if (result.best_epoch is None) != (result.best_validation is None):
+        raise InputError(f"{path} has one of best_epoch and best_validation, not both")
     return result
 
 

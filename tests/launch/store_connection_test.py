@@ -136,9 +136,9 @@ def test_reading_alone_writes_nothing(path):
     before = files(path)
     assert read(path) == ([0.5, None], 0)
     assert files(path) == before
-    with contextlib.closing(TrialStore(path, read_only=True)) as store:
-        with pytest.raises(StorageError):
-            store.add([running(2)])
+    store = TrialStore(path, read_only=True)
+    with pytest.raises(StorageError), contextlib.closing(store):
+        store.add([running(2)])
     assert files(path) == before
 
 
@@ -259,10 +259,10 @@ def limited(kind, limit):
 
 def test_a_limit_on_the_size_of_files_is_named(path):
     with contextlib.closing(TrialStore(path)) as store:
-        with limited(resource.RLIMIT_FSIZE, 200_000):
-            with pytest.raises(StorageError, match=r"may not grow.*--resume"):
-                for number in range(2, 1000):
-                    store.add([running(number, "long " * 200)])
+        refused = pytest.raises(StorageError, match=r"may not grow.*--resume")
+        with limited(resource.RLIMIT_FSIZE, 200_000), refused:
+            for number in range(2, 1000):
+                store.add([running(number, "long " * 200)])
         count = len(store)
         store.add([running(count)])
     assert len(TrialStore(path)) == count + 1
@@ -274,7 +274,7 @@ def test_too_many_open_files_are_named(path, read_only):
         stack.enter_context(limited(resource.RLIMIT_NOFILE, 64))
         with contextlib.suppress(OSError):
             while True:
-                stack.enter_context(open(os.devnull))  # noqa: SIM115
+                stack.enter_context(open(os.devnull))
         with pytest.raises(StorageError, match="too many open files"):
             TrialStore(path, read_only=read_only)
     assert read(path)[1] == 0
