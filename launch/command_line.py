@@ -65,6 +65,7 @@ def _unwritten_output() -> str | None:
     """
     try:
         sys.stdout.flush()
+        os.write(1, b"")
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return "the standard output"
