@@ -23,7 +23,7 @@ from nas_with_rl.launch.named_modules import check_named, naming_flags
 from nas_with_rl.launch.trainees import draw_training, has_test, make_trainee, read_named
 from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
 from nas_with_rl.launch.training_workdir import FinalResult, Metric, figure
-from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
 KIND = "comparison"  # of run, as `experiment.json` says
@@ -133,16 +133,19 @@ def _completed(request: Request, place: Workdir) -> Request:
         overrides=() if request.overrides else stored.get("overrides") or (),
     )
     check_named(left_out, place.path)
-    request = dataclasses.replace(
-        request,
-        experiment=request.experiment or stored["experiment"],
-        architectures=request.architectures or tuple(stored["architectures"]),
-        data_dir=request.data_dir or stored["location"]["data_dir"],
-        seed=stored["seed"] if request.seed is None else request.seed,
-        overrides=request.overrides or tuple(stored["overrides"]),
-    )
+    try:
+        request = dataclasses.replace(
+            request,
+            experiment=request.experiment or stored["experiment"],
+            architectures=request.architectures or tuple(stored["architectures"]),
+            data_dir=request.data_dir or stored["location"]["data_dir"],
+            seed=stored["seed"] if request.seed is None else request.seed,
+            overrides=request.overrides or tuple(stored["overrides"]),
+        )
+    except KeyError as error:
+        raise InputError(f"{place.path}: {EXPERIMENT_FILE} has no {error}") from None
     wanted = {key: value for key, value in _described(request).items() if key != "location"}
-    if found := difference({key: stored[key] for key in wanted}, wanted):
+    if found := difference({key: stored.get(key) for key in wanted}, wanted):
         raise InputError(
             f"--workdir={place.path} holds another comparison, it cannot be resumed as this one; "
             f"there / here: {found}"

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Protocol
 
 from absl import logging
 
 from nas_with_rl.controller.searcher import NotFinite
+from nas_with_rl.launch.storage_errors import explained, storing
 from nas_with_rl.search_spaces.errors import InputError
 
 MANIFEST = "manifest.json"  # file name -> SHA-256, the last file to be written
 KEPT = 3
+# What libraries raise for content that they have not written. Not TensorFlow's errors, which are
+# those of a cluster too.
+_DAMAGE = (
+    *(ValueError, OSError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, EOFError, RuntimeError, MemoryError, SyntaxError),
+    *(struct.error, zlib.error, zipfile.BadZipFile),
+)
 
 
 class Restorable(Protocol):
@@ -53,15 +65,16 @@ class Checkpoints:
 
     def save(self, state: Restorable) -> None:
         """Write the state; a kill at any moment leaves the earlier ones usable."""
-        final = self._directory / f"version-{state.version:08d}"
+        final = self._directory / _name(state.version)
         temporary = self._directory / f"writing-{state.version:08d}"
         for leftover in (temporary, final):  # damaged, or of a version that is reached again
             shutil.rmtree(leftover, ignore_errors=True)
-        temporary.mkdir()
-        state.save(temporary)
-        digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
-        (temporary / MANIFEST).write_text(json.dumps(digests))
-        temporary.rename(final)
+        with storing(temporary):
+            temporary.mkdir()
+            state.save(temporary)
+            digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+            (temporary / MANIFEST).write_text(json.dumps(digests))
+            temporary.rename(final)
         for old in self._newest_first()[self._kept :]:
             shutil.rmtree(old)
 
@@ -81,10 +94,15 @@ class Checkpoints:
             try:
                 _verify(path)
                 state.restore(path)
+                if path.name != _name(state.version):
+                    raise ValueError(f"it is of version {state.version!r}")
                 return
             except NotFinite as error:
                 logging.warning("checkpoint %s is of no use, trying an older one: %s", path, error)
-            except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+            except _DAMAGE as error:
+                found = explained(error, path)
+                if found and found.errno != errno.EIO:  # as too many open files: no damage
+                    raise found from error
                 damaged.append(path.name)
                 logging.warning("checkpoint %s is damaged, trying an older one: %s", path, error)
         if damaged:
@@ -97,9 +115,16 @@ class Checkpoints:
         return sorted(self._directory.glob("version-*"), reverse=True)
 
 
+def _name(version: int) -> str:
+    return f"version-{version:08d}"
+
+
 def _verify(path: Path) -> None:
-    """Raise ValueError where a file is missing or is not what was written."""
-    for name, digest in json.loads((path / MANIFEST).read_text()).items():
+    """Raise ValueError or OSError where a file is missing or is not what was written."""
+    digests = json.loads((path / MANIFEST).read_text())
+    if not isinstance(digests, dict):
+        raise ValueError(f"{MANIFEST} is no object")
+    for name, digest in digests.items():
         if _digest(path / name) != digest:
             raise ValueError(f"{name} is not what was written")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from nas_with_rl.launch.experiment import Child, Data, Experiment
 from nas_with_rl.launch.measurements import Measurement
 from nas_with_rl.launch.nas_bench_201 import TableLookup, accuracies, look_up
 from nas_with_rl.launch.own_evaluation import OwnEvaluation, OwnTrainer
+from nas_with_rl.launch.workdir import data_directory
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
@@ -55,7 +55,7 @@ def make_trainer(
       InputError: data that is missing, damaged, or too small for one batch; an own function whose
         module is missing.
     """
-    data_dir = os.path.expanduser(data_dir) if data_dir else None
+    data_dir = data_directory(data_dir)
     child: Child = experiment.child
     data: Data = experiment.data
     if isinstance(child, ImageTraining):

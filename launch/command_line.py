@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
+from nas_with_rl.launch.storage_errors import STORAGE_STATUS, explained
 from nas_with_rl.search_spaces.errors import InputError
 
 BACKENDS = ("tensorflow", "jax")  # of Keras; a search needs the first
@@ -24,7 +25,8 @@ BROKEN_PIPE_STATUS = 141
 def run(main: Callable[[], int | None]) -> None:
     """Run a binary's `main` after its flags are parsed, and leave with its exit status.
 
-    A user error, `InputError` or an unknown flag, is printed as one line; the status is 2.
+    A user error, `InputError` or an unknown flag, is printed as one line; the status is 2. So is an
+    error of the machine, as a full disk; the status is 74.
     SIGTERM is taken as Ctrl-C.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,8 +49,27 @@ def status_of(main: Callable[[], int | None]) -> int:
         return BROKEN_PIPE_STATUS
     except InputError as error:
         return _fail(str(error))
+    except OSError as error:
+        found = explained(error, _unwritten_output())
+        if found is None:
+            raise
+        return _fail(str(found), STORAGE_STATUS)
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
+
+
+def _unwritten_output() -> str | None:
+    """Return the name of the standard output if it cannot be written, and throw away what is left.
+
+    Else Python would try again at its end, and complain.
+    """
+    try:
+        sys.stdout.flush()
+        os.write(1, b"")
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return "the standard output"
+    return None
 
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
@@ -66,9 +87,12 @@ def _asks_for_help(argv: Sequence[str]) -> bool:
     return any(word.lstrip("-").startswith(("help", "?")) for word in argv[1:] if word[:1] == "-")
 
 
-def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
-    return USAGE_STATUS
+def _fail(message: str, status: int = USAGE_STATUS) -> int:
+    try:
+        print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    except OSError:  # there is nowhere to say it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    return status
 
 
 def is_interrupted() -> bool:

@@ -23,7 +23,7 @@ def cache_directory() -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     directory = Path(os.environ.get(CACHE_VARIABLE) or base / "nas_with_rl")
     try:
-        return directory.expanduser()
+        return directory.expanduser().absolute()
     except RuntimeError:  # a user without a home, as containers have: nothing can be kept
         return Path(os.devnull) / "nas_with_rl"
 

@@ -99,7 +99,7 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
     it had then.
     """
     if isinstance(one, dict) and isinstance(other, dict):
-        added = _ADDED.get(one.get("kind", ""), {})
+        added = _ADDED.get(str(one.get("kind")), {})
         one, other = {**added, **one}, {**added, **other}
         for name in dict.fromkeys([*one, *other]):
             inner = f"{path}.{name}" if path else name

@@ -30,7 +30,7 @@ from nas_with_rl.launch.explored_cells import ExploredCell, described, read_cell
 from nas_with_rl.launch.final_training import FinalTraining, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
 from nas_with_rl.launch.training_progress import EpochBar
-from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.launch.workdir import Workdir, absolute_path
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
@@ -110,7 +110,7 @@ def run(request: ExploreRequest) -> int:
     except KeyboardInterrupt:
         print(f"stopped; the same command with --workdir={workdir} continues")
         leave_now(INTERRUPTED_STATUS)
-    page = write_page(exploration, Workdir(workdir).path / PAGE)
+    page = write_page(exploration, absolute_path(workdir) / PAGE)
     print(f"\nthe page: {page.resolve()} ({page.stat().st_size / 1e6:.2f} MB, opens from disk)")
     if request.workdir is None:
         print(f"the same without training again: --workdir={workdir}")

@@ -110,7 +110,7 @@ def _path(name: str) -> Path | None:
 
 
 def _lying_at(path: Path) -> ExploredCell:
-    place = Workdir(path)
+    place = Workdir(path, flag="cell")
     if not os.path.isdir(path):
         return _trained(path)
     if os.path.exists(place.model):
@@ -122,7 +122,7 @@ def _lying_at(path: Path) -> ExploredCell:
             f"{place.trials.name}, no {MODEL_FILE}"
             + (f"; the trainings in it are {', '.join(inside)}" if inside else "")
         )
-    with contextlib.closing(TrialStore(place.trials)) as store:
+    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         best = ranked(store.all())
     if not best:
         raise InputError(f"cell {_in_quotes(path)}: no trial of this search is completed")

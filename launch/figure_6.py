@@ -25,6 +25,7 @@ from nas_with_rl.launch.top_models import (
     interval,
     read_search,
 )
+from nas_with_rl.launch.workdir import absolute_path
 from nas_with_rl.search_spaces.errors import InputError
 
 _POLICY_GRADIENT = flags.DEFINE_string(
@@ -45,6 +46,7 @@ def main() -> None:
         raise InputError("--policy_gradient and --random are needed, the workdirs of two searches")
     if _OUT.value and Path(_OUT.value).suffix != ".svg":
         raise InputError(f"--out={_OUT.value} does not end in .svg")
+    out = absolute_path(_OUT.value or ".", "--out")
     learned = read_search(_POLICY_GRADIENT.value, "policy gradient")
     drawn = read_search(_RANDOM.value, "random search")
     check_comparable(learned, drawn)
@@ -54,7 +56,7 @@ def main() -> None:
     print(_described(learned, drawn, curves))
     if _OUT.value:
         paper = {} if left_out else _cut(FIGURE_6, shorter)
-        _draw(curves, paper, _UNITS[learned.metric], _OUT.value)
+        _draw(curves, paper, _UNITS[learned.metric], out)
         print(f"\nwrote {_OUT.value}; {left_out or 'thin lines are the curves of the paper'}")
 
 
@@ -102,7 +104,7 @@ def _cut(curves: Mapping[int, Curve], num_models: int) -> dict[int, Curve]:
     }
 
 
-def _draw(curves: Mapping[int, Curve], paper: Mapping[int, Curve], unit: str, out: str) -> None:
+def _draw(curves: Mapping[int, Curve], paper: Mapping[int, Curve], unit: str, out: Path) -> None:
     try:
         import matplotlib
     except ImportError:

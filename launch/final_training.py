@@ -27,6 +27,7 @@ from nas_with_rl.child_models.saved_models import describe_model, load_model, sa
 from nas_with_rl.child_models.training import ChildInTraining
 from nas_with_rl.launch.checkpoints import Checkpoints
 from nas_with_rl.launch.devices import device
+from nas_with_rl.launch.storage_errors import storing
 from nas_with_rl.launch.trainees import (
     FinalTraining,
     Trainee,
@@ -155,7 +156,8 @@ class _Run:
                 epoch = state.train_epoch(number)
                 if state.best == number:
                     saved = self._trainee.saved(number, epoch.validation)
-                    save_model(child.model, self._place.model, saved)
+                    with storing(self._place.model):
+                        save_model(child.model, self._place.model, saved)
                 checkpoints.save(state)
                 self._write(state.added_to(self.result))
                 curves.add(epoch)
@@ -266,9 +268,12 @@ class _State:
 
     def restore(self, directory: Path) -> None:
         """Restore what `save` wrote, the best model in its place too."""
-        epochs = json.loads((directory / EPOCHS).read_text(encoding="utf-8"))
-        with np.load(directory / VARIABLES) as stored:
-            values = [stored[name] for name in stored.files]
+        stored = json.loads((directory / EPOCHS).read_text(encoding="utf-8"))
+        epochs = [Epoch(**values) for values in stored]
+        if any(type(v) not in (int, float) for epoch in epochs for v in vars(epoch).values()):
+            raise TypeError(f"{EPOCHS} has what is no number")
+        with np.load(directory / VARIABLES) as arrays:
+            values = [arrays[name] for name in arrays.files]
         for variable, value in zip(self._child.variables(), values, strict=True):
             variable.assign(value)
         temporary = self._place.path / f"restoring-{MODEL_FILE}"
@@ -276,7 +281,7 @@ class _State:
         _link(directory / MODEL_FILE, temporary)
         os.replace(temporary, self._place.model)
         temporary.unlink(missing_ok=True)  # a rename between two names of one file does nothing
-        self.epochs = [Epoch(**epoch) for epoch in epochs]
+        self.epochs = epochs
 
 
 def _link(source: Path, target: Path) -> None:

@@ -72,7 +72,7 @@ def new_grid(request: Request) -> GridSearch:
     """
     if not request.search:
         raise InputError("--search is missing: the workdir of the search whose best are tuned")
-    place = Workdir(request.search)
+    place = Workdir(request.search, flag="--search")
     stored = place.read() if place.is_begun() else {}
     if "search" not in stored or not place.trials.exists():
         raise InputError(f"--search={request.search} holds no search of architectures")
@@ -81,21 +81,25 @@ def new_grid(request: Request) -> GridSearch:
             f"--search={request.search} was begun in Python, with a function of one's own that "
             "evaluates: there is nothing to tune"
         )
-    with contextlib.closing(TrialStore(place.trials)) as store:
+    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         best = ranked(store.all())[: request.num_best or NUM_BEST]
     if not best:
         raise InputError(f"--search={request.search} has no completed trial")
     overrides = (*stored.get("overrides", ()), *request.overrides)
-    name = _named(request, stored.get("experiment"), request.search, flag="--search")
-    experiment = configured(name, overrides)
+    try:
+        name, seed = stored["experiment"], stored["seed"]
+        data_dir = request.data_dir or stored["location"]["data_dir"]
+    except KeyError:
+        raise InputError(f"--search={request.search} is not a run of a named experiment") from None
+    name = _named(request, name, request.search, flag="--search")
     return GridSearch(
         experiment=name,
         architectures=tuple(each.trial.architecture for each in best),
-        axes=request.axes or default_axes(experiment),
+        axes=request.axes or default_axes(configured(name, overrides)),
         overrides=overrides,
         final_overrides=request.final_overrides,
-        seed=stored["seed"],
-        data_dir=request.data_dir or stored["location"]["data_dir"],
+        seed=seed,
+        data_dir=data_dir,
     )
 
 
@@ -174,8 +178,8 @@ def _check_data(grid: GridSearch) -> None:
 
 def _searched(workdir: str) -> dict[str, Any]:
     """Return what is kept of the search: where it lies, and how far it had come."""
-    place = Workdir(workdir)
-    with contextlib.closing(TrialStore(place.trials)) as store:
+    place = Workdir(workdir, flag="--search")
+    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         return {"workdir": str(place.path.resolve()), "finished_trials": store.num_finished()}
 
 

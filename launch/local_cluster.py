@@ -28,7 +28,7 @@ from nas_with_rl.launch.run_flags import ClusterFlags, ClusterOptions, SearchFla
 from nas_with_rl.launch.supervision import Supervisor
 from nas_with_rl.launch.tf_config import VARIABLE, Cluster, Task, as_tf_config, describe_sizes
 from nas_with_rl.launch.tf_config import Role as TaskRole
-from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.launch.workdir import Workdir, absolute_path
 from nas_with_rl.search_spaces.errors import InputError
 
 _SEARCH = SearchFlags()
@@ -129,7 +129,7 @@ def _environment(cluster: Cluster, task: Task, gpus: Sequence[str]) -> dict[str,
 
 
 def _made_logs(workdir: str) -> Path:
-    logs = Path(workdir).expanduser() / "logs"
+    logs = absolute_path(workdir) / "logs"
     try:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:

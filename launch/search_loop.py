@@ -224,8 +224,8 @@ def _check_that_trials_reach(search: Search) -> None:
     if version > search.store.last_update():
         raise InputError(
             f"the newest checkpoint has learned from {version} batches of trials, which the store "
-            "of trials lacks; restore trials.sqlite from a copy, or start again with another "
-            "--workdir"
+            "of trials lacks; restore trials.sqlite from a copy, together with the -wal and -shm "
+            "files beside it, or start again with another --workdir"
         )
 
 

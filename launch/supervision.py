@@ -4,9 +4,10 @@
     python -m nas_with_rl.launch.local_cluster ...          all roles of a cluster
 
 What a role's exit status means: 2, a user's error, ends everything, and so do the chief's 0 (the
-search has ended), 130 (it was interrupted) and 1 (an error of the program, which would come
-again). Whatever else is a death, after which the role is started again, the chief with --resume;
-one that dies over and over as soon as it has started ends everything too.
+search has ended), 130 (it was interrupted), 1 (an error of the program, which would come again)
+and 74 (an error of the machine, as a full disk, which has to be mended). Whatever else is a death,
+after which the role is started again, the chief with --resume; one that dies over and over as soon
+as it has started ends everything too.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from nas_with_rl.launch.command_line import INTERRUPTED_STATUS, USAGE_STATUS
 from nas_with_rl.launch.heartbeat import HEARTBEAT_VARIABLE
 from nas_with_rl.launch.remnants import PrivateFolder
 from nas_with_rl.launch.role_process import Role, RoleProcess
+from nas_with_rl.launch.storage_errors import STORAGE_STATUS
 
 GIVEN_UP_STATUS = 1
 ERROR_STATUS = 1  # Python's own, of an exception
 NUM_LINES = 10  # of the log of a role that is given up
 POLL_SECONDS = 0.05
+_FINAL = (0, ERROR_STATUS, STORAGE_STATUS, INTERRUPTED_STATUS)  # of the chief
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -233,7 +236,7 @@ class _Post:
                 return _End(code, (f"error: {role.name}: {error}",), error)
             line = f"error: {role.name} ended with status {code}, see {role.log}"
             return _End(code, (line,) if role.log else ())  # without a log it was seen
-        if role.is_chief and code in (0, ERROR_STATUS, INTERRUPTED_STATUS):
+        if role.is_chief and code in _FINAL:
             return _End(code)
         return self._after_death(process, f"{_death(code)},")
 

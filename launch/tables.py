@@ -10,11 +10,11 @@ parameters and the GPU hours to expect.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from absl import flags
 
 from nas_with_rl.launch import command_line
+from nas_with_rl.launch.workdir import absolute_path
 from nas_with_rl.search_spaces.errors import InputError
 
 _TABLE = flags.DEFINE_enum("table", None, ["1", "2", "3"], "Which of the paper's tables.")
@@ -28,7 +28,7 @@ def main() -> None:
     """Print the table that the flags ask for."""
     if _TABLE.value is None:
         raise InputError("--table is missing: 1, 2 or 3")
-    folder = Path(_RUNS.value).expanduser()
+    folder = absolute_path(_RUNS.value, "--runs")
     if flags.FLAGS["runs"].present and not folder.is_dir():
         raise InputError(f"--runs={_RUNS.value} is no directory")
     command_line.prepare_backend()

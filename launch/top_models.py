@@ -27,6 +27,7 @@ MOST_POINTS = 40  # a run too short for that many gets a point every 1/40 of it
 # What two searches must share, so that only what proposes the models differs. Of `search` that
 # leaves how deep ConvNets are; the rest is the searcher's own or does not change a measurement.
 _SHARED = ("space", "child", "data", "data_found")
+_FLAGS = {"policy gradient": "--policy_gradient", "random search": "--random"}
 _SEARCHERS = {"policy gradient": "reinforce", "random search": "random"}
 
 Searcher = Literal["policy gradient", "random search"]
@@ -72,7 +73,7 @@ def read_search(workdir: str | Path, searcher: Searcher) -> FinishedSearch:
       InputError: no search there, one by another searcher, or without a completed trial that has
         a validation perplexity or accuracy.
     """
-    place = Workdir(workdir)
+    place = Workdir(workdir, flag=_FLAGS[searcher])
     for needed in (place.path / EXPERIMENT_FILE, place.trials):
         if not needed.exists():
             raise InputError(f"{place.path} holds no search: no {needed.name}")
@@ -83,7 +84,7 @@ def read_search(workdir: str | Path, searcher: Searcher) -> FinishedSearch:
             f"{place.path} holds a search with search.searcher {found}, "
             f"not {_SEARCHERS[searcher]} as {searcher} is"
         )
-    with contextlib.closing(TrialStore(place.trials)) as store:
+    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         trials = [trial for trial in store.all() if trial.status != "running"]
     completed = [trial for trial in trials if trial.status == "completed"]
     if not completed:
@@ -92,7 +93,7 @@ def read_search(workdir: str | Path, searcher: Searcher) -> FinishedSearch:
         "perplexity" if "validation_perplexity" in completed[0].metrics else "error"
     )
     models = tuple(Model(trial.architecture, _value(trial, place.path)) for trial in trials)
-    return FinishedSearch(place.path, description, metric, models)
+    return FinishedSearch(Path(workdir), description, metric, models)
 
 
 def _value(trial: Trial, workdir: Path) -> float | None:
@@ -102,7 +103,12 @@ def _value(trial: Trial, workdir: Path) -> float | None:
     for name in ("validation_perplexity", "validation_accuracy"):
         if name in trial.metrics:
             measured = trial.metrics[name]
-            values = [measured] if isinstance(measured, int | float) else list(measured)
+            values = measured if isinstance(measured, list) else [measured]
+            if not values or not all(type(value) in (int, float) for value in values):
+                raise InputError(
+                    f"{workdir}: the {name} of trial {trial.number} is {measured!r}, which are no "
+                    "numbers"
+                )
             accuracy = name == "validation_accuracy"
             return 100 * (1 - max(values[-LAST_EPOCHS:])) if accuracy else values[-1]
     raise InputError(

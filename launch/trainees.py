@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any, Protocol
 
 from nas_with_rl.child_models.image_training import (
@@ -28,6 +27,7 @@ from nas_with_rl.launch.children import ConvNetTrainer, LanguageModelTrainer, ma
 from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.training_workdir import KIND, Metric
+from nas_with_rl.launch.workdir import data_directory
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -201,7 +201,7 @@ class ConvNetTrainee:
         """See `Trainee`."""
         data = self.training.experiment.data
         assert isinstance(data, ImageDataConfig)
-        return load_test_images(data, _expanded(self.training.data_dir))
+        return load_test_images(data, data_directory(self.training.data_dir))
 
     def saved(self, epoch: int, validation: float) -> SavedDescription:
         """See `Trainee`."""
@@ -219,7 +219,7 @@ class LanguageModelTrainee:
         assert isinstance(data, TextDataConfig)
         self.training, self.named, self.data_found = training, named, trainer.data
         if has_test(training.experiment):  # missing or damaged: now, not after the last epoch
-            source = test_source(_expanded(training.data_dir))
+            source = test_source(data_directory(training.data_dir))
             self.data_found = [*trainer.data, dataclasses.asdict(source)]
         self.metric: Metric = "perplexity" if data.unit == "word" else "bits_per_character"
         self._data, self._cell = data, _cell(named)
@@ -239,7 +239,7 @@ class LanguageModelTrainee:
         """See `Trainee`."""
         if not has_test(self.training.experiment):
             return None
-        data_dir = _expanded(self.training.data_dir)
+        data_dir = data_directory(self.training.data_dir)
         return load_test_tokens(self._data, self._corpus.vocabulary, data_dir=data_dir)
 
     def saved(self, epoch: int, validation: float) -> SavedDescription:
@@ -280,10 +280,6 @@ def _convnet(named: NamedArchitecture, experiment: Experiment) -> ConvNet:
 
 def _cell(named: NamedArchitecture) -> Cell:
     return named.text if named.architecture is None else cell_of(named.architecture)
-
-
-def _expanded(data_dir: str | None) -> str | None:
-    return os.path.expanduser(data_dir) if data_dir else None
 
 
 def in_metric(measured: float, metric: Metric) -> float:

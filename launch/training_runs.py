@@ -134,7 +134,7 @@ def _check_same(request: Request, name: str) -> None:
       name: of its experiment, by which a training knows one's own too.
     """
     assert request.workdir is not None
-    stored = read_training(Workdir(request.workdir))
+    stored = {"named": None, "architecture": None, **read_training(Workdir(request.workdir))}
     wanted = {
         "experiment": name,
         "seed": request.seed,
@@ -142,7 +142,7 @@ def _check_same(request: Request, name: str) -> None:
     }
     if request.architecture not in (stored["named"], stored["architecture"]):
         wanted["architecture"] = request.architecture
-    if found := difference({name: stored[name] for name in wanted}, wanted):
+    if found := difference({name: stored.get(name) for name in wanted}, wanted):
         raise InputError(
             f"--workdir={request.workdir} holds another training, it cannot be resumed as this "
             f"one; there / here: {found}"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from nas_with_rl.launch.store_connection import StoreConnection, can_write, damage
 from nas_with_rl.search_spaces.errors import InputError
 
 Status = Literal["running", "completed", "failed"]
@@ -95,47 +95,48 @@ _INDICES = {
 class TrialStore:
     """The trials of one search, in SQLite. Every method is one transaction.
 
+    Where another program has locked the file, a method waits and says so.
+
     Raises:
       InputError: where the file is no store of trials or is damaged.
+      StorageError: where the machine keeps it from being written or read.
     """
 
-    def __init__(self, path: Path | None):
+    def __init__(self, path: Path | None, *, read_only: bool = False):
+        """Open a store.
+
+        Args:
+          path: of the file; None for one in memory.
+          read_only: write nothing, neither to the file nor beside it, even while a search goes on
+            there. A store that cannot be written to is opened so in any case.
+        """
         self._path = path
-        with self._readable():
-            self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
-            # A killed process loses nothing that was committed; only a power cut could.
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._check()
-            columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-            with self._connection:
-                self._connection.execute(f"CREATE TABLE IF NOT EXISTS trials ({columns})")
-                for name, over in _INDICES.items():
-                    self._connection.execute(
-                        f"CREATE INDEX IF NOT EXISTS {name} ON trials ({over})"
-                    )
-
-    def _check(self) -> None:
-        problem = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise sqlite3.DatabaseError(problem)
-        present = [row[1] for row in self._connection.execute("PRAGMA table_info(trials)")]
-        if present == list(_COLUMNS)[:-1]:  # of version 0.1, which had one batch per version
-            with self._connection:
-                self._connection.execute("ALTER TABLE trials ADD batch INTEGER NOT NULL DEFAULT 0")
-                self._connection.execute("UPDATE trials SET batch = sampled_version")
-        elif present and present != list(_COLUMNS):
-            raise sqlite3.DatabaseError(f"its columns are {', '.join(present)}")
-
-    @contextlib.contextmanager
-    def _readable(self) -> Iterator[None]:
+        read_only = read_only or (path is not None and not can_write(path))
+        self._connection = StoreConnection(path, read_only=read_only)
         try:
-            yield
-        except sqlite3.DatabaseError as error:
-            raise InputError(
-                f"{self._path} cannot be read as a store of trials ({' '.join(str(error).split())})"
-                "; restore it from a copy, or start again with another --workdir"
-            ) from error
+            self._check(has_to_be_one=read_only)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _check(self, *, has_to_be_one: bool) -> None:
+        """Raise InputError where this is no store; bring an older or a new one to its form."""
+        problem = self._connection.read("PRAGMA integrity_check(1)")[0][0]
+        if problem != "ok":
+            raise InputError(damage(self._path, problem))
+        present = [row[1] for row in self._connection.read("PRAGMA table_info(trials)")]
+        is_old = present == list(_COLUMNS)[:-1]  # of version 0.1: one batch per version
+        if has_to_be_one and is_old:
+            self._connection.read(
+                "CREATE TEMP VIEW trials AS SELECT *, sampled_version AS batch FROM main.trials"
+            )
+        elif is_old:
+            self._connection.write(_with_batches)
+        elif present != list(_COLUMNS) and (present or has_to_be_one):
+            raise InputError(damage(self._path, f"its columns are {', '.join(present) or 'none'}"))
+        indices = {row[1] for row in self._connection.read("PRAGMA index_list(trials)")}
+        if not has_to_be_one and not indices.issuperset(_INDICES):
+            self._connection.write(_with_indices)
 
     def close(self) -> None:
         """Close the file."""
@@ -147,19 +148,16 @@ class TrialStore:
     def add(self, trials: Sequence[Trial]) -> None:
         """Record sampled trials, all or none."""
         names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
-        with self._connection:
-            self._connection.executemany(
-                f"INSERT INTO trials ({names}) VALUES ({marks})", [_row(trial) for trial in trials]
-            )
+        query = f"INSERT INTO trials ({names}) VALUES ({marks})"
+        rows = [_row(trial) for trial in trials]
+        self._connection.write(lambda connection: connection.executemany(query, rows))
 
     def finish(self, trial: Trial) -> None:
         """Record a trial's outcome, once: a second outcome is a ValueError."""
         assignments = ", ".join(f"{name} = ?" for name in _COLUMNS)
-        with self._connection:
-            changed = self._connection.execute(
-                f"UPDATE trials SET {assignments} WHERE number = ? AND status = 'running'",
-                [*_row(trial), trial.number],
-            ).rowcount
+        query = f"UPDATE trials SET {assignments} WHERE number = ? AND status = 'running'"
+        row = [*_row(trial), trial.number]
+        changed = self._connection.write(lambda connection: connection.execute(query, row).rowcount)
         if changed != 1:
             raise ValueError(f"trial {trial.number} is not running: its outcome is recorded once")
 
@@ -180,24 +178,19 @@ class TrialStore:
         if not self._value(f"SELECT COUNT(*) FROM trials WHERE {open_ones}", *batches):
             return True
         query = "SELECT MIN(reward), MAX(reward) FROM trials WHERE status = 'completed'"
-        with self._readable():
-            worst, best = self._connection.execute(query).fetchone()
+        worst, best = self._connection.read(query)[0]
         if worst is None:
             return False
-        with self._connection:
-            self._connection.execute(
-                f"UPDATE trials SET reward = ? WHERE {open_ones}",
-                [reward_of(worst, best), *batches],
-            )
+        update = f"UPDATE trials SET reward = ? WHERE {open_ones}"
+        values = [reward_of(worst, best), *batches]
+        self._connection.write(lambda connection: connection.execute(update, values))
         return True
 
     def mark_learned(self, numbers: Sequence[int], version: int) -> None:
         """Record which update learned from the trials."""
-        with self._connection:
-            self._connection.executemany(
-                "UPDATE trials SET updated_version = ? WHERE number = ?",
-                [(version, number) for number in numbers],
-            )
+        query = "UPDATE trials SET updated_version = ? WHERE number = ?"
+        rows = [(version, number) for number in numbers]
+        self._connection.write(lambda connection: connection.executemany(query, rows))
 
     def all(self) -> list[Trial]:
         """Every trial, by number."""
@@ -251,13 +244,11 @@ class TrialStore:
 
     def num_failed_by_reason(self) -> dict[str, int]:
         """How many trials failed, by reason."""
-        with self._readable():
-            return dict(
-                self._connection.execute(
-                    "SELECT failure, COUNT(*) FROM trials WHERE failure IS NOT NULL "
-                    "GROUP BY failure"
-                )
+        return dict(
+            self._connection.read(
+                "SELECT failure, COUNT(*) FROM trials WHERE failure IS NOT NULL GROUP BY failure"
             )
+        )
 
     def best_reward(self) -> float | None:
         """The highest mean reward of an architecture, as `ranking` has it; None without any."""
@@ -265,18 +256,27 @@ class TrialStore:
             "SELECT MAX(mean) FROM (SELECT AVG(reward) AS mean FROM trials "
             "WHERE status = 'completed' AND reused_from IS NULL GROUP BY architecture)"
         )
-        with self._readable():
-            found: float | None = self._connection.execute(query).fetchone()[0]
+        found: float | None = self._connection.read(query)[0][0]
         return found
 
     def _value(self, query: str, *values: object) -> int:
-        with self._readable():
-            return int(self._connection.execute(query, values).fetchone()[0])
+        return int(self._connection.read(query, values)[0][0])
 
     def _select(self, where: str, *values: object) -> list[Trial]:
-        with self._readable():
-            query = f"SELECT {', '.join(_COLUMNS)} FROM trials {where}"
-            return [_trial(row) for row in self._connection.execute(query, values)]
+        query = f"SELECT {', '.join(_COLUMNS)} FROM trials {where}"
+        return [_trial(row, self._path) for row in self._connection.read(query, values)]
+
+
+def _with_batches(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE trials ADD batch INTEGER NOT NULL DEFAULT 0")
+    connection.execute("UPDATE trials SET batch = sampled_version")
+
+
+def _with_indices(connection: sqlite3.Connection) -> None:
+    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS trials ({columns})")
+    for name, over in _INDICES.items():
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {name} ON trials ({over})")
 
 
 def _row(trial: Trial) -> list[object]:
@@ -285,9 +285,43 @@ def _row(trial: Trial) -> list[object]:
     return list(values.values())
 
 
-def _trial(row: Sequence[object]) -> Trial:
+def _trial(row: Sequence[object], path: Path | None) -> Trial:
+    """Read a row; InputError, which names the column, where a value is not of its type."""
     values = dict(zip(_COLUMNS, row, strict=True))
-    values["metrics"] = json.loads(str(values["metrics"]))
     if isinstance(values["num_parameters"], bytes):  # as SQLite has kept an integer of NumPy's
         values["num_parameters"] = int.from_bytes(values["num_parameters"], sys.byteorder)
-    return Trial(**values)  # type: ignore[arg-type]
+    for name, value in values.items():
+        if not _is_of_column(name, value):
+            raise InputError(_wrong(path, values, name))
+    try:
+        values["metrics"] = json.loads(str(values["metrics"]))
+    except (ValueError, RecursionError):
+        raise InputError(_wrong(path, values, "metrics")) from None
+    if not isinstance(values["metrics"], dict):
+        raise InputError(_wrong(path, values, "metrics"))
+    trial = Trial(**values)  # type: ignore[arg-type]
+    if trial.depth > len(trial.architecture):  # a layer has a word at least
+        raise InputError(_wrong(path, values, "depth"))
+    if trial.status == "completed" and trial.reward is None:
+        raise InputError(_wrong(path, values, "reward"))
+    return trial
+
+
+def _is_of_column(name: str, value: object) -> bool:
+    kind, _, required = _COLUMNS[name].partition(" ")
+    if value is None:
+        return not required
+    if name == "status":
+        return value in get_args(Status)
+    if kind == "INTEGER":  # all of them count something
+        return isinstance(value, int) and value >= 0
+    return isinstance(value, float if kind == "REAL" else str)
+
+
+def _wrong(path: Path | None, values: Mapping[str, object], name: str) -> str:
+    shown = repr(values[name])
+    shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
+    return (
+        f"{path}: the {name} of trial {values['number']} is {shown}, which a search does not store"
+        "; restore the file from a copy, or start again with another --workdir"
+    )

@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import IO, Any
 
+from nas_with_rl.launch.storage_errors import KINDS, storing
+from nas_with_rl.launch.stored_values import STORED, check_values
 from nas_with_rl.search_spaces.errors import InputError
 
 EXPERIMENT_FILE = "experiment.json"
@@ -35,8 +37,18 @@ class Workdir:
       result, model: those of a final training.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path).expanduser()
+    def __init__(self, path: str | Path, *, flag: str = "--workdir"):
+        """Name a directory; nothing is read or written yet.
+
+        Args:
+          path: of the directory; made absolute, so that the current one may change.
+          flag: that names it, for messages.
+
+        Raises:
+          InputError: no path can look like that.
+        """
+        self.path = absolute_path(path, flag)
+        self._flag = flag
         self.trials = self.path / TRIALS_FILE
         self.checkpoints = self.path / CHECKPOINTS
         self.tensorboard = self.path / TENSORBOARD
@@ -57,21 +69,24 @@ class Workdir:
         """Begin a run here; refused where one has begun."""
         self._open()
         self.check_unused()
-        self.write(description | {"versions": versions(), "commit": commit()})
+        try:
+            self.write(description | {"versions": versions(), "commit": commit()})
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def check_unused(self) -> None:
         """Raise InputError where a run has begun, or where what one leaves lies."""
         if self.is_begun():
             name = self.read().get("experiment")
             raise InputError(
-                f"--workdir={self.path} holds a run of {name!r}: continue it with --resume, "
+                f"{self._flag}={self.path} holds a run of {name!r}: continue it with --resume, "
                 "or name another directory"
             )
         outputs = (self.trials, self.checkpoints, self.tensorboard, self.comparison, self.report)
         for path in (*outputs, self.result, self.model):
             if path.exists():
                 raise InputError(
-                    f"--workdir={self.path} holds {path.name} but no {EXPERIMENT_FILE}; "
+                    f"{self._flag}={self.path} holds {path.name} but no {EXPERIMENT_FILE}; "
                     "name another directory"
                 )
 
@@ -84,8 +99,10 @@ class Workdir:
     def read(self) -> dict[str, Any]:
         """Return the description of the run that is here."""
         if not self.is_begun():
-            raise InputError(f"--workdir={self.path} holds no run: no {EXPERIMENT_FILE}")
-        return read_object(self.path / EXPERIMENT_FILE)
+            raise InputError(f"{self._flag}={self.path} holds no run: no {EXPERIMENT_FILE}")
+        values = read_object(self.path / EXPERIMENT_FILE)
+        check_values(values, STORED, path=self.path / EXPERIMENT_FILE)
+        return values
 
     def write(self, description: dict[str, Any]) -> None:
         """Write the description, whole or not at all."""
@@ -96,15 +113,17 @@ class Workdir:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / ".lock").open("w")
         except OSError as error:
-            raise InputError(
-                f"--workdir={self.path} cannot be written to: {error.strerror}"
-            ) from None
+            raise self._unwritable(error) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"--workdir={self.path} is in use by another process") from None
+            raise InputError(f"{self._flag}={self.path} is in use by another process") from None
         except OSError:
             pass  # a mount without locks, as of some networks
+
+    def _unwritable(self, error: OSError) -> InputError:
+        reason = KINDS[error.errno][0] if error.errno in KINDS else os.strerror(error.errno or 0)
+        return InputError(f"{self._flag}={self.path} cannot be written to: {reason}")
 
     def close(self) -> None:
         """Give the directory free."""
@@ -112,22 +131,59 @@ class Workdir:
             self._lock.close()
 
 
+def absolute_path(path: str | Path, flag: str = "--workdir") -> Path:
+    """Return a path that stays the same when the current directory changes.
+
+    Args:
+      path: as it was given, "~" for the home directory.
+      flag: that gave it, for messages.
+
+    Raises:
+      InputError: no path can look like that.
+    """
+    try:
+        text = os.fspath(path)
+        text.encode()  # TensorFlow takes no other
+        if "\0" in text:
+            raise ValueError("embedded null character")
+        return Path(text).expanduser().absolute()
+    except (TypeError, ValueError, AttributeError):
+        raise InputError(f"{flag}={path!r} is no path that can be written as text") from None
+    except RuntimeError:
+        raise InputError(f"{flag}={path}: there is no such user") from None
+    except OSError as error:
+        raise InputError(f"{flag}={path}: the current directory: {error.strerror}") from None
+
+
+def data_directory(data_dir: str | None) -> str | None:
+    """Return where data lies, as an absolute path, of what --data_dir says; None without it."""
+    if not data_dir or "://" in data_dir:  # a place that tensorflow_datasets knows
+        return data_dir or None
+    return str(absolute_path(data_dir, "--data_dir"))
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """Read a file that `write_object` wrote; InputError where it is damaged."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise ValueError("it is not an object")
         return values
+    except RecursionError:
+        raise InputError(f"{path} cannot be read: too many brackets in one another") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {reason}") from None
 
 
 def write_object(values: dict[str, Any], path: Path) -> None:
     """Write a JSON object, whole or not at all."""
     temporary = path.with_name(f"{path.name}.writing")
-    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    temporary.rename(path)
+    with storing(path):
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        temporary.rename(path)
 
 
 def versions() -> dict[str, str]:
