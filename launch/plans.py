@@ -10,7 +10,8 @@ from nas_with_rl.search_spaces.errors import InputError
 
 Program = Literal["population", "single", "here"]
 AUTO = "auto"
-_FORM = re.compile(r"(population:(?P<children>\d+)|single)@(?P<processes>\d+)|here")
+_COUNT = r"[0-9]{1,9}"  # Python reads no integer of thousands of digits
+_FORM = re.compile(rf"(population:(?P<children>{_COUNT})|single)@(?P<processes>{_COUNT})|here")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +61,9 @@ def parse_plan(text: str) -> Plan:
     """
     match = _FORM.fullmatch(text)
     if not match:
+        shown = text if len(text) <= 60 else f"{text[:59]}…"
         raise InputError(
-            f"--plan={text}: expected {AUTO}, population:CHILDREN@PROCESSES, single@PROCESSES or "
+            f"--plan={shown}: expected {AUTO}, population:CHILDREN@PROCESSES, single@PROCESSES or "
             "here, as in population:4@2"
         )
     if text == "here":
