@@ -1,7 +1,7 @@
 """A module as a user may have one: cheap searches, in which something goes wrong on demand.
 
 What is to go wrong at which evaluation of a process is told by the environment: `FAULT` is
-"KIND NUMBER PLACE"; see `strike`.
+"KIND NUMBER PLACE", several separated by ";"; see `strike`.
 """
 
 import contextlib
@@ -43,9 +43,10 @@ def strike():
     PLACE is there. Evaluation 0 is this module's import.
     """
     global _evaluations
-    kind, number, place = os.environ.get(FAULT_VARIABLE, "none -1 -").split(" ", 2)
-    if _evaluations == int(number):
-        _FAULTS[kind](Path(place))
+    for fault in filter(None, os.environ.get(FAULT_VARIABLE, "").split(";")):
+        kind, number, place = fault.split(" ", 2)
+        if _evaluations == int(number):
+            _FAULTS[kind](Path(place))
     _evaluations += 1
 
 
@@ -76,7 +77,8 @@ def drop_rights():
     sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.capget(header, sets) == 0
-    sets[0] &= ~_MAY_WRITE_ANYWHERE
+    for number in (0, 1):
+        sets[number] &= ~_MAY_WRITE_ANYWHERE
     assert libc.capset(header, sets) == 0
 
 

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fault_toys import FAULT_VARIABLE, FILLER, drop_rights
 from forked_searches import Forked, differences
@@ -27,6 +28,7 @@ from nas_with_rl.launch import command_line
 SEED = 3
 SHORTER = ("search.num_samples=120",)
 AT = 31  # the evaluation at which a fault happens: within a batch
+LATER = 20  # evaluations until the next one
 STOP_SECONDS = 2.5
 CHILD_SECONDS = 1.0  # shorter: a search that was stopped holds that against no child
 
@@ -62,19 +64,18 @@ class Faults:
             process = Forked(kind, workdir, SEED, overrides=SHORTER)
             assert process.wait() == 0, process.output()
         found = {
-            "locked": self._struck("locked"),
+            "troubled": self._struck("troubled", ("locked", "set_back")),
             "read_only": self._struck("read_only", mend=_make_writable),
-            "set_back": self._struck("set_back"),
             "no_output": self._facts("no_output", before=_lose_output),
-            "stopped": self._facts(
+            "stopped": self._struck(
                 "stopped",
+                ("set_back",),
                 "CHILDREN",
                 overrides=(*SHORTER, f"search.child_seconds={CHILD_SECONDS}"),
                 during=_stop,
             ),
-            "child_dies": self._struck("child_dies", "CHILDREN", at=0),
-            "child_no_room": self._struck("child_no_room", "CHILDREN"),
-            "child_set_back": self._struck("child_set_back", "CHILDREN"),
+            "child_dies": self._struck("child_dies", ("dies",), "CHILDREN", at=0),
+            "child_no_room": self._struck("child_no_room", ("no_room",), "CHILDREN"),
         }
         if self._disk:
             found["full"] = self._struck("full", place=self._disk, mend=_make_room)
@@ -83,21 +84,28 @@ class Faults:
 
     def _struck(
         self,
-        fault: str,
+        name: str,
+        faults: tuple[str, ...] = (),
         kind: str = "OWN",
         *,
         at: int = AT,
         place: Path | None = None,
         mend: Callable[[Path], None] = lambda place: None,
+        **options: Any,
     ) -> Facts:
-        """Run a search in which a fault of `fault_toys` happens."""
-        workdir = (place or self._folder) / fault
-        where = place or (self._folder / "dead" if fault == "child_dies" else workdir)
+        """Run a search in which faults of `fault_toys` happen, by default the one of its name."""
+        workdir = (place or self._folder) / name
+        where = place or (self._folder / "dead" if faults == ("dies",) else workdir)
 
         def before() -> None:
-            os.environ[FAULT_VARIABLE] = f"{fault.removeprefix('child_')} {at} {where}"
+            os.environ[FAULT_VARIABLE] = ";".join(
+                f"{fault} {at + LATER * number} {where}"
+                for number, fault in enumerate(faults or (name,))
+            )
 
-        return self._facts(fault, kind, workdir=workdir, before=before, mend=lambda: mend(where))
+        return self._facts(
+            name, kind, workdir=workdir, before=before, mend=lambda: mend(where), **options
+        )
 
     def _facts(
         self,

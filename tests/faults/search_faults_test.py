@@ -51,15 +51,15 @@ def test_a_full_standard_output_is_one_line_and_loses_nothing(facts):
 
 
 def test_another_programs_lock_is_waited_for_and_said(facts):
-    goes_on(facts["locked"])
-    assert facts["locked"]["seconds"] > 7
-    said = [line for line in facts["locked"]["output"].splitlines() if "trials.sqlite" in line]
+    goes_on(facts["troubled"])
+    assert facts["troubled"]["seconds"] > 7
+    said = [line for line in facts["troubled"]["output"].splitlines() if "trials.sqlite" in line]
     assert any("lock" in line for line in said), said
 
 
 def test_a_clock_that_is_set_back_changes_no_trial_and_no_duration(facts):
-    goes_on(facts["set_back"])
-    assert re.findall(r"evaluated in (\S+) minutes", facts["set_back"]["output"]) == ["0.0"]
+    goes_on(facts["troubled"])
+    assert re.findall(r"evaluated in (\S+) minutes", facts["troubled"]["output"]) == ["0.0"]
 
 
 def test_a_search_that_was_stopped_goes_on_and_holds_it_against_no_child(facts):
@@ -83,8 +83,8 @@ def test_a_child_without_room_for_its_files_ends_the_search_which_is_continued(f
 
 
 def test_a_childs_clock_that_is_set_back_changes_no_trial_and_no_duration(facts):
-    goes_on(facts["child_set_back"])
-    assert re.findall(r"evaluated in (\S+) minutes", facts["child_set_back"]["output"]) == ["0.0"]
+    goes_on(facts["stopped"])
+    assert re.findall(r"evaluated in (\S+) minutes", facts["stopped"]["output"]) == ["0.0"]
 
 
 def test_a_finished_run_that_may_only_be_read_is_read(facts):

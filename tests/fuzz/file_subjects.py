@@ -210,13 +210,17 @@ class StoredRows:
         """Change the rows and resume the search, by REINFORCE from its checkpoint."""
         searcher, changes, rows = example
         workdir = self._places[searcher].copied()
-        if not _changed(workdir / "trials.sqlite", changes, rows):
+        store = workdir / "trials.sqlite"
+        if not _changed(store, changes, rows):
             return
-        with unchanged_if_refused(workdir):
+        before = _outcomes(store)
+        try:
             if searcher == "random":
                 resumed(workdir)
             else:
                 self._continue(workdir)
+        finally:
+            assert _outcomes(store).items() >= before.items(), "an outcome was overwritten"
 
     def _continue(self, workdir: Path) -> None:
         """Search on with the one policy, which is costly to build."""
@@ -251,6 +255,15 @@ def _changed(path: Path, changes: list[Any], rows: list[Any]) -> bool:
     finally:
         connection.close()
     return True
+
+
+def _outcomes(path: Path) -> dict[Any, Any]:
+    """Return the rows that have an outcome, by their numbers, without what learned from them."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.text_factory = bytes
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute("SELECT * FROM trials WHERE status <> 'running'").fetchall()
+    return {row["number"]: repr({**dict(row), "updated_version": None}) for row in rows}
 
 
 _STATEMENTS = {

@@ -12,6 +12,8 @@ EXAMPLES = {
     "override": 300,
     "TF_CONFIG": 200,
     "plan": 200,
+    "space": 200,
+    "settings": 200,
     "corpus": 80,
     "store bytes": 40,
     "store rows": 50,
@@ -31,12 +33,10 @@ def modules(request):
         yield
 
 
-def test_every_subject_is_tried():
-    import file_subjects
-    import text_subjects
+def test_every_subject_is_tried(tmp_path):
+    from campaign import subjects
 
-    subjects = (*text_subjects.SUBJECTS, *file_subjects.SUBJECTS)
-    assert [subject.name for subject in subjects] == list(EXAMPLES)
+    assert [subject.name for subject in subjects(tmp_path, [])] == list(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
