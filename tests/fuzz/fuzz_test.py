@@ -74,6 +74,9 @@ def test_what_counts_as_a_failure(monkeypatch, tmp_path):
         while True:
             pass
 
+    def growing(example):
+        return bytearray(3 * 2**30)
+
     def writing(example):
         with fuzzing.unchanged_if_refused(tmp_path):
             (tmp_path / "file").write_text("other")
@@ -89,6 +92,7 @@ def test_what_counts_as_a_failure(monkeypatch, tmp_path):
             raising(SystemExit(2)),
             raising(InputError("x" * 600)),
             Tried(hanging),
+            Tried(growing),
             Tried(writing),
         ],
     }

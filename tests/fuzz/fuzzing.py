@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import resource
 import signal
 import traceback
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from nas_with_rl.launch import command_line
 from nas_with_rl.search_spaces.errors import InputError
 
 HANG_SECONDS = 10
+MOST_BYTES = 2**31  # that an input may take
 MOST_CHARACTERS = 500  # of the line of a user's error
 OUTCOMES = ("accepted", "refused", "failed")
 
@@ -96,18 +98,27 @@ def _place(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """Raise Hang after some seconds; in the main thread."""
+    """Raise Hang after some seconds, MemoryError beyond MOST_BYTES; in the main thread."""
 
     def hang(number: int, frame: object) -> None:
         raise Hang(f"longer than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, hang)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    unlimited = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + MOST_BYTES, unlimited[1]))
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)  # again where a callback has swallowed it
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_DATA, unlimited)
+
+
+def _data_bytes() -> int:
+    """Return what this process has of the memory that RLIMIT_DATA counts."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
+    return pages * resource.getpagesize()
 
 
 def check(subject: Subject, *, examples: int, seed: int | None = None) -> None:
