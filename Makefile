@@ -5,6 +5,9 @@ VENV ?= .venv
 EXPERIMENT ?= quickstart
 WORKDIR ?= runs/$(EXPERIMENT)-$(shell date +%Y%m%d-%H%M%S)
 PYTEST_FLAGS ?=
+FUZZ_SECONDS ?= 3600
+FUZZ_FAILURES ?= runs/fuzz
+KILLS ?= 50
 BAZEL_TARGETS ?= //tests:search_spaces
 
 BIN = $(VENV)/bin
@@ -13,7 +16,7 @@ BIN = $(VENV)/bin
 $(if $(wildcard $(BIN)/python),,$(shell rm -f $(VENV)/.runtime-installed $(VENV)/.test-installed))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint wheel-check bazel-test
+.PHONY: help quickstart test fuzz kills lint wheel-check bazel-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +26,12 @@ quickstart: $(VENV)/.runtime-installed ## search on this machine for some minute
 
 test: $(VENV)/.test-installed ## run the tests; PYTEST_FLAGS='-k policy' runs some
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+fuzz: $(VENV)/.test-installed ## try hostile inputs for FUZZ_SECONDS; FUZZ_FAILURES keeps those that fail
+	$(BIN)/python tests/fuzz/campaign.py --seconds=$(FUZZ_SECONDS) --failures=$(FUZZ_FAILURES)
+
+kills: $(VENV)/.test-installed ## kill searches at KILLS random moments, resume them, compare
+	$(BIN)/python tests/faults/random_kills.py --kills=$(KILLS) --seed=$$$$ --folder=$$(mktemp -d)
 
 lint: $(VENV)/.test-installed ## check style and types
 	$(BIN)/python -m ruff check .

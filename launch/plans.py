@@ -12,7 +12,8 @@ from nas_with_rl.search_spaces.field_checks import check_fields
 Program = Literal["population", "single", "here"]
 AUTO = "auto"
 MAX_TOGETHER = 1_000
-_FORM = re.compile(r"(population:(?P<children>\d{1,9})|single)@(?P<processes>\d{1,9})|here")
+_COUNT = r"[0-9]{1,9}"  # Python reads no integer of thousands of digits
+_FORM = re.compile(rf"(population:(?P<children>{_COUNT})|single)@(?P<processes>{_COUNT})|here")
 
 
 @dataclasses.dataclass(frozen=True)

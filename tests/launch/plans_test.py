@@ -36,6 +36,12 @@ def test_what_is_no_plan_is_refused_with_what_is_one(text):
     )
 
 
+def test_a_long_text_is_cut_and_a_long_number_is_refused():
+    with pytest.raises(InputError, match=r"^--plan=single@9+…: expected auto") as raised:
+        parse_plan("single@" + "9" * 5000)
+    assert len(str(raised.value)) < 250
+
+
 @pytest.mark.parametrize("text", ["single@0", "population:0@2", "population:2@0"])
 def test_none_are_too_few(text):
     with pytest.raises(InputError, match=f"^--plan={text} has too few children or processes"):
