@@ -16,7 +16,7 @@ from typing import Any
 from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.configuration import difference
 from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.experiments import configured
+from nas_with_rl.launch.experiments import check_overrides, configured
 from nas_with_rl.launch.final_training import FinalTraining, Test, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
 from nas_with_rl.launch.named_modules import check_named, naming_flags
@@ -71,6 +71,7 @@ def run(request: Request) -> int:
             for name, text in names.items()
         }
         if not request.resume:
+            check_overrides(experiment, request.overrides)
             for training in trainings.values():  # before anything is written, not after hours
                 make_trainee(training)
             place.start(_described(request))

@@ -17,7 +17,7 @@ from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.continuation import check_evaluation, stored_search
 from nas_with_rl.launch.evaluation import Evaluator
 from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.experiments import configured
+from nas_with_rl.launch.experiments import check_overrides, configured
 from nas_with_rl.launch.local_children import LocalChildren, check_limits, local_children
 from nas_with_rl.launch.named_modules import naming_flags
 from nas_with_rl.launch.own_evaluation import OwnEvaluation
@@ -41,6 +41,9 @@ def run_experiment(request: Request) -> bool:
     """Run a search to its end result, printed; return whether Ctrl-C ended it early."""
     request = completed(request)
     experiment, search = with_search(request)
+    if not request.resume:
+        check_effect(request, experiment, "one process has a single one")
+        check_limits(experiment.child, search, request.plan or AUTO)
     data = ChildData(experiment, request.data_dir, request.seed or 0)
     trainer = trainer_of(data)
     assert request.workdir is not None
@@ -48,8 +51,6 @@ def run_experiment(request: Request) -> bool:
     if request.resume:  # before anything is measured
         check_evaluation(stored_search(place), _described(request, experiment), place.path)
     else:
-        check_effect(request, experiment, "one process has a single one")
-        check_limits(experiment.child, search, request.plan or AUTO)
         place.check_unused()
     with local_children(data, search, request.plan or AUTO) as children:
         run = described_run(request, data, plan=children.plan, evaluator=children.evaluator)
@@ -112,6 +113,7 @@ def check_effect(request: Request, experiment: Experiment, replicas: str | None 
     """
     search = experiment.search
     assert search is not None
+    check_overrides(experiment, request.overrides)
     set_here = [override.partition("=")[0].strip() for override in request.overrides]
     if replicas and search.num_replicas and "search.num_replicas" in set_here:
         raise InputError(

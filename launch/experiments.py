@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from nas_with_rl.child_models.language_model_training import LanguageModelTraining
 from nas_with_rl.launch.configuration import with_overrides
 from nas_with_rl.launch.experiment import Experiment
 from nas_with_rl.launch.own_evaluation import OwnEvaluation, check_name, imported
 from nas_with_rl.launch.paper_experiments import PAPER_EXPERIMENTS
 from nas_with_rl.launch.sequence_experiments import SEQUENCE_EXPERIMENTS
 from nas_with_rl.launch.small_experiments import SMALL_EXPERIMENTS
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.errors import InputError, shortened
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     *SMALL_EXPERIMENTS,
@@ -79,6 +81,20 @@ def configured(
         return changed
     # What its source says of the settings may not hold any more.
     return dataclasses.replace(changed, source=f"{changed.source}; changed: {', '.join(overrides)}")
+
+
+def check_overrides(experiment: Experiment, overrides: Sequence[str]) -> None:
+    """Raise InputError for an override that another setting of the experiment leaves no effect."""
+    child, space = experiment.child, experiment.space
+    void = {}
+    if isinstance(child, LanguageModelTraining) and child.num_parameters:
+        void["child.units"] = f"child.num_parameters is {child.num_parameters:,}, not 0"
+    if isinstance(space, ConvolutionalSpace) and space.learning_rates:
+        void["child.learning_rate"] = "architectures choose theirs (space.learning_rates)"
+    for override in overrides:
+        name = override.partition("=")[0].strip()
+        if name in void:
+            raise InputError(f"override {shortened(override)} has no effect: {void[name]}")
 
 
 def describe_experiments() -> str:

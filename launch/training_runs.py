@@ -12,7 +12,7 @@ from nas_with_rl.launch.children import make_trainer
 from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.configuration import difference
 from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.experiments import configured
+from nas_with_rl.launch.experiments import check_overrides, configured
 from nas_with_rl.launch.final_training import FinalTraining, Test, has_diverged, train
 from nas_with_rl.launch.interruption import leave_now, run_interruptibly
 from nas_with_rl.launch.named_modules import check_named, naming_flags
@@ -54,6 +54,8 @@ def run(request: Request) -> int:
     experiment = configured(request.experiment, request.overrides)
     if request.resume:
         _check_same(request, experiment.name)
+    else:
+        check_overrides(experiment, request.overrides)
     if request.architecture is None:
         raise InputError(
             "--architecture is missing: a line of text as a search prints it, or a name"

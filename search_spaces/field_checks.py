@@ -43,7 +43,7 @@ def check_fields(config: Any, group: str = "") -> None:
     Raises:
       InputError: a value of another type, or none of the choices.
     """
-    for name, kind in _kinds(type(config)).items():
+    for name, kind in _kinds(config.__class__).items():
         value = getattr(config, name)
         converted = checked(value, kind, f"{group}.{name}" if group else name)
         if converted is not value:

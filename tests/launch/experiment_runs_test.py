@@ -195,6 +195,7 @@ def test_a_finished_run_is_resumed_without_change(copied):
             Request("quickstart", overrides=("search.child_memory_gib=2",), plan="here"),
             "child_memory_gib is 2.0, which",
         ),
+        (Request("ptb", overrides=("child.units=9",)), "child.units=9 has no effect"),
         (Request("own_experiments:LAYERLESS"), "search.depth is DepthSchedule("),
         (Request("quickstart", overrides=("search.batch_size=100000000000",)), "above 100,000"),
         (Request(resume=True), "--resume needs --workdir"),

