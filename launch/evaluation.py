@@ -129,7 +129,8 @@ def message_of(error: Exception) -> str:
 
 def note_child(error: Exception, evaluation: Evaluation) -> None:
     """Let an exception's traceback end with the child that it was raised for."""
-    error.add_note(f"raised for {_child(evaluation)}, seed {evaluation.seed}")
+    with contextlib.suppress(Exception):  # of an exception that takes none, as a frozen one
+        error.add_note(f"raised for {_child(evaluation)}, seed {evaluation.seed}")
 
 
 def _child(evaluation: Evaluation) -> str:

@@ -29,7 +29,8 @@ class Measurement:
 
     Attributes:
       reward: finite; what the controller maximises.
-      metrics: named measurements, a sequence where there is one per epoch.
+      metrics: named measurements, a sequence where there is one per epoch. NaN and infinities are
+        stored as they are, and left out of curves.
       num_parameters: trainable weights, where there are any.
     """
 
@@ -83,7 +84,7 @@ def result_of(returned: object) -> Measurement | Failure:
     return measurement
 
 
-def measurement_of(returned: object) -> Measurement:
+def measurement_of(returned: Any) -> Measurement:
     """Return a measurement of Python's own numbers; see `result_of`."""
     if isinstance(returned, Measurement):
         reward, metrics, count = returned.reward, returned.metrics, returned.num_parameters
@@ -120,15 +121,15 @@ def last_number(measured: object) -> float | None:
     Stores of earlier versions may hold what is no number.
     """
     value = measured[-1] if isinstance(measured, list | tuple) and measured else measured
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    number = _number(value) if isinstance(value, int | float) else None
+    return float(number) if number is not None and math.isfinite(number) else None
 
 
 def _metric(name: object, measured: object) -> tuple[str, int | float | list[int | float]]:
     if not isinstance(name, str):
         raise InputError(f"a metric that evaluate returned is named {_shown(name)}, not by a text")
-    name = str.__str__(name)  # of what is derived from str, an enumeration's member too
+    # Of what is derived from str, an enumeration's member too; half a surrogate pair is no text.
+    name = str.__str__(name).encode(errors="replace").decode()
     values = _values(measured)
     if values is None:
         return name, _metric_number(name, measured, "")
@@ -227,7 +228,7 @@ def _advice(returned: Any) -> str:
         return f", as in max(history.history[{name!r}]), history.history"
     if isinstance(returned, Mapping):
         return "; say which of these is the reward"
-    if isinstance(returned, list | tuple) or getattr(returned, "shape", ()):
+    if isinstance(returned, list | tuple) or bool(getattr(returned, "shape", ())):
         return "; say which of these is the reward, as in values[-1]"
     return ""
 

@@ -7,6 +7,7 @@ several with `duplicates="evaluate"`; of equals the one that was measured first 
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -34,7 +35,10 @@ class Ranked:
     @property
     def spread(self) -> float:
         """The sample standard deviation; 0 for one evaluation."""
-        return statistics.stdev(self.rewards) if len(self.rewards) > 1 else 0.0
+        try:
+            return statistics.stdev(self.rewards) if len(self.rewards) > 1 else 0.0
+        except OverflowError:  # of rewards as far apart as numbers can be
+            return math.inf
 
     def describe(self) -> str:
         """Return the reward as it is printed, with its spread where there is one."""

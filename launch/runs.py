@@ -160,7 +160,7 @@ def _found(
 ) -> SearchResult:
     """Return the result so far, and write its report."""
     found = SearchResult(run.space, tuple(store.all()), place.path if place else None, interrupted)
-    if place:
+    if place and found.trials:
         report(run, found, place)
     return found
 

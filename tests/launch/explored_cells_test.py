@@ -94,14 +94,15 @@ def test_a_published_name_is_drawn():
     assert described(read_cell("figure_5")).splitlines()[1] == "h(t) ="
 
 
-def stored_search(directory, architectures):
+def stored_search(directory, architectures, rewards=None):
     """A search's workdir with completed trials, rewards rising."""
     directory.mkdir()
     with contextlib.closing(TrialStore(directory / "trials.sqlite")) as store:
         for number, text in enumerate(architectures):
             running = Trial(number, text, 0, "running", -1.5, 0, None, seed=7)
             store.add([running])
-            values = {"status": "completed", "reward": float(number)}
+            reward = float(number) if rewards is None else rewards[number]
+            values = {"status": "completed", "reward": reward}
             store.finish(dataclasses.replace(running, **values))
     return directory
 
@@ -112,6 +113,8 @@ def test_a_searchs_workdir_is_its_best_cell(tmp_path):
     cell = read_cell(str(place))
     assert (cell.name, cell.architecture) == ("found", BASE_2)
     assert cell.title == "cell of base 2, the best of found_here"
+    place = stored_search(tmp_path / "by_mean", [other, BASE_2, other], [1.0, 0.75, 0.0])
+    assert read_cell(str(place)).architecture == BASE_2
 
 
 def test_cells_of_one_kind_get_names_of_their_own():

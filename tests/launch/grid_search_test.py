@@ -1,5 +1,6 @@
 """Grid search: its axes, its points, and a real one that is killed and resumed."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,6 +14,8 @@ import pytest
 from nas_with_rl.launch import experiment_runs, grid_runs
 from nas_with_rl.launch.experiments import configured, find_experiment
 from nas_with_rl.launch.grids import Axis, GridSearch, default_axes, grid_from_json, parse_axis
+from nas_with_rl.launch.trials import Trial, TrialStore
+from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +67,26 @@ def test_every_combination_is_a_point_of_every_architecture():
     assert (trained.learning_rate, trained.weight_decay, trained.epochs) == (0.1, 0.001, 3)
     assert grid.training(*points[3][1:], final=True).experiment.child.epochs == 9
     assert grid_from_json(json.loads(json.dumps(grid.as_json()))) == grid
+
+
+def test_the_best_of_a_search_are_those_of_the_highest_means(tmp_path):
+    place = Workdir(tmp_path / "search")
+    place.start(
+        {
+            "experiment": "quickstart_conv",
+            "seed": 0,
+            "search": {},
+            "location": {"data_dir": None},
+        }
+    )
+    with contextlib.closing(TrialStore(place.trials)) as store:
+        measured = [("3 3 - 4", 1.0), ("1 1 - 8", 0.75), ("3 3 - 4", 0.25)]
+        for number, (text, reward) in enumerate(measured):
+            trial = Trial(number, text, 2, "running", -1.0, 0, None, seed=number)
+            store.add([trial])
+            store.finish(dataclasses.replace(trial, status="completed", reward=reward))
+    request = grid_runs.Request(search=str(place.path), num_best=1)
+    assert grid_runs.new_grid(request).architectures == ("1 1 - 8",)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "ptb", "quickstart", "ptb_small"])

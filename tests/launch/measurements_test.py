@@ -208,8 +208,8 @@ def test_long_values_are_cut_and_names_are_plain_texts():
     with pytest.raises(InputError) as caught:
         measurement_of((0.5, {"n" * 1000: "v\n" * 1000}))
     assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
-    names = list(measurement_of((0.5, {Name.ACCURACY: 1, np.str_("loss"): 2})).metrics)
-    assert names == ["accuracy", "loss"] and {type(name) for name in names} == {str}
+    names = list(measurement_of((0.5, {Name.ACCURACY: 1, np.str_("loss"): 2, "\ud800": 3})).metrics)
+    assert names == ["accuracy", "loss", "?"] and {type(name) for name in names} == {str}
 
 
 @pytest.mark.parametrize("reward", [math.nan, math.inf, -math.inf, 10**400, Fraction(-(10**400))])
@@ -222,7 +222,13 @@ def test_a_reward_that_is_not_finite_has_diverged_and_a_metric_may_be_so(reward)
 
 def test_the_last_number_of_what_older_stores_hold():
     values = [(3, 3.0), ([1.0, 2.0], 2.0), ("hello", None), ([1.0, None], None), ([], None)]
-    values += [(None, None), (math.nan, None), ([1.0, math.inf], None), ({"a": 1}, None)]
+    values += [
+        (None, None),
+        (math.nan, None),
+        ([1.0, math.inf], None),
+        ({"a": 1}, None),
+        (10**400, None),
+    ]
     assert [last_number(value) for value, _ in values] == [number for _, number in values]
 
 

@@ -42,6 +42,11 @@ def test_of_equals_the_earliest_is_first_however_often_it_was_measured():
     assert ranking(measured) == ranking(measured[::-1]) == [("a", 0, 0.1), ("b", 1, 0.1)]
 
 
+def test_rewards_as_far_apart_as_numbers_can_be_have_a_mean():
+    [only] = ranked(trials(("a", 1.7e308), ("a", -1.7e308)))
+    assert only.reward == 0.0 and only.spread > 1e308
+
+
 def test_the_best_so_far_falls_with_a_mean_and_ends_at_the_best():
     measured = trials(("a", 1.0), ("b", 0.75), ("a", 0.0), ("c", 0.8), ("b", 1.0))
     so_far = list(best_so_far(measured))
