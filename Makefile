@@ -6,6 +6,12 @@ EXPERIMENT ?= quickstart
 WORKDIR ?= runs/$(EXPERIMENT)-$(shell date +%Y%m%d-%H%M%S)
 PYTEST_FLAGS ?=
 BAZEL_TARGETS ?= //tests:search_spaces
+OLDEST_PYTHON ?= python3.11
+# What touches each dependency: Keras and TensorFlow, JAX, TensorBoard, tfds, scikit-learn, NumPy.
+OLDEST_TESTS = tests/dependencies_test.py tests/controller/policy_test.py \
+  $(addprefix tests/child_models/,convolutional_test.py image_training_test.py jax_epochs_test.py \
+    operations_test.py saved_models_test.py) \
+  $(addprefix tests/launch/,api_test.py checkpoints_test.py final_training_test.py)
 
 BIN = $(VENV)/bin
 
@@ -13,7 +19,7 @@ BIN = $(VENV)/bin
 $(if $(wildcard $(BIN)/python),,$(shell rm -f $(VENV)/.runtime-installed $(VENV)/.test-installed))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint wheel-check bazel-test
+.PHONY: help quickstart test test-oldest lint wheel-check bazel-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +29,10 @@ quickstart: $(VENV)/.runtime-installed ## search on this machine for some minute
 
 test: $(VENV)/.test-installed ## run the tests; PYTEST_FLAGS='-k policy' runs some
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-oldest: ## run ten test files with every dependency at its lower bound, in .venv-oldest
+	$(MAKE) --no-print-directory test VENV=.venv-oldest PYTHON='$(OLDEST_PYTHON)' \
+	  CONSTRAINTS=tools/oldest-constraints.txt PYTEST_FLAGS='$(OLDEST_TESTS)'
 
 lint: $(VENV)/.test-installed ## check style and types
 	$(BIN)/python -m ruff check .
@@ -38,12 +48,14 @@ bazel-test: $(VENV)/.test-installed ## run BAZEL_TARGETS under the pinned Bazel
 # The stamps make set-up happen once, and again when setup.py changes.
 $(VENV)/.runtime-installed: setup.py pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[digits,nas_bench,plots]'
+	@# nas-bench, as the wheel's metadata have it: pip before 23.3 finds no nas_bench there.
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[digits,nas-bench,plots]'
 	@touch $@
 
-$(VENV)/.test-installed: setup.py pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test-installed: setup.py pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --quiet $(addprefix --constraint=,$(CONSTRAINTS)) \
+	  --editable '.[test]'
 	@touch $(VENV)/.runtime-installed $@
 
 # An environment whose python is gone (upgraded, removed) is made anew.
