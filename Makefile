@@ -9,6 +9,12 @@ FUZZ_SECONDS ?= 3600
 FUZZ_FAILURES ?= runs/fuzz
 KILLS ?= 50
 BAZEL_TARGETS ?= //tests:search_spaces
+OLDEST_PYTHON ?= python3.11
+# What touches each dependency: Keras and TensorFlow, JAX, TensorBoard, tfds, scikit-learn, NumPy.
+OLDEST_TESTS = tests/dependencies_test.py tests/controller/policy_test.py \
+  $(addprefix tests/child_models/,convolutional_test.py image_training_test.py jax_epochs_test.py \
+    operations_test.py saved_models_test.py) \
+  $(addprefix tests/launch/,api_test.py checkpoints_test.py final_training_test.py)
 
 BIN = $(VENV)/bin
 
@@ -16,7 +22,7 @@ BIN = $(VENV)/bin
 $(if $(wildcard $(BIN)/python),,$(shell rm -f $(VENV)/.runtime-installed $(VENV)/.test-installed))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test fuzz kills lint wheel-check bazel-test
+.PHONY: help quickstart test test-oldest fuzz kills lint wheel-check bazel-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +32,10 @@ quickstart: $(VENV)/.runtime-installed ## search on this machine for some minute
 
 test: $(VENV)/.test-installed ## run the tests; PYTEST_FLAGS='-k policy' runs some
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+test-oldest: ## run ten test files with every dependency at its lower bound, in .venv-oldest
+	$(MAKE) --no-print-directory test VENV=.venv-oldest PYTHON='$(OLDEST_PYTHON)' \
+	  CONSTRAINTS=tools/oldest-constraints.txt PYTEST_FLAGS='$(OLDEST_TESTS)'
 
 fuzz: $(VENV)/.test-installed ## try hostile inputs for FUZZ_SECONDS; FUZZ_FAILURES keeps those that fail
 	$(BIN)/python tests/fuzz/campaign.py --seconds=$(FUZZ_SECONDS) --failures=$(FUZZ_FAILURES)
@@ -47,12 +57,14 @@ bazel-test: $(VENV)/.test-installed ## run BAZEL_TARGETS under the pinned Bazel
 # The stamps make set-up happen once, and again when setup.py changes.
 $(VENV)/.runtime-installed: setup.py pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[digits,nas_bench,plots]'
+	@# nas-bench, as the wheel's metadata have it: pip before 23.3 finds no nas_bench there.
+	$(BIN)/python -m pip install --quiet --quiet --editable '.[digits,nas-bench,plots]'
 	@touch $@
 
-$(VENV)/.test-installed: setup.py pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test-installed: setup.py pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
-	$(BIN)/python -m pip install --quiet --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --quiet $(addprefix --constraint=,$(CONSTRAINTS)) \
+	  --editable '.[test]'
 	@touch $(VENV)/.runtime-installed $@
 
 # An environment whose python is gone (upgraded, removed) is made anew.

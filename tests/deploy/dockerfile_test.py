@@ -101,7 +101,7 @@ def test_the_versions_are_the_packages(image):
         f"py{image.base.partition(':')[2].partition('-')[0].replace('.', '')}"
         == (required["tool"]["ruff"]["target-version"])
     )
-    (bound,) = re.findall(r'"tensorflow(>=[\d.]+)"', SETUP)
+    (bound,) = re.findall(r'"tensorflow(>=[\d.]+)[,"]', SETUP)
     assert any(f"$TENSORFLOW{bound}" in value for value in image.values("RUN"))
     names = re.findall(r'"(\w+)": [A-Z_]+(?: \+ [A-Z_]+)*,', SETUP)
     (extras,) = (value for value in image.values("ARG") if value.startswith("EXTRAS="))
