@@ -20,14 +20,13 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.image_sources import permutation, read_split
+from nas_with_rl.child_models.image_sources import NUM_CLASSES, permutation, read_split
 from nas_with_rl.search_spaces.errors import InputError
 
 Tensor = Any  # a tensor of whichever backend Keras runs on
 
 DatasetName = Literal["cifar10", "digits"]
 DATASETS: tuple[str, ...] = get_args(DatasetName)
-NUM_CLASSES = 10  # of either
 SIDES = {"cifar10": 32, "digits": 8}  # pixels
 
 
