@@ -125,6 +125,11 @@ def load_test_images(config: ImageDataConfig, data_dir: str | None) -> LabelledI
     return _reduced(everything, config.resolution)
 
 
+def check_test_images(config: ImageDataConfig, data_dir: str | None) -> None:
+    """Raise the InputError that `load_test_images` would: now, not after the last epoch."""
+    read_split(config.dataset, "test", data_dir)
+
+
 def _take(images: LabelledImages, indices: np.ndarray) -> LabelledImages:
     return LabelledImages(images.images[indices], images.labels[indices])
 
