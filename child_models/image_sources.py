@@ -14,19 +14,21 @@ A split is its images [N, H, W, C] of type uint8 and their labels [N] of type in
 from __future__ import annotations
 
 import os
-import zipfile
+import re
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened, shown, shown_path
 
 Split = tuple[np.ndarray, np.ndarray]
 SplitName = Literal["train", "test"]
 
 NPZ_FILE = "cifar10.npz"
+NUM_CLASSES = 10  # of either data set
 NUM_DIGITS_FOR_TEST = 297  # of 1,797
+_IN_FRONT = re.compile(r'^(\{\{.*?\}\} |.*builder_kwargs ".*?": )')
 DIGITS_TEST_SEED = 0  # the test images are the same whatever the seed of a search
 
 
@@ -39,7 +41,7 @@ def read_split(dataset: str, split: SplitName, data_dir: str | None) -> Split:
       data_dir: as in `load_images`.
 
     Raises:
-      InputError: there is no data set, or a file that holds another.
+      InputError: there is no data set, a file that holds another, or one that is damaged.
     """
     if dataset == "digits":
         return _read_digits(split)
@@ -69,15 +71,43 @@ def permutation(size: int, seed: int) -> np.ndarray:
 def _read_npz(path: str, split: SplitName) -> Split:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"].reshape(-1)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} cannot be read as CIFAR-10: {error}") from None
-    if images.dtype != np.uint8 or images.shape != (len(labels), 32, 32, 3):
+            images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
+    except Exception as error:  # what a damaged file makes NumPy, zipfile and zlib raise
         raise InputError(
-            f"{path} is not CIFAR-10: x_{split} is {images.dtype} {list(images.shape)}, not uint8 "
-            f"[{len(labels)}, 32, 32, 3]"
+            f"{shown_path(path)} cannot be read as CIFAR-10: {_reason(error)}"
+        ) from None
+    if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3):
+        raise InputError(
+            f"{shown_path(path)} is not CIFAR-10: x_{split} is {_described(images)}, not uint8 "
+            "[N, 32, 32, 3]"
         )
-    return images, labels.astype(np.int32)
+    return images, _checked_labels(labels, len(images), f"y_{split} of {shown_path(path)}")
+
+
+def _checked_labels(labels: np.ndarray, num_images: int, where: str) -> np.ndarray:
+    """Return labels as int32 [N]; InputError unless there is one of the classes per image."""
+    if labels.dtype.kind not in "iu" or labels.shape not in ((num_images,), (num_images, 1)):
+        raise InputError(
+            f"{where} is {_described(labels)}, not integers [{num_images}], one for each image"
+        )
+    if not num_images:
+        raise InputError(f"{where} is empty: there is no image")
+    least, greatest = int(labels.min()), int(labels.max())
+    if least < 0 or greatest >= NUM_CLASSES:
+        raise InputError(
+            f"{where} has labels from {least} to {greatest}, not from 0 to {NUM_CLASSES - 1}"
+        )
+    return labels.reshape(-1).astype(np.int32)
+
+
+def _described(array: np.ndarray) -> str:
+    return f"{shortened(str(array.dtype))} {list(array.shape)}"
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, without what TensorFlow and its data sets say in front of it."""
+    text = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return shortened(re.sub(_IN_FRONT, "", text), LONGEST_PATH)
 
 
 def _read_digits(split: SplitName) -> Split:
@@ -104,31 +134,38 @@ def _read_tfds(dataset: str, split: SplitName, data_dir: str | None) -> Split:
     except ImportError:
         raise InputError(
             f"data set {dataset!r} is read through TensorFlow and tensorflow_datasets, which are "
-            f"not installed; without them --data_dir is a directory that holds {NPZ_FILE}"
+            f"not installed; without them data_dir is a directory that holds {NPZ_FILE}"
         ) from None
     if data_dir is not None and not tf.io.gfile.isdir(data_dir):
-        raise InputError(f"--data_dir is {data_dir!r}, which is no directory")
+        raise InputError(f"data_dir is {shown(data_dir, LONGEST_PATH)}, which is no directory")
     try:
         builder = tfds.builder(dataset, data_dir=data_dir)
-        if data_dir is not None:  # a directory that was named is never written to
-            _check_prepared(builder, data_dir)
+    except Exception as error:  # of the library, of its JSON and its protocol buffers
+        place = f"{data_dir}'s dataset_info.json" if data_dir else "its public address"
+        raise _not_had(dataset, place, error) from error
+    if data_dir is not None:  # a directory that was named is never written to
+        _check_prepared(builder, data_dir)
+    try:
         builder.download_and_prepare()  # returns at once where the data set is prepared
         # As one batch: the library decodes in parallel, 50,000 images in 4 s on 2 cores.
         batch = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
-    except InputError:
-        raise
-    except (OSError, ValueError, tf.errors.OpError, tfds.download.DownloadError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"data set {dataset!r} cannot be had from {data_dir or 'its public address'} "
-            f"(--data_dir names a directory where it is prepared): {reason}"
-        ) from error
-    return batch["image"], batch["label"].astype(np.int32)
+    except Exception as error:  # of the library, of TensorFlow and of the network
+        raise _not_had(dataset, f"{builder.data_dir}, split {split!r}", error) from error
+    images = batch["image"]
+    where = f"label of {builder.data_dir}, split {split!r},"
+    return images, _checked_labels(batch["label"], len(images), where)
+
+
+def _not_had(dataset: str, where: str, error: Exception) -> InputError:
+    return InputError(
+        f"data set {dataset!r} cannot be had from {shown_path(where)} (data_dir names a directory "
+        f"where it is prepared): {_reason(error)}"
+    )
 
 
 def _check_prepared(builder, data_dir: str) -> None:
     if not builder.is_prepared():
         raise InputError(
-            f"--data_dir is {data_dir!r}, which does not hold the data set {builder.name!r}: "
-            f"looked for {builder.data_dir}/dataset_info.json and {NPZ_FILE}"
+            f"data_dir is {shown(data_dir, LONGEST_PATH)}, which does not hold the data set "
+            f"{builder.name!r}: looked for {builder.data_dir}/dataset_info.json and {NPZ_FILE}"
         )

@@ -20,14 +20,13 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.image_sources import permutation, read_split
+from nas_with_rl.child_models.image_sources import NUM_CLASSES, permutation, read_split
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
 
 Tensor = Any  # a tensor of whichever backend Keras runs on
 
 DatasetName = Literal["cifar10", "digits"]
-NUM_CLASSES = 10  # of either
 SIDES = {"cifar10": 32, "digits": 8}  # pixels
 
 
@@ -123,6 +122,11 @@ def load_test_images(config: ImageDataConfig, data_dir: str | None) -> LabelledI
     """
     everything = LabelledImages(*read_split(config.dataset, "test", data_dir))
     return _reduced(everything, config.resolution)
+
+
+def check_test_images(config: ImageDataConfig, data_dir: str | None) -> None:
+    """Raise the InputError that `load_test_images` would: now, not after the last epoch."""
+    read_split(config.dataset, "test", data_dir)
 
 
 def _take(images: LabelledImages, indices: np.ndarray) -> LabelledImages:

@@ -13,7 +13,7 @@ from typing import Any
 from nas_with_rl.explorer.exploration import Exploration
 from nas_with_rl.explorer.packing import DECODER, as_safe_text
 from nas_with_rl.explorer.page_data import page_data
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown_path
 
 MAX_BYTES = 1_000_000  # Colab shows no larger page
 MAX_TOKENS = 10_000  # more characters make the browser slow
@@ -97,18 +97,19 @@ def write_page(exploration: Exploration, path: str | Path) -> Path:
     Raises:
       InputError: the path cannot be written to.
     """
-    path = Path(path).expanduser()
     content = page_html(exploration).encode("utf-8")
-    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
     try:
+        path = Path(path).expanduser()
+        temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(content)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"the page {path} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; the home of nobody
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"the page {shown_path(path)} cannot be written: {reason}") from None
     return path
 
 

@@ -24,7 +24,7 @@ from nas_with_rl.launch.trainees import draw_training, has_test, make_trainee, r
 from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
 from nas_with_rl.launch.training_workdir import FinalResult, Metric, figure
 from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened
 
 KIND = "comparison"  # of run, as `experiment.json` says
 CURVES = "curves.svg"
@@ -106,7 +106,7 @@ def directories(architectures: Sequence[str], experiment: Experiment) -> dict[st
     for text in architectures:
         named = read_named(text, experiment)
         if named.text in texts:
-            raise InputError(f"--architecture={text} is there twice")
+            raise InputError(f"--architecture={shortened(text)} is there twice")
         texts.add(named.text)
         unnamed = sum(name.startswith("architecture_") for name in found)
         found[named.name or f"architecture_{unnamed + 1}"] = text

@@ -23,8 +23,9 @@ _TASK = flags.DEFINE_string(
 _TEXT = flags.DEFINE_string(
     "text",
     None,
-    "In place of a task: a UTF-8 file, or a pattern of files in quotes. Its last tenth is not "
-    "trained on; the page shows up to 2,000 characters, from there or, of a short text, the last.",
+    "In place of a task: a UTF-8 file, or a pattern of files in quotes, of which empty files and "
+    "directories are left out. Its last tenth is not trained on; the page shows up to 2,000 "
+    "characters, from there or, of a short text, the last.",
 )
 _CELL = flags.DEFINE_multi_string(
     "cell",

@@ -11,7 +11,7 @@ from nas_with_rl.child_models.image_training import (
     new_convnet,
     training_of,
 )
-from nas_with_rl.child_models.images import ImageDataConfig, load_test_images
+from nas_with_rl.child_models.images import ImageDataConfig, check_test_images, load_test_images
 from nas_with_rl.child_models.known_cells import KNOWN_CELLS, Cell
 from nas_with_rl.child_models.language_model_training import (
     LanguageModelTraining,
@@ -182,6 +182,9 @@ class ConvNetTrainee:
     def __init__(self, training: FinalTraining, named: NamedArchitecture, trainer: ConvNetTrainer):
         self.training, self.named, self.data_found = training, named, trainer.data
         self.metric: Metric = "accuracy"
+        data = training.experiment.data
+        assert isinstance(data, ImageDataConfig)
+        check_test_images(data, _expanded(training.data_dir))
         self._convnet, self._images = _convnet(named, training.experiment), trainer.images
         self._config = training_of(self._convnet, trainer.training)
         self.epochs = self._config.epochs

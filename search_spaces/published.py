@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace, is_convnet
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import ACTIVATIONS, COMBINATIONS, RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -104,7 +104,7 @@ def published(name: str) -> Published:
     """Return the published architecture of that name; InputError where there is none."""
     if name not in PUBLISHED:
         raise InputError(
-            f"architecture {name!r}: no such published architecture; there are "
+            f"architecture {shown(name)}: no such published architecture; there are "
             f"{', '.join(PUBLISHED)}"
         )
     return PUBLISHED[name]
@@ -133,7 +133,7 @@ def read_architecture(
     if len(name.split()) == 1 and len(own.steps) > 1:
         known = ", ".join((*PUBLISHED, *further_names))
         raise InputError(
-            f"architecture {name!r}: no such published architecture; there are {known}"
+            f"architecture {shown(name)}: no such published architecture; there are {known}"
         )
     return parse_architecture(text, own, any_depth=True)
 

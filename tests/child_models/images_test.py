@@ -90,9 +90,9 @@ def test_values_that_cannot_be_used(values, message):
 
 
 def test_a_data_dir_without_the_data_set(tmp_path):
-    with pytest.raises(InputError, match=r"--data_dir .* looked for .*cifar10.*dataset_info.json"):
+    with pytest.raises(InputError, match=r"data_dir .* looked for .*cifar10.*dataset_info.json"):
         load_images(ImageDataConfig(), data_dir=str(tmp_path), seed=0)
-    with pytest.raises(InputError, match="--data_dir is '/no/such/place', which is no directory"):
+    with pytest.raises(InputError, match="data_dir is '/no/such/place', which is no directory"):
         load_test_images(ImageDataConfig(), "/no/such/place")
     assert not list(tmp_path.iterdir())
 

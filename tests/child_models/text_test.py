@@ -114,6 +114,33 @@ def test_ptb_characters_have_no_blanks_at_the_ends_of_lines(tmp_path):
     assert "".join(words_of(corpus.train, corpus.vocabulary)) == "the cat <unk>\nthe dog\n"
 
 
+@pytest.mark.filterwarnings("ignore:.*is not the published file")
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b" \n \n", "is empty"),
+        (b"the \xff\xfe", "is not UTF-8 text (at byte 4)"),
+        ("directory", "cannot be read: Is a directory"),
+        ("pipe", "is no file but"),
+    ],
+)
+def test_a_damaged_file_of_ptb_is_one_clear_line(tmp_path, split, content, message):
+    write_ptb(tmp_path)
+    path = tmp_path / f"ptb.{split}.txt"
+    path.unlink()
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        (os.mkfifo if content == "pipe" else os.mkdir)(path)
+    config = TextDataConfig("ptb", unit="word")
+    with pytest.raises(InputError) as error:
+        load_corpus(config, data_dir=str(tmp_path))
+        load_test_tokens(config, ("<unk>",), data_dir=str(tmp_path))
+    assert str(error.value).startswith(f"{path} {message}")
+
+
 @pytest.mark.skipif(not DATA_DIR, reason="NAS_WITH_RL_DATA_DIR is not set: no Penn Treebank")
 def test_real_ptb():
     with warnings.catch_warnings():

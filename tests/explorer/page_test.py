@@ -192,6 +192,16 @@ def test_a_path_that_cannot_be_written_is_one_line(tmp_path):
         page.write_page(examples.counter(), tmp_path / "file" / "page.html")
 
 
+@pytest.mark.parametrize(
+    "path", ["", "~nosuchuser/page.html", "a\0b.html", "\ud800.html", "x" * 300 + ".html"]
+)
+def test_a_path_that_no_file_can_have_is_one_line(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"the page .* cannot be written: ") as error:
+        page.write_page(examples.counter(), path)
+    assert str(error.value).isprintable() and not list(tmp_path.iterdir())
+
+
 def test_models_side_by_side_read_the_same_text():
     with pytest.raises(InputError, match="second read another text than first"):
         Exploration(

@@ -104,7 +104,7 @@ def test_one_cell_that_diverges_leaves_the_page_to_the_other(tmp_path, capsys):
     assert run(request) == 0
     shown = page_data(tmp_path / "work" / explorations.PAGE)
     assert [model["name"] for model in shown["models"]] == ["rnn"]
-    assert shown["notes"][-1].startswith("--cell=cell: its training failed: diverged")
+    assert shown["notes"][-1].startswith("cell cell: its training failed: diverged")
     assert shown["notes"][-1].rstrip(".") in capsys.readouterr().out
     with pytest.raises(InputError, match="its training failed: diverged"):
         explore(dataclasses.replace(request, cells=(doubling,)))
@@ -147,7 +147,7 @@ def test_a_text_says_how_much_of_it_is_shown_and_was_trained_on(tmp_path):
         "before them.",
     )
     (tmp_path / "text").write_text("two lines\nof i")
-    with pytest.raises(InputError, match="text has 14 characters, below the 15"):
+    with pytest.raises(InputError, match="has 14 characters, below the 15"):
         TextSubject(str(tmp_path / "text"), ())
 
 

@@ -304,6 +304,18 @@ def test_a_bad_request_is_one_clear_line_and_leaves_nothing(changes, message, tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_labels_of_the_test_that_are_none_are_found_before_the_first_epoch(tmp_path):
+    images, labels = np.zeros((60, 32, 32, 3), np.uint8), np.arange(60) % 10
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels + 1}
+    np.savez(tmp_path / "cifar10.npz", **arrays)
+    overrides = (*SMALL, "data.dataset=cifar10", "data.num_train=40", "data.num_validation=20")
+    overrides += ("child.batch_size=20", "data.resolution=8")
+    place, data_dir = tmp_path / "run", str(tmp_path)
+    run = request(place, overrides=overrides, data_dir=data_dir)
+    refused(run, f"y_test of {tmp_path}/cifar10.npz has labels from 1 to 10, not from 0 to 9")
+    assert not place.exists()
+
+
 def test_a_workdir_belongs_to_one_training(copied, tmp_path):
     before = {path: path.read_bytes() for path in copied.glob("*.*")}
     refused(request(copied), "holds a run of 'quickstart_conv': continue it with --resume")

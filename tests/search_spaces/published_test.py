@@ -132,6 +132,8 @@ def test_a_line_of_text_of_any_depth():
             "figure_7_dense, figure_7_no_skips, nas_cell, max_cell, figure_5, lstm",
         ),
         ("nascell", RecurrentCellSpace(8), "architecture 'nascell': no such published"),
+        ("x" * 5000, RecurrentCellSpace(8), "xxx…: no such published"),
+        ("x\0\ud800", RecurrentCellSpace(8), r"architecture 'x\x00\ud800': no such published"),
         (
             "nas_cell",
             ConvolutionalSpace(),
