@@ -9,6 +9,7 @@ Every binary reads its flags and hands a request on:
   others, cluster_children gives children out, runs; a worker -> cluster_worker, by
   cluster_messages -> child_processes
 - `local_cluster` -> supervision (role_process, heartbeat) keeps the roles running; local_ports
+  finds their ports, remnants clears away what a killed process has left
 - `train_architecture` -> training_runs -> final_training; trainees say what is trained,
   training_workdir what is kept, training_progress and training_summary what is shown
 - `compare_architectures` -> architecture_comparison -> final_training
@@ -20,7 +21,8 @@ Every binary reads its flags and hands a request on:
 - `figure_6` -> top_models, beside paper_curves
 
 Children: local_children -> a plan (plans, plan_choice) -> child_processes (process_slot,
-child_process, machine, compilation) -> child_groups -> children, the trainers.
+child_process, child_frames, descendants, machine, compilation) -> child_groups -> children, the
+trainers.
 
 What all share: experiments (experiment, small_, paper_ and sequence_experiments), configuration,
 own_evaluation, workdir, devices, interruption, command_line, request and run_flags. `api` is

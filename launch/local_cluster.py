@@ -2,8 +2,10 @@
 
     python -m nas_with_rl.launch.local_cluster --experiment=nas_bench_201 --num_ps=2 --num_workers=3
 
-The roles are those of `cluster` and listen on this machine's loopback. Each has a log in
-WORKDIR/logs; the chief's output is shown as well. Ctrl-C ends them all; continue with
+The roles are those of `cluster` and listen on this machine's loopback. This is for machines without
+other users, since TensorFlow's ports are open to every local user: whoever reaches one can run
+programs as you. Each role has a log in WORKDIR/logs; the chief's output is shown as well. Ctrl-C
+ends them all; continue with
 
     python -m nas_with_rl.launch.local_cluster --workdir=runs/nb --resume --num_workers=3
 """

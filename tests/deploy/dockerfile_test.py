@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = (ROOT / "setup.py").read_text(encoding="utf-8")
@@ -82,6 +83,7 @@ def test_what_is_copied_is_what_the_wheel_is_built_from(image):
     names = ast.unparse(values["names"]).replace("FOLDERS", ast.unparse(values["FOLDERS"]))
     expected = ast.literal_eval(names.replace("*(", "").replace("))", ")"))
     copied = [(source, to) for sources, to in image.copies() for source in sources]
+    copied = [(source, to) for source, to in copied if not source.startswith("deploy/")]
     assert sorted(source for source, _ in copied) == sorted(expected)
     for source, to in copied:  # a folder's name says what is in it; files go to the top
         assert to == (source if (ROOT / source).is_dir() else "./")
@@ -95,17 +97,67 @@ def test_the_entry_is_the_role(image):
     assert importlib.util.find_spec(module) is not None, module
 
 
-def test_the_versions_are_the_packages(image):
-    required = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert (
-        f"py{image.base.partition(':')[2].partition('-')[0].replace('.', '')}"
-        == (required["tool"]["ruff"]["target-version"])
+def locked(name: str) -> dict[str, str]:
+    """Return the version of each release that a lock has, each with the digest of its file."""
+    lines = (ROOT / "deploy" / name).read_text(encoding="utf-8").splitlines()
+    found = {}
+    for line in lines:
+        if not line.startswith("#"):
+            (release,) = re.findall(r"^([a-z0-9.-]+)==(\S+) --hash=sha256:[0-9a-f]{64}$", line)
+            assert release[0] not in found, line
+            found[release[0]] = release[1]
+    return found
+
+
+def required() -> list[Requirement]:
+    """Return what setup.py asks for, with the extras that tools/lock_image.py names."""
+    values = {
+        ast.unparse(node.targets[0]): node.value
+        for node in ast.walk(ast.parse(SETUP))
+        if isinstance(node, ast.Assign)
+    }
+    (call,) = (
+        node
+        for node in ast.walk(ast.parse(SETUP))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "setup"
     )
-    (bound,) = re.findall(r'"tensorflow(>=[\d.]+)[,"]', SETUP)
-    assert any(f"$TENSORFLOW{bound}" in value for value in image.values("RUN"))
-    names = re.findall(r'"(\w+)": [A-Z_]+(?: \+ [A-Z_]+)*,', SETUP)
-    (extras,) = (value for value in image.values("ARG") if value.startswith("EXTRAS="))
-    assert set(extras.removeprefix("EXTRAS=").split(",")) <= set(names)
+    (install,) = (word.value for word in call.keywords if word.arg == "install_requires")
+    lists = [install, values["NAS_BENCH"], values["DIGITS"]]
+    tool = (ROOT / "tools" / "lock_image.py").read_text(encoding="utf-8")
+    assert 'EXTRAS = "digits,nas-bench"' in tool
+    return [Requirement(text) for part in lists for text in ast.literal_eval(part)]
+
+
+def test_the_locks_have_what_the_package_asks_for():
+    locks = locked("requirements.lock")
+    for requirement in required():
+        version = locks[requirement.name.lower().replace("_", "-")]
+        assert requirement.specifier.contains(version), requirement
+    cuda = locked("requirements-cuda.lock")
+    assert all(name.startswith("nvidia-") for name in cuda) and len(cuda) > 5
+    assert not cuda.keys() & locks.keys()
+
+
+def test_nothing_is_installed_that_could_be_another_the_next_time(image):
+    assert re.fullmatch(r"python:3\.11\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", image.base)
+    steps = image.values("RUN")
+    for words in re.findall(r"apt-get install ([^&]*)", "\n".join(steps)):
+        packages = [word for word in words.split() if not word.startswith("-")]
+        assert packages and all("=" in package for package in packages)
+    installs = [words for step in steps for words in re.findall(r"pip install ([^&]*)", step)]
+    assert len(installs) == 2
+    for words in installs:
+        assert "--no-build-isolation" in words  # else setuptools is whatever is newest
+        assert "--require-hashes" in words or "--no-deps" in words
+    (locks,) = (value for value in image.values("ARG") if value.startswith("LOCKS="))
+    files = {source for sources, _ in image.copies() for source in sources}
+    assert {f"deploy/{name}" for name in locks.removeprefix("LOCKS=").strip('"').split()} <= files
+
+
+def test_the_python_is_the_packages(image):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    major, minor, *_ = image.base.partition(":")[2].split(".")
+    assert f"py{major}{minor}" == project["tool"]["ruff"]["target-version"]
 
 
 def test_it_agrees_with_the_kubernetes_template(image):

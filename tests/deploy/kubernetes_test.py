@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from nas_with_rl.launch.compilation import CACHE_VARIABLE
 from nas_with_rl.launch.heartbeat import HEARTBEAT_VARIABLE as HEARTBEAT
 
 PATH = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes.yaml"
@@ -59,11 +60,7 @@ def _names(workload: dict, pod: dict, documents: list[dict]) -> Iterator[str]:
         yield "the Service has an address of its own, or hides pods that are not ready"
     elif not is_within(headless["selector"], labels):
         yield "the Service does not select its pods"
-    policy = find(documents, "NetworkPolicy", "nas")["spec"]
-    peers = [peer for rule in policy["ingress"] for peer in rule.get("from", [{}])]
-    for selector in [policy, *peers]:
-        if not is_within(selector.get("podSelector", {}).get("matchLabels", {}), labels):
-            yield "the NetworkPolicy does not select its pods, or lets others in"
+    yield from _policy(find(documents, "NetworkPolicy", "nas")["spec"], labels)
     if workload["kind"] == "Job":
         rule = spec["podFailurePolicy"]["rules"][0]
         status = rule.get("onExitCodes", {})
@@ -81,6 +78,31 @@ def _names(workload: dict, pod: dict, documents: list[dict]) -> Iterator[str]:
     number = {"nas-ps": "NUM_PS", "nas-worker": "NUM_WORKERS"}[workload["metadata"]["name"]]
     if str(spec["replicas"]) != find(documents, "ConfigMap", "nas-cluster")["data"][number]:
         yield f"replicas is {spec['replicas']}, and {number} is another number"
+
+
+def _policy(policy: dict, labels: dict) -> Iterator[str]:
+    """Check that the pods reach one another and the server of names, and nobody else does."""
+    peers = [peer for rule in policy["ingress"] for peer in rule.get("from", [{}])]
+    for selector in [policy, *peers]:
+        if not is_within(selector.get("podSelector", {}).get("matchLabels", {}), labels):
+            yield "the NetworkPolicy does not select its pods, or lets others in"
+    if set(policy["policyTypes"]) != {"Ingress", "Egress"}:
+        yield "the NetworkPolicy leaves a direction open"
+    reached = []
+    for rule in policy.get("egress", []):
+        ports = {port.get("port") for port in rule.get("ports", [{}])}
+        names_alone = ports == {53}
+        for peer in rule.get("to", [{}]):
+            own = peer.keys() == {"podSelector"} and is_within(
+                peer["podSelector"].get("matchLabels", {}), labels
+            )
+            reached += [53] if names_alone else ports if own else []
+            if not own and not names_alone:
+                yield "the NetworkPolicy lets pods reach others"
+            if not peer:
+                yield "the NetworkPolicy lets pods reach anybody"
+    if not {53, 2222} <= set(reached):
+        yield "the NetworkPolicy keeps pods from one another, or from names"
 
 
 def _volumes(pod: dict, documents: list[dict]) -> Iterator[str]:
@@ -118,6 +140,7 @@ def _container(pod: dict, documents: list[dict]) -> Iterator[str]:
     beat = PurePosixPath(values.get(HEARTBEAT) or "/")
     if "emptyDir" not in sources.get(mounted.get(str(beat.parent)), {}):
         yield f"{HEARTBEAT} {beat} is in no emptyDir"
+    yield from _confinement(pod, container, mounted, sources)
     probes = [container.get(probe) for probe in ("livenessProbe", "startupProbe")]
     scripts = [probe["exec"]["command"][-1] for probe in probes if probe]
     if len(scripts) < 2 or any(PurePosixPath(s).name != "is_alive.sh" for s in scripts):
@@ -128,6 +151,27 @@ def _container(pod: dict, documents: list[dict]) -> Iterator[str]:
         files = find(documents, "ConfigMap", volume.get("configMap", {}).get("name"))
         if path.name not in files.get("data", {}):
             yield f"{path} is not in the mounted ConfigMap"
+
+
+def _confinement(pod: dict, container: dict, mounted: dict, sources: dict) -> Iterator[str]:
+    """Check that a container may do little, and can write where its programs have to."""
+    context = {**pod["securityContext"], **container["securityContext"]}
+    wanted = {
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    for name, value in wanted.items():
+        if context.get(name) != value:
+            yield f"{name} is not {value}"
+    values = {value["name"]: value.get("value") for value in container["env"]}
+    for name in ("TMPDIR", "HOME", CACHE_VARIABLE):
+        path = PurePosixPath(values.get(name) or {"TMPDIR": "/tmp"}.get(name, "/root"))
+        volumes = [sources.get(mounted.get(str(place)), {}) for place in (path, *path.parents)]
+        if not any("emptyDir" in volume for volume in volumes):
+            yield f"{name} {path} cannot be written to"
 
 
 def changed(kind: str, name: str, path: str, value: object) -> list[dict]:
@@ -153,6 +197,7 @@ def test_every_document_is_valid(version):
 
 
 POD = "spec/template/spec"
+CONTEXT = f"{POD}/containers/0/securityContext"
 
 
 @pytest.mark.parametrize(
@@ -192,15 +237,27 @@ def test_the_documents_fit_together():
         ("NetworkPolicy", "nas", "spec/podSelector", {}, "lets others in"),
         ("NetworkPolicy", "nas", "spec/ingress/0/from/0", {"podSelector": {}}, "lets others in"),
         ("NetworkPolicy", "nas", "spec/ingress/0/from", None, "lets others in"),
+        ("NetworkPolicy", "nas", "spec/policyTypes", ["Ingress"], "leaves a direction open"),
+        ("NetworkPolicy", "nas", "spec/egress", [{}], "reach anybody"),
+        ("NetworkPolicy", "nas", "spec/egress/0/to/0", {"podSelector": {}}, "reach others"),
+        ("NetworkPolicy", "nas", "spec/egress/1/ports", None, "reach others"),
+        ("NetworkPolicy", "nas", "spec/egress/1", None, "keeps pods from one another"),
+        ("NetworkPolicy", "nas", "spec/egress/0", None, "keeps pods from one another"),
         ("StatefulSet", "nas-ps", "spec/serviceName", "ps", "no Service ps"),
         ("StatefulSet", "nas-ps", "spec/replicas", 3, "NUM_PS is another number"),
         ("ConfigMap", "nas-cluster", "data/NUM_WORKERS", "800", "NUM_WORKERS is another"),
         ("StatefulSet", "nas-ps", "spec/selector/matchLabels", {"a": "b"}, "the selector does"),
         ("StatefulSet", "nas-ps", "spec/podManagementPolicy", "OrderedReady", "one after the"),
         ("StatefulSet", "nas-worker", f"{POD}/containers/0/livenessProbe", None, "a probe"),
-        ("StatefulSet", "nas-worker", f"{POD}/containers/0/env/2/value", "/tmp/b", "no emptyDir"),
-        ("StatefulSet", "nas-worker", f"{POD}/containers/0/volumeMounts/2", None, "--data_dir"),
+        ("StatefulSet", "nas-worker", f"{POD}/containers/0/env/2/value", "/var/b", "no emptyDir"),
+        ("StatefulSet", "nas-worker", f"{POD}/containers/0/volumeMounts/3", None, "--data_dir"),
         ("StatefulSet", "nas-worker", f"{POD}/containers/0/image", "old", "images differ"),
+        ("StatefulSet", "nas-ps", f"{CONTEXT}/readOnlyRootFilesystem", None, "readOnlyRoot"),
+        ("StatefulSet", "nas-ps", f"{CONTEXT}/allowPrivilegeEscalation", True, "allowPrivilege"),
+        ("Job", "nas-chief", f"{CONTEXT}/capabilities", None, "capabilities is not"),
+        ("Job", "nas-chief", f"{POD}/securityContext/seccompProfile", None, "seccompProfile"),
+        ("Job", "nas-chief", f"{POD}/containers/0/env/3/value", "/root", "HOME /root cannot"),
+        ("StatefulSet", "nas-worker", f"{POD}/volumes/2", None, "TMPDIR /tmp cannot"),
         ("ConfigMap", "nas-files", "data/start_role.sh", None, "start_role.sh is not in"),
         ("ConfigMap", "nas-files", "data/is_alive.sh", None, "is_alive.sh is not in"),
         ("PersistentVolumeClaim", "nas-workdir", "metadata/name", "w", "no PersistentVolume"),
@@ -223,7 +280,8 @@ def test_documents_that_do_not_fit_together_are_found(kind, name, path, value, m
 
 def start(roles, role: str, pod: str, **variables: str) -> subprocess.CompletedProcess:
     """Run start_role.sh as a pod would, with the words of that role's container."""
-    beat = {HEARTBEAT: str(roles.python.with_name("heartbeat"))}
+    folder = str(roles.python.parent)
+    beat = {HEARTBEAT: f"{folder}/heartbeat", "HOME": f"{folder}/home", "TMPDIR": folder}
     numbers = find(DOCUMENTS, "ConfigMap", "nas-cluster")["data"]
     kind = "Job" if role == "chief" else "StatefulSet"
     template = find(DOCUMENTS, kind, f"nas-{role}")["spec"]["template"]["spec"]
@@ -272,11 +330,14 @@ def test_every_pod_finds_its_place_in_the_cluster(roles):
 
 def test_a_role_that_starts_again_has_no_beat_yet(roles, tmp_path):
     # Else the startup probe would pass at once, and the liveness probe fail during the imports.
-    beat = tmp_path / "heartbeat"
+    beat, left, other = (tmp_path / name for name in ("heartbeat", "nas_with_rl-x", "other"))
     beat.touch()
-    assert start(roles, "ps", "nas-ps-0", **{HEARTBEAT: str(beat)}).returncode == 0
+    left.mkdir()
+    other.mkdir()
+    place = {HEARTBEAT: str(beat), "TMPDIR": str(tmp_path)}
+    assert start(roles, "ps", "nas-ps-0", **place).returncode == 0
     assert "ps-0" in roles.recorded()
-    assert not beat.exists()
+    assert not beat.exists() and not left.exists() and other.exists()
 
 
 def test_the_papers_size_fits_into_one_variable(roles):
