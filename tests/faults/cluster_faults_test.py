@@ -25,7 +25,6 @@ TESTS_OF_LAUNCH = ROOT / "tests" / "launch"
 PATIENCE_SECONDS = 240.0  # on a machine that does much else
 LOCK_SECONDS = 7.0  # longer than SQLite itself waits
 NUM_SAMPLES = 72
-PACE_VARIABLE = "FAULT_SECONDS"  # of an evaluation
 SEARCH = (
     *("--experiment=fault_toys:OWN", "--seed=3", f"--num_samples={NUM_SAMPLES}"),
     "--override=search.depth.every=24",
@@ -52,7 +51,7 @@ class FaultyCluster:
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join(map(str, paths)),
                     "FAULT_CLOCK": str(self.clock),
-                    PACE_VARIABLE: "0.1",
+                    "FAULT_SECONDS": "0.1",  # of an evaluation
                 },
                 stdout=output,
                 stderr=output,

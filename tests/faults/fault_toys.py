@@ -16,12 +16,12 @@ from pathlib import Path
 
 import nas_with_rl as nas
 
-FAULT_VARIABLE = "FAULT"
+FAULT_VARIABLE, SECONDS_VARIABLE = "FAULT", "FAULT_SECONDS"
 FILLER = "filler"  # takes the room of a full disk
 LOCK_SECONDS = 7.0  # longer than SQLite itself waits
 SET_BACK_SECONDS = 800 * 24 * 3600.0
 # Of an evaluation, so that kills also meet children under way.
-EVALUATION_SECONDS = float(os.environ.get("FAULT_SECONDS", "0.004"))
+EVALUATION_SECONDS = float(os.environ.get(SECONDS_VARIABLE, "0.004"))
 _MAY_WRITE_ANYWHERE = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of Linux
 _LOCKER = """
 import sqlite3, sys, time

@@ -20,13 +20,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fault_toys import FAULT_VARIABLE, FILLER, drop_rights
+from fault_toys import FAULT_VARIABLE, FILLER, SECONDS_VARIABLE, drop_rights
 from forked_searches import Forked, differences
 
 from nas_with_rl.launch import command_line
 
 SEED = 3
-SHORTER = ("search.num_samples=120",)
+SHORTER = "search.num_samples=120"
+# Of the kinds of searches; those that a checkpoint of the controller is of no interest to draw at
+# random, which is quick to start.
+OVERRIDES = {
+    "OWN": (SHORTER,),
+    "RANDOM": (SHORTER,),
+    "CHILDREN": (SHORTER, "search.searcher=random"),
+}
 AT = 31  # the evaluation at which a fault happens: within a batch
 LATER = 20  # evaluations until the next one
 STOP_SECONDS = 2.5
@@ -56,22 +63,22 @@ class Faults:
 
     def __init__(self, folder: Path, disk: Path | None):
         self._folder, self._disk = folder, disk
-        self._whole = {kind: folder / f"whole-{kind}" for kind in ("OWN", "CHILDREN")}
+        self._whole = {kind: folder / f"whole-{kind}" for kind in OVERRIDES}
 
     def all(self) -> dict[str, Facts]:
         """Let everything happen."""
         for kind, workdir in self._whole.items():
-            process = Forked(kind, workdir, SEED, overrides=SHORTER)
+            process = Forked(kind, workdir, SEED, overrides=OVERRIDES[kind])
             assert process.wait() == 0, process.output()
         found = {
-            "troubled": self._struck("troubled", ("locked", "set_back")),
+            "troubled": self._struck("troubled", ("locked", "set_back"), "RANDOM"),
             "read_only": self._struck("read_only", mend=_make_writable),
-            "no_output": self._facts("no_output", before=_lose_output),
+            "no_output": self._facts("no_output", "RANDOM", before=_lose_output),
             "stopped": self._struck(
                 "stopped",
                 ("set_back",),
                 "CHILDREN",
-                overrides=(*SHORTER, f"search.child_seconds={CHILD_SECONDS}"),
+                further=(f"search.child_seconds={CHILD_SECONDS}",),
                 during=_stop,
             ),
             "child_dies": self._struck("child_dies", ("dies",), "CHILDREN", at=0),
@@ -98,6 +105,7 @@ class Faults:
         where = place or (self._folder / "dead" if faults == ("dies",) else workdir)
 
         def before() -> None:
+            os.environ[SECONDS_VARIABLE] = "0.03"  # of a child, where it is a process of its own
             os.environ[FAULT_VARIABLE] = ";".join(
                 f"{fault} {at + LATER * number} {where}"
                 for number, fault in enumerate(faults or (name,))
@@ -113,12 +121,13 @@ class Faults:
         kind: str = "OWN",
         *,
         workdir: Path | None = None,
-        overrides: tuple[str, ...] = SHORTER,
+        further: tuple[str, ...] = (),
         before: Callable[[], None] = lambda: None,
         during: Callable[[Forked], None] = lambda process: None,
         mend: Callable[[], None] = lambda: None,
     ) -> Facts:
         began, workdir = time.monotonic(), workdir or self._folder / name
+        overrides = (*OVERRIDES[kind], *further)
         output = self._folder / f"{name}.txt"
         process = Forked(kind, workdir, SEED, output=output, overrides=overrides, before=before)
         during(process)
@@ -170,6 +179,7 @@ def _stop(process: Forked) -> None:
         _check_files(child, process.workdir)
     process.send(signal.SIGSTOP)
     time.sleep(STOP_SECONDS)
+    assert process.poll() is None, "it had ended before"
     process.send(signal.SIGCONT)
 
 

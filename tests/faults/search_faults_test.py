@@ -59,7 +59,8 @@ def test_another_programs_lock_is_waited_for_and_said(facts):
 
 def test_a_clock_that_is_set_back_changes_no_trial_and_no_duration(facts):
     goes_on(facts["troubled"])
-    assert re.findall(r"evaluated in (\S+) minutes", facts["troubled"]["output"]) == ["0.0"]
+    (minutes,) = re.findall(r"evaluated in (\S+) minutes", facts["troubled"]["output"])
+    assert 0 <= float(minutes) < 1
 
 
 def test_a_search_that_was_stopped_goes_on_and_holds_it_against_no_child(facts):
@@ -84,7 +85,8 @@ def test_a_child_without_room_for_its_files_ends_the_search_which_is_continued(f
 
 def test_a_childs_clock_that_is_set_back_changes_no_trial_and_no_duration(facts):
     goes_on(facts["stopped"])
-    assert re.findall(r"evaluated in (\S+) minutes", facts["stopped"]["output"]) == ["0.0"]
+    (minutes,) = re.findall(r"evaluated in (\S+) minutes", facts["stopped"]["output"])
+    assert 0 <= float(minutes) < 1
 
 
 def test_a_finished_run_that_may_only_be_read_is_read(facts):
