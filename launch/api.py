@@ -35,7 +35,7 @@ class SearchOptions:
         way to the argument of `search`.
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
-      resume: continue the run in the workdir, one of `nas.search` or one of a binary that a function
+      resume: continue the run in the workdir, one of `nas.search` or a binary's that a function
         of one's own evaluates. `search` and `controller` that are left alone are then the run's;
         whether XLA compiles the controller is in any case.
       progress: draw a progress bar.
