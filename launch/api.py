@@ -18,7 +18,6 @@ from nas_with_rl.launch.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
-NUM_SAMPLES = 1000
 _ARGUMENTS = (
     ("--resume", "options.resume=True"),
     *((f"--{name}", name) for name in ("workdir", "num_samples", "seed")),
@@ -31,8 +30,8 @@ class SearchOptions:
     """What most searches leave alone.
 
     Attributes:
-      search: batch size, searcher, duplicates, failures, growing depth. Its `num_samples` gives
-        way to the argument of `search`.
+      search: batch size, searcher, duplicates, failures, growing depth. Its `num_samples` counts
+        where the argument of `search` is not given.
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
       resume: continue the run in the workdir, one of `nas.search` or a binary's that a function
@@ -79,7 +78,8 @@ def search(
       evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, or a
         pair of the reward and named measurements. `architecture["name"]` is what was chosen.
         Raise `ChildFailure` for a child that failed; any other exception stops the search.
-      num_samples: architectures to sample; None for 1000, or as many as the run that is resumed.
+      num_samples: architectures to sample; None for `options.search.num_samples`, by default 1,000
+        or as many as the run that is resumed.
       seed: equal seeds give equal searches; None for 0, or that of the run that is resumed.
       workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
       options: everything else.
@@ -113,21 +113,24 @@ def search(
 def _completed(
     num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
 ) -> tuple[int, int, SearchOptions]:
-    """Return what is asked for, and where nothing is, what a resumed run says or the default."""
-    stored_samples, stored_seed = NUM_SAMPLES, 0
+    """Return what is asked for; where nothing is, what the resumed run says, or the default."""
+    default, usual = SearchOptions(), options.search.num_samples
+    stored_seed = 0
     if options.resume:
         if workdir is None:
             raise InputError("options.resume needs a workdir, that of the run to continue")
-        stored, untouched = stored_search(Workdir(workdir)), SearchOptions()
-        stored_samples, stored_seed = stored["search"].get("num_samples"), stored.get("seed")
+        stored = stored_search(Workdir(workdir))
+        stored_seed = stored.get("seed")
         search, controller = options.search, options.controller
-        if search == dataclasses.replace(untouched.search, num_samples=search.num_samples):
+        if usual == default.search.num_samples:
+            usual = stored["search"].get("num_samples")
+        if search == dataclasses.replace(default.search, num_samples=search.num_samples):
             search = from_json(SearchConfig, stored["search"])
-        if controller == untouched.controller:
+        if controller == default.controller:
             controller = from_json(ReinforceConfig, stored["controller"])
         options = dataclasses.replace(options, search=search, controller=controller)
     return (
-        stored_samples if num_samples is None else num_samples,
+        usual if num_samples is None else num_samples,
         stored_seed if seed is None else seed,
         options,
     )

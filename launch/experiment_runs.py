@@ -52,12 +52,7 @@ def run_experiment(request: Request) -> bool:
         with opened(run, request.workdir, resume=request.resume) as claim:
             print_beginning(request, experiment, claim)
             print(children.reason, flush=True)
-            try:
-                result = execute(claim.run, claim.place, progress=True)
-            except Exception as error:
-                if not isinstance(error, InputError):
-                    error.add_note(f"once it is mended, continue with: {resume_command(request)}")
-                raise
+            result = execute(claim.run, claim.place, progress=True)
         if result.interrupted:
             print_interruption(result, search, f"continue with: {resume_command(request)}")
             return True
