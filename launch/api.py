@@ -133,21 +133,24 @@ def search(
 def _completed(
     num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
 ) -> tuple[int, int, SearchOptions]:
-    """Return what is asked for, and where nothing is, what a resumed run says or the default."""
-    stored_samples, stored_seed = options.search.num_samples, 0
+    """Return what is asked for; where nothing is, what the resumed run says, or the default."""
+    default, usual = SearchOptions(), options.search.num_samples
+    stored_seed = 0
     if options.resume:
         if workdir is None:
             raise InputError("options.resume needs a workdir, that of the run to continue")
-        stored, untouched = stored_search(Workdir(workdir)), SearchOptions()
-        stored_samples, stored_seed = stored["search"].get("num_samples"), stored.get("seed")
+        stored = stored_search(Workdir(workdir))
+        stored_seed = stored.get("seed")
         search, controller = options.search, options.controller
-        if search == dataclasses.replace(untouched.search, num_samples=search.num_samples):
+        if usual == default.search.num_samples:
+            usual = stored["search"].get("num_samples")
+        if search == dataclasses.replace(default.search, num_samples=search.num_samples):
             search = from_json(SearchConfig, stored["search"])
-        if controller == untouched.controller:
+        if controller == default.controller:
             controller = from_json(ReinforceConfig, stored["controller"])
         options = dataclasses.replace(options, search=search, controller=controller)
     return (
-        stored_samples if num_samples is None else num_samples,
+        usual if num_samples is None else num_samples,
         stored_seed if seed is None else seed,
         options,
     )

@@ -184,7 +184,7 @@ class ConvNetTrainee:
         self.metric: Metric = "accuracy"
         data = training.experiment.data
         assert isinstance(data, ImageDataConfig)
-        check_test_images(data, _expanded(training.data_dir))
+        check_test_images(data, data_directory(training.data_dir))
         self._convnet, self._images = _convnet(named, training.experiment), trainer.images
         self._config = training_of(self._convnet, trainer.training)
         self.epochs = self._config.epochs
