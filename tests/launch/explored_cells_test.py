@@ -55,6 +55,7 @@ def test_a_searchs_workdir_is_its_best_cell(tmp_path):
     cell = read_cell(str(place))
     assert (cell.name, cell.architecture) == ("found", BASE_2)
     assert cell.title == "cell of base 2, the best of found_here"
+    assert [path.name for path in place.iterdir()] == ["trials.sqlite"]  # it may be read alone
 
 
 def test_cells_of_one_kind_get_names_of_their_own():
