@@ -92,6 +92,9 @@ _INDICES = {
 }
 
 
+_NUM_MISSING = "SELECT COALESCE(MAX(number) + 1, 0) - COUNT(*) FROM trials"
+
+
 class TrialStore:
     """The trials of one search, in SQLite. Every method is one transaction.
 
@@ -134,6 +137,10 @@ class TrialStore:
             self._connection.write(_with_batches)
         elif present != list(_COLUMNS) and (present or has_to_be_one):
             raise InputError(damage(self._path, f"its columns are {', '.join(present) or 'none'}"))
+        if present:
+            self._select(f"WHERE {_wrong_rows()} LIMIT 1")  # raises the error of what it finds
+        if present and not has_to_be_one and self._value(_NUM_MISSING):
+            raise InputError(damage(self._path, "some of its trials are missing"))
         indices = {row[1] for row in self._connection.read("PRAGMA index_list(trials)")}
         if not has_to_be_one and not indices.issuperset(_INDICES):
             self._connection.write(_with_indices)
@@ -302,9 +309,23 @@ def _trial(row: Sequence[object], path: Path | None) -> Trial:
     trial = Trial(**values)  # type: ignore[arg-type]
     if trial.depth > len(trial.architecture):  # a layer has a word at least
         raise InputError(_wrong(path, values, "depth"))
+    if trial.batch > trial.number:  # a batch has a trial at least
+        raise InputError(_wrong(path, values, "batch"))
     if trial.status == "completed" and trial.reward is None:
         raise InputError(_wrong(path, values, "reward"))
     return trial
+
+
+def _wrong_rows() -> str:
+    """Return the condition of rows that `_trial` refuses, metrics aside, in SQL."""
+    conditions = ["batch > number"]
+    for name, column in _COLUMNS.items():
+        kind, _, required = column.partition(" ")
+        kinds = [kind.lower()] if required else [kind.lower(), "null"]
+        conditions.append(f"typeof({name}) NOT IN ({', '.join(map(repr, kinds))})")
+        if kind == "INTEGER":
+            conditions.append(f"{name} < 0")
+    return " OR ".join(conditions)
 
 
 def _is_of_column(name: str, value: object) -> bool:

@@ -63,7 +63,7 @@ class Workdir:
         try:
             return (self.path / EXPERIMENT_FILE).exists()
         except OSError as error:
-            raise InputError(f"{self.path} cannot be read: {error.strerror}") from None
+            raise InputError(f"{self._flag}={self.path} cannot be read: {error.strerror}") from None
 
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run here; refused where one has begun."""

@@ -1,5 +1,8 @@
 """Checkpoints: damage falls back to the one before; all damaged is one clear line."""
 
+import hashlib
+import json
+
 import pytest
 
 from nas_with_rl.controller.random_search import RandomSearch
@@ -59,3 +62,30 @@ def test_every_one_damaged_is_one_clear_line(saved, tmp_path):
 
 def test_none_leaves_the_searcher_at_its_start(tmp_path):
     assert restored_version(Checkpoints(tmp_path)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("random_search.json", "[]"),
+        ("random_search.json", "{}"),
+        ("random_search.json", '{"version": null}'),
+        ("random_search.json", '{"version": "x"}'),
+        ("random_search.json", '{"version": 7}'),
+        ("random_search.json", '{"version": Infinity}'),
+        ("random_search.json", "[" * 100_000),
+        ("manifest.json", "[]"),
+        ("manifest.json", '{"random_search.json": 5}'),
+        ("manifest.json", '{"": "x"}'),
+        ("manifest.json", "3"),
+    ],
+)
+def test_what_agrees_with_its_manifest_and_cannot_be_read_falls_back(
+    saved, tmp_path, name, content
+):
+    newest = tmp_path / "version-00000005"
+    (newest / name).write_text(content)
+    if name != "manifest.json":
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        (newest / "manifest.json").write_text(json.dumps({name: digest}))
+    assert restored_version(saved) == 4

@@ -113,6 +113,7 @@ def test_a_searchs_workdir_is_its_best_cell(tmp_path):
     cell = read_cell(str(place))
     assert (cell.name, cell.architecture) == ("found", BASE_2)
     assert cell.title == "cell of base 2, the best of found_here"
+    assert [path.name for path in place.iterdir()] == ["trials.sqlite"]  # it may be read alone
     place = stored_search(tmp_path / "by_mean", [other, BASE_2, other], [1.0, 0.75, 0.0])
     assert read_cell(str(place)).architecture == BASE_2
 

@@ -170,12 +170,12 @@ def test_an_old_store_is_read_without_a_change(path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP INDEX by_batch")
         connection.execute("ALTER TABLE trials DROP COLUMN batch")
-        connection.execute("UPDATE trials SET sampled_version = 3 WHERE number = 1")
+        connection.execute("UPDATE trials SET sampled_version = 1 WHERE number = 1")
         connection.commit()
     before = files(path)
     with contextlib.closing(TrialStore(path, read_only=True)) as store:
-        assert [trial.batch for trial in store.all()] == [0, 3]
-        assert (store.num_batches(), len(store.batches([3]))) == (4, 1)
+        assert [trial.batch for trial in store.all()] == [0, 1]
+        assert (store.num_batches(), len(store.batches([1]))) == (2, 1)
     assert files(path) == before
 
 

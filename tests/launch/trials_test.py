@@ -124,3 +124,38 @@ def test_another_database_is_refused(tmp_path):
         connection.execute("CREATE TABLE trials (name TEXT)")
     with pytest.raises(InputError, match="its columns are name"):
         TrialStore(path)
+
+
+@pytest.mark.parametrize("column", [*vars(running(0))])
+def test_a_value_of_another_type_is_one_line_that_names_it(tmp_path, column):
+    path, refused = tmp_path / "trials.sqlite", 0
+    store = TrialStore(path)
+    store.add([running(0)])
+    store.finish(completed(0, 0.5))
+    store.close()
+    content = path.read_bytes()
+    for value in (None, "x", b"\x10\0\0\0\0\0\0\0", -1, 1.5, "[]", "{", "[" * 100_000, 10**15):
+        path.write_bytes(content)
+        with sqlite3.connect(path) as connection:
+            try:
+                connection.execute(f"UPDATE trials SET {column} = ?", (value,))
+            except sqlite3.IntegrityError:
+                continue
+        connection.close()
+        for read_only in (False, True):
+            try:
+                found = TrialStore(path, read_only=read_only)
+                assert len(found.all()) == 1
+                found.close()
+            except InputError as error:
+                message, refused = str(error), refused + 1
+                assert f"the {column} of trial" in message or "are missing" in message
+                assert "trials.sqlite" in message and "\n" not in message and len(message) < 400
+    assert refused >= 2
+
+
+def test_the_advice_to_restore_a_store_names_its_log(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(InputError, match=r"-wal and -shm"):
+        TrialStore(path)
