@@ -8,6 +8,7 @@ import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.configuration import as_json, from_json
@@ -135,7 +136,7 @@ def _completed(
 ) -> tuple[int, int, SearchOptions]:
     """Return what is asked for; where nothing is, what the resumed run says, or the default."""
     default, usual = SearchOptions(), options.search.num_samples
-    stored_seed = 0
+    stored_seed: Any = 0
     if options.resume:
         if workdir is None:
             raise InputError("options.resume needs a workdir, that of the run to continue")

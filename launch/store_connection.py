@@ -178,7 +178,7 @@ class StoreConnection:
             raise
         except sqlite3.DatabaseError as error:
             number = self._system_number(error)
-            if number in KINDS:
+            if number is not None and number in KINDS:
                 raise storage_error(number, self.path) from error
             raise InputError(
                 damage(self.path, os.strerror(number) if number else str(error))
