@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import functools
 import gc
 import importlib
@@ -261,6 +260,8 @@ def _serve(connection: socket.socket, backends: Sequence[str]) -> NoReturn:
 
 def _hidden(descriptor: int) -> socket.socket:
     """Return the connection, out of the way of the work and of what that starts."""
+    import fcntl  # not there on Windows, whose searches have no child processes
+
     with contextlib.suppress(OSError):  # fewer are allowed
         high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH_DESCRIPTOR)
         os.close(descriptor)

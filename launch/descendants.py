@@ -15,6 +15,7 @@ import os
 import secrets
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -32,10 +33,10 @@ class Descendant:
         self, command: Sequence[str], *, environment: Mapping[str, str], pass_fds: Sequence[int]
     ):
         """Start a process, which is to call `heartbeat.leave_with` first of all."""
-        family = _family(os.getpid())
-        value = family.next_value()
+        self._family = _family(os.getpid())
+        value = self._family.next_value()
         self._mark = f"{CHILD_VARIABLE}={value}"
-        self._process = family.start(
+        self._process = self._family.started(
             functools.partial(
                 subprocess.Popen,
                 command,
@@ -59,29 +60,46 @@ class Descendant:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         kill_marked(self._mark)
+        self._family.leave(self._process)
         return self._process.wait()
 
 
 class _Family:
-    """What the descendants of a process have in common: a mark, its guard, and who starts them."""
+    """What the descendants of a process have in common: a mark, a guard, and who starts them."""
 
     def __init__(self) -> None:
         self._name, self._numbers = secrets.token_hex(8), itertools.count()
-        self._guard = start_guard(mark=f"{CHILD_VARIABLE}={self._name}")
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="starter")
+        self._lock = threading.Lock()
+        self._living: set[subprocess.Popen[bytes]] = set()
+        self._guard: subprocess.Popen[bytes] | None = None  # while there are any
 
     def next_value(self) -> str:
         """Return the value of the next one's variable."""
         return f"{self._name}/{next(self._numbers)}"
 
-    def start(self, popen: functools.partial[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-        """Start a process in the thread that does so."""
-        started = self._starter.submit(popen)
-        try:
-            return started.result()
-        except BaseException:  # Ctrl-C: nobody will know of the process
-            started.add_done_callback(_end)
-            raise
+    def started(self, popen: functools.partial[subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+        """Return a process that the thread which does so has started."""
+        with self._lock:
+            if self._guard is None:
+                self._guard = start_guard(mark=f"{CHILD_VARIABLE}={self._name}")
+            future = self._starter.submit(popen)
+            try:
+                process = future.result()
+            except BaseException:  # Ctrl-C: nobody will know of the process
+                future.add_done_callback(_end)
+                raise
+            self._living.add(process)
+            return process
+
+    def leave(self, process: subprocess.Popen[bytes]) -> None:
+        """Note that a process and what it has started have been killed."""
+        with self._lock:
+            self._living.discard(process)
+            if self._guard and not self._living:
+                self._guard.kill()
+                self._guard.wait()
+                self._guard = None
 
 
 def _end(started: Future[subprocess.Popen[bytes]]) -> None:

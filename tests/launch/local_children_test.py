@@ -191,7 +191,7 @@ def interrupted(tmp_path_factory):
 
 def test_ctrl_c_ends_the_search_and_its_processes_and_says_how_to_continue(interrupted):
     workdir, stopped, _ = interrupted
-    assert stopped.status == 130 and stopped.num_children == 2
+    assert stopped.status == 130 and stopped.num_children == 3  # two and their guard
     assert f"stopped after {stopped.num_completed} of {NUM_SAMPLES} trials;" in stopped.printed
     resumed = f"{sys.executable} -m nas_with_rl.launch.search --resume --workdir={workdir}"
     assert f"continue with: {resumed}\n" in stopped.printed
@@ -201,7 +201,7 @@ def test_ctrl_c_ends_the_search_and_its_processes_and_says_how_to_continue(inter
 
 def test_a_killed_search_leaves_no_process_and_kept_its_plan(interrupted):
     _, stopped, killed = interrupted
-    assert killed.status == -signal.SIGKILL and killed.num_children == 2
+    assert killed.status == -signal.SIGKILL and killed.num_children == 3
     assert "\nplan population:2@2: one program for all cells, 2 at a time" in killed.printed
     assert stopped.num_completed < killed.num_completed < NUM_SAMPLES
 
