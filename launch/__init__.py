@@ -3,8 +3,9 @@
 Every binary reads its flags and hands a request on:
 
 - `search` -> experiment_runs -> runs -> search_loop (open_trials: what is evaluated); evaluation
-  measures (see below), trials and checkpoints keep, curves (dashboard, recent_children), progress,
-  report and summary show, comparison trains the best again
+  measures (see below; measurements: what may be returned), trials and checkpoints keep, curves
+  (dashboard, recent_children) and progress are its observers, report and summary show, ranking
+  says which is the best, comparison trains it again
 - `cluster`, a role of it by tf_config -> cluster_roles: the chief -> cluster_servers finds the
   others, cluster_children gives children out, runs; a worker -> cluster_worker, by
   cluster_messages -> child_processes

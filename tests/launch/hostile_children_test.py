@@ -219,3 +219,30 @@ def test_what_never_answers_before_its_first_child_is_an_error(monkeypatch):
         pytest.raises(WorkError, match=r"wrote what is no answer .* before its first child"),
     ):
         list(processes.evaluate(deque(evaluations_of("nothing"))))
+
+
+FORKED = """
+import os
+from nas_with_rl.launch import machine
+from nas_with_rl.launch.child_process import Answer, ChildProcess
+
+def start():
+    process = ChildProcess(machine.Place(), [])
+    while not process.has_news():
+        pass
+    assert isinstance(process.receive(), Answer)
+    return process
+
+first = start()
+if forked := os.fork():
+    assert os.waitpid(forked, 0)[1] == 0 and not first.has_ended()
+else:
+    start().kill()
+    os._exit(0)
+first.kill()
+"""
+
+
+def test_a_fork_of_the_parent_starts_processes_of_its_own():
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parents[1])}
+    subprocess.run([sys.executable, "-c", FORKED], env=environment, timeout=60, check=True)
