@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.configuration import as_json, from_json
@@ -114,8 +115,9 @@ def _completed(
     num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
 ) -> tuple[int, int, SearchOptions]:
     """Return what is asked for; where nothing is, what the resumed run says, or the default."""
-    default, usual = SearchOptions(), options.search.num_samples
-    stored_seed = 0
+    default = SearchOptions()
+    usual: Any = options.search.num_samples
+    stored_seed: Any = 0
     if options.resume:
         if workdir is None:
             raise InputError("options.resume needs a workdir, that of the run to continue")

@@ -81,7 +81,7 @@ def from_json(kind: type[Config], values: Any) -> Config:
 def _value_from_json(hint: Any, value: Any) -> Any:
     groups = [each for each in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(each)]
     if groups and isinstance(value, dict):
-        return from_json(groups[0], value)  # type: ignore[type-var]
+        return from_json(groups[0], value)  # type: ignore[arg-type]
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -75,6 +75,8 @@ def check_same(stored: Description, wanted: Description, workdir: Path) -> None:
       wanted: of the search, with what it has taken over.
       workdir: for the message.
     """
+    there: Description
+    here: Description
     if is_of_python(stored) == is_of_python(wanted):
         keys = [key for key in wanted if key not in _NOT_COMPARED]
         there, here = ({key: one.get(key) for key in keys} for one in (stored, wanted))
