@@ -135,7 +135,8 @@ def _completed(
     num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
 ) -> tuple[int, int, SearchOptions]:
     """Return what is asked for; where nothing is, what the resumed run says, or the default."""
-    default, usual = SearchOptions(), options.search.num_samples
+    default = SearchOptions()
+    usual: Any = options.search.num_samples
     stored_seed: Any = 0
     if options.resume:
         if workdir is None:

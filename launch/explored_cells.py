@@ -110,9 +110,9 @@ def _path(name: str) -> Path | None:
 
 
 def _lying_at(path: Path) -> ExploredCell:
-    place = Workdir(path, flag="cell")
     if not os.path.isdir(path):
         return _trained(path)
+    place = Workdir(path, flag="cell")
     if os.path.exists(place.model):
         return _trained(place.model)
     if not os.path.exists(place.trials):

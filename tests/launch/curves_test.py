@@ -94,6 +94,7 @@ def test_a_point_says_what_is_in_flight_and_why_children_failed(search, tmp_path
         "failed/timed_out": 1.0,
         "failed/out_of_memory": 0.0,
         "failed/crashed": 0.0,
+        "failed/infeasible": 0.0,
     }
     assert value(tmp_path, "trials/failed") == 2.0
     assert value(tmp_path, "reward/best") == 0.25

@@ -9,7 +9,6 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -99,10 +98,6 @@ class Hostile:
 
     def exits(self):
         os._exit(0)
-
-    def exits_with_a_thread(self):
-        threading.Thread(target=time.sleep, args=(60,)).start()
-        sys.exit("enough")
 
     def interrupts(self):
         raise KeyboardInterrupt

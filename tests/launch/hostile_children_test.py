@@ -84,7 +84,6 @@ def wait_until(condition, seconds=30):
         ("closes_everything", "ended with status 0"),
         ("says_no_more", "closed its connection"),
         ("exits", "ended with status 0"),
-        ("exits_with_a_thread", "ended with status 1"),
         ("interrupts", "ended with status 1"),
     ],
 )

@@ -1,5 +1,6 @@
 """A workdir from someone else: what it names and the command line does not is not imported."""
 
+import dataclasses
 import json
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nas_with_rl.launch import architecture_comparison, experiment_runs, grid_runs, training_runs
+from nas_with_rl.launch.grids import parse_axis
 from nas_with_rl.launch.local_ports import LocalPorts
 from nas_with_rl.launch.named_modules import check_named, naming_flags
 from nas_with_rl.launch.trials import Trial, TrialStore
@@ -178,6 +180,43 @@ def test_the_binaries(received):
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
         assert done.stderr.rstrip().endswith("add --experiment=payload:E")
     assert not (received / "imported").exists()
+
+
+TRUSTED = """
+import dataclasses
+from nas_with_rl.launch.experiments import configured
+SMALL = ["data.num_train=100", "data.num_validation=50", "child.batch_size=25", "child.epochs=1",
+         "search.depth.initial=2", "search.depth.maximum=2", "search.num_samples=2"]
+E = dataclasses.replace(configured("quickstart_conv", SMALL), name="trusted")
+"""
+
+
+def test_what_the_command_line_names_too_is_continued(received, capsys):
+    """A search, a grid search over it and a training, of an experiment of one's own."""
+    (received / "trusted.py").write_text(TRUSTED)
+    named = {"experiment": "trusted:E"}
+    search, grid, training = (str(received / name) for name in ("search", "grid", "training"))
+    assert not experiment_runs.run_experiment(experiment_runs.Request(workdir=search, **named))
+    asked = grid_runs.Request(workdir=grid, search=search, num_best=1, **named)
+    asked = dataclasses.replace(asked, axes=(parse_axis("child.weight_decay=0"),))
+    assert grid_runs.run(asked) == 0
+    again = grid_runs.Request(workdir=grid, resume=True)
+    with pytest.raises(InputError, match="add --experiment=trusted:E"):
+        grid_runs.run(again)
+    with pytest.raises(InputError, match=r"--experiment=quickstart_conv: --workdir=.* 'trusted:E'"):
+        grid_runs.run(dataclasses.replace(again, experiment="quickstart_conv"))
+    assert grid_runs.run(dataclasses.replace(again, **named)) == 0
+
+    asked = training_runs.Request(workdir=training, architecture="3 3 - 8 | 5 1 1 8", **named)
+    assert training_runs.run(asked) == 0
+    again = training_runs.Request(workdir=training, resume=True, test="never")
+    with pytest.raises(InputError, match="--experiment=trusted: no such experiment"):
+        training_runs.run(again)
+    with pytest.raises(InputError, match="'trusted' / 'quickstart_conv'"):
+        training_runs.run(dataclasses.replace(again, experiment="quickstart_conv"))
+    capsys.readouterr()
+    assert training_runs.run(dataclasses.replace(again, **named)) == 0
+    assert "error" in capsys.readouterr().out  # the result
 
 
 def test_flags_that_name_nothing_are_not_asked_for():
