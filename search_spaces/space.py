@@ -304,19 +304,18 @@ class SearchSpace:
         children: dict[int | None, list[int]] = {}
         for index, step in enumerate(self.steps):
             children.setdefault(step.parent, []).append(index)
-
-        @functools.cache
-        def count(index: int) -> int:
+        counts = [0] * len(self.steps)
+        for index in reversed(range(len(self.steps))):  # what depends on a choice comes after it
             step = self.steps[index]
             if isinstance(step.decision, Skips):
-                return 2**step.num_candidates
+                counts[index] = 2**step.num_candidates
+                continue
             dependants = children.get(index, ())
-            return sum(
-                math.prod(count(c) for c in dependants if token in self.steps[c].parent_tokens)
+            counts[index] = sum(
+                math.prod(counts[c] for c in dependants if token in self.steps[c].parent_tokens)
                 for token in range(len(step.decision.options))
             )
-
-        return math.prod(count(index) for index in children.get(None, ()))
+        return math.prod(counts[index] for index in children.get(None, ()))
 
     def exists(self, step: Step, tokens: Sequence[Token]) -> bool:
         """Whether a step's decision exists after the tokens of the earlier steps."""
