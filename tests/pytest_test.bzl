@@ -17,7 +17,9 @@ def pytest_tests(name, deps, size = "medium"):
             size = size,
             srcs = ["bazel_main.py", path],
             args = ["$(location %s)" % path],
-            data = native.glob(["conftest.py", name + "/*.json", name + "/*.py", name + "/*/*.py", name + "/*.txt"]),
+            data = native.glob(
+                ["conftest.py"] + [name + end for end in ("/*.json", "/*.py", "/*/*.py", "/*.txt")],
+            ),
             main = "bazel_main.py",
             python_version = "PY3",
             deps = deps + ["//:import_name"],
