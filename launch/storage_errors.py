@@ -44,11 +44,12 @@ class StorageError(OSError):
 
 
 def storage_error(number: int, path: object) -> StorageError:
-    """Return the error of a system's number, which is one of KINDS, at a path."""
+    """Return the error of a system's number, which is one of KINDS, at a path or anywhere."""
     happened, remedy = KINDS[number]
+    where = "" if path is None else f"{path}: "
     return StorageError(
         number,
-        f"{path}: {happened}; {remedy} and {GO_ON}",
+        f"{where}{happened}; {remedy} and {GO_ON}",
         str(path),
     )
 
@@ -69,7 +70,7 @@ def explained(error: Exception, path: object = None) -> StorageError | None:
         number = next((each for each in _TOLD if os.strerror(each) in str(error)), None)
     if number is None or number not in KINDS or (number in _OF_A_FILE and where is None):
         return None
-    return storage_error(number, "the output" if where is None else where)
+    return storage_error(number, where)
 
 
 @contextlib.contextmanager

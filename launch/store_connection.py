@@ -81,7 +81,9 @@ class StoreConnection:
             return connection
         log, index = _beside(self.path, "-wal"), _beside(self.path, "-shm")
         if log.exists() and index.exists():  # of a program that writes, or was killed
-            return _connect(_uri(self.path, "mode=ro&readonly_shm=1"))
+            connection = _connect(_uri(self.path, "mode=ro&readonly_shm=1"))
+            if not _has_just_ended(connection):
+                return connection
         if _has_content(log) or _has_content(_beside(self.path, "-journal")):
             return _connect(_uri(self._copied(self.path), "mode=rw"))
         # No program has it open. SQLite would create a log and an index to read it.
@@ -230,6 +232,15 @@ def _connect(uri: str) -> sqlite3.Connection:
     return sqlite3.connect(
         uri, uri=True, timeout=_POLL_SECONDS, isolation_level=None, check_same_thread=False
     )
+
+
+def _has_just_ended(connection: sqlite3.Connection) -> bool:
+    """Say whether the program that wrote has closed the store since its log was seen."""
+    try:
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return _code(error) == sqlite3.SQLITE_CANTOPEN
+    return False
 
 
 def _uri(path: Path, options: str) -> str:

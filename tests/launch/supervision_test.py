@@ -153,11 +153,12 @@ def test_an_end_that_is_no_death_for_the_chief_is_one_for_the_others(supervised)
     ]
 
 
-def test_an_error_of_the_program_in_the_chief_ends_everything(supervised):
+@pytest.mark.parametrize("code", [1, 74])  # of the program, of its machine
+def test_an_error_of_the_chief_ends_everything(supervised, code):
     toys = supervised()
-    toys.order("chief-0", "exit 1 Traceback")
+    toys.order("chief-0", f"exit {code} Traceback")
     status, output, errors = toys.end()
-    assert (status, output, errors) == (1, b"Traceback\n", [])
+    assert (status, output, errors) == (code, b"Traceback\n", [])
     assert len(toys.starts("chief-0")) == 1
     assert_nobody_is_left(toys)
 
