@@ -133,7 +133,7 @@ def test_a_finished_run_is_resumed_without_change(copied):
         (Request("quickstart", overrides=("child.epoch=2",)), "has no field 'epoch'"),
         (Request("quickstart", overrides=("data.source=/no/such/*.txt",)), "/no/such/*.txt"),
         (Request("ptb_small", data_dir="/no/such/place"), "/no/such/place"),
-        (Request("ptb_small"), "--data_dir"),
+        (Request("ptb_small"), "needs data_dir"),
         (Request("cifar10_small", data_dir="/no/such/place"), "/no/such/place"),
         (Request("quickstart_conv", overrides=("child.batch_size=1001",)), "batch_size is 1001"),
         (Request("quickstart_conv", overrides=("data.num_train=9999",)), "above the 1500"),
