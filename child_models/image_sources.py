@@ -136,7 +136,11 @@ def _read_tfds(dataset: str, split: SplitName, data_dir: str | None) -> Split:
             f"data set {dataset!r} is read through TensorFlow and tensorflow_datasets, which are "
             f"not installed; without them data_dir is a directory that holds {NPZ_FILE}"
         ) from None
-    if data_dir is not None and not tf.io.gfile.isdir(data_dir):
+    try:
+        is_there = data_dir is None or tf.io.gfile.isdir(data_dir)
+    except ValueError:  # TensorFlow takes no names that are not UTF-8
+        is_there = False
+    if not is_there:
         raise InputError(f"data_dir is {shown(data_dir, LONGEST_PATH)}, which is no directory")
     try:
         builder = tfds.builder(dataset, data_dir=data_dir)

@@ -98,7 +98,11 @@ def _paths(source: str) -> list[str]:
     """Return the path that a text is, or else those that it matches, sorted."""
     try:
         path = os.path.expanduser(source)
-        paths = [path] if os.path.lexists(path) else sorted(glob.glob(path, recursive=True))
+        if os.path.lexists(path):
+            return [path]
+        # Of "**/**/" each directory would be found in every way that it can be reached.
+        pattern = re.sub(r"(?<![^/])(\*\*/+)+", "**/", path)
+        paths = sorted(set(glob.glob(pattern, recursive=True)))
     except (ValueError, RecursionError, re.error):  # a NUL, half a character, thousands of levels
         paths = []
     if not paths:

@@ -208,7 +208,7 @@ def test_empty_files_and_directories_of_a_pattern_are_counted_and_left_out(tmp_p
     (tmp_path / "pkg" / "inner.py").mkdir(parents=True)
     for name, content in (("__init__", ""), ("blank", " \n\n"), ("one", "ab"), ("two", "cd")):
         (tmp_path / "pkg" / f"{name}.py").write_text(content)
-    for pattern in ("pkg/*.py", "pkg/*", "**/*.py"):
+    for pattern in ("pkg/*.py", "pkg/*", "**/*.py", "**/" * 30 + "*.py"):
         corpus = load_corpus(TextDataConfig(str(tmp_path / pattern)))
         assert [source.name for source in corpus.provenance] == ["one.py", "two.py"]
         assert corpus.train.size + corpus.validation.size == 4
