@@ -203,6 +203,7 @@ def test_a_finished_run_is_resumed_without_change(copied):
     ids=str,
 )
 def test_a_bad_request_is_one_clear_line_and_leaves_nothing(run, message, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(Path(__file__).parent)
     refused(run, message)
