@@ -68,7 +68,7 @@ def explained(error: Exception, path: object = None) -> StorageError | None:
     number = error.errno if isinstance(error, OSError) else None
     if number is None and path is not None:
         number = next((each for each in _TOLD if os.strerror(each) in str(error)), None)
-    if number not in KINDS or (number in _OF_A_FILE and where is None):
+    if number is None or number not in KINDS or (number in _OF_A_FILE and where is None):
         return None
     return storage_error(number, where)
 

@@ -103,7 +103,7 @@ def _value(trial: Trial, workdir: Path) -> float | None:
     for name in ("validation_perplexity", "validation_accuracy"):
         if name in trial.metrics:
             measured = trial.metrics[name]
-            values = measured if isinstance(measured, list) else [measured]
+            values: list[Any] = measured if isinstance(measured, list) else [measured]
             if not values or not all(type(value) in (int, float) for value in values):
                 raise InputError(
                     f"{workdir}: the {name} of trial {trial.number} is {measured!r}, which are no "

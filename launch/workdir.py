@@ -120,7 +120,8 @@ class Workdir:
             pass  # a mount without locks, as of some networks
 
     def _unwritable(self, error: OSError) -> InputError:
-        reason = KINDS[error.errno][0] if error.errno in KINDS else os.strerror(error.errno or 0)
+        number = error.errno or 0
+        reason = KINDS[number][0] if number in KINDS else os.strerror(number)
         return InputError(f"{self._flag}={self.path} cannot be written to: {reason}")
 
     def close(self) -> None:
