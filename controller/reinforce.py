@@ -166,12 +166,14 @@ class Reinforce:
         path = str(directory / WEIGHTS_FILE)
         try:
             state = json.loads((directory / STATE_FILE).read_text())
-            _check_finite(path, state["baseline"])
+            version, baseline = int(state["version"]), state["baseline"]
+            baseline = None if baseline is None else float(baseline)
+            rewards = [float(reward) for reward in state.get("rewards", [])]  # 0.1 kept none
+            _check_finite(path, baseline)
             self._checkpoint.read(path).assert_consumed()
-        except (tf.errors.OpError, AssertionError, OSError) as error:
+        except (tf.errors.OpError, AssertionError, LookupError, OSError, TypeError) as error:
             raise ValueError(f"{directory}: {error}") from error
-        self._version, self._baseline = state["version"], state["baseline"]
-        self._rewards = state.get("rewards", [])  # version 0.1 kept none
+        self._version, self._baseline, self._rewards = version, baseline, rewards
 
 
 def _check_finite(path: str, baseline: float | None) -> None:

@@ -217,6 +217,19 @@ def test_a_state_that_is_not_finite_is_not_restored(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(before, weights_of(searcher), strict=True))
 
 
+@pytest.mark.parametrize(
+    "state",
+    ["[]", "{}", '{"version": 1, "baseline": []}', '{"version": "x", "baseline": 0.5}', "{"],
+)
+def test_a_state_of_another_shape_is_not_restored(state, tmp_path):
+    space = SPACES["one choice"]
+    searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=0)
+    searcher.save(tmp_path)
+    (tmp_path / "reinforce.json").write_text(state)
+    with pytest.raises(ValueError):
+        searcher.restore(tmp_path)
+
+
 def test_save_and_restore_continue_exactly(tmp_path):
     space = ConvolutionalSpace().search_space(2)
     config = ReinforceConfig(learning_rate=0.01, policy=SMALL)
