@@ -29,6 +29,8 @@ from hypothesis import seed as with_seed
 SLICE_SECONDS = 6.0  # of a subject in a round
 CHUNK = 100  # inputs of a seed
 SETUP_SECONDS = 240.0  # for a round to import and prepare, on a busy machine
+LOST_SECONDS = 60.0  # without a next input: none takes longer than HANG_SECONDS
+SHRINK_SECONDS = 10.0  # for a smaller input with the same failure
 CURRENT, COUNTS = "current.pickle", "counts.jsonl"
 
 
@@ -93,8 +95,11 @@ class Round:
         if path.exists():
             return
         smallest = []
+        end = time.monotonic() + SHRINK_SECONDS
 
         def tried(example: Any) -> None:
+            if smallest and time.monotonic() > end:
+                return
             self._remember(subject, example)
             outcome = outcome_of(subject, example)
             if outcome.what == failure.what:
@@ -103,7 +108,7 @@ class Round:
 
         try:
             _tried(subject, tried, seed, (Phase.generate, Phase.shrink))
-        except Exception:
+        except Exception:  # Hypothesis finds a failure fickle that takes too long
             example, outcome = smallest
             path.write_text(
                 f"{subject.name}: {outcome.what}\n\n{example!r}\n\n{outcome.trace}",
@@ -122,6 +127,13 @@ def _tried(subject: Subject, function: Any, seed: int, phases: tuple[Phase, ...]
         suppress_health_check=list(HealthCheck),
     )
     with_seed(seed)(options(given(subject.inputs)(function)))()
+
+
+def _silent_seconds(current: Path, began: float) -> float | None:
+    """Return a limit that has passed since the last input of a round, None where none has."""
+    if current.exists():
+        return LOST_SECONDS if time.time() - current.stat().st_mtime > LOST_SECONDS else None
+    return SETUP_SECONDS if time.monotonic() - began > SETUP_SECONDS else None
 
 
 def failure_path(failures: Path, subject: str, what: str) -> Path:
@@ -155,15 +167,19 @@ class Campaign:
         words = [sys.executable, __file__, f"--failures={self._failures}", f"--round={folder}"]
         words += [f"--seed={seed}", *(f"--subject={name}" for name in self._names)]
         log = folder / "output.txt"
-        seconds = SETUP_SECONDS + 40 * SLICE_SECONDS
-        try:
-            with log.open("wb") as output:
-                done = subprocess.run(
-                    words, stdout=output, stderr=output, timeout=seconds, check=False
-                )
-            ended = f"the process ended with status {done.returncode}" if done.returncode else ""
-        except subprocess.TimeoutExpired:
-            ended = f"the process has not ended within {seconds:g} s"
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(words, stdout=output, stderr=output) as process,
+        ):
+            began, ended = time.monotonic(), ""
+            while process.poll() is None:
+                time.sleep(0.2)
+                if seconds := _silent_seconds(folder / CURRENT, began):
+                    ended = f"no next input for {seconds:g} s"
+                    process.kill()
+                    break
+        if process.returncode and not ended:
+            ended = f"the process ended with status {process.returncode}"
         if (folder / COUNTS).exists():
             for line in (folder / COUNTS).read_text().splitlines():
                 values = json.loads(line)
