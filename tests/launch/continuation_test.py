@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 import nas_with_rl as nas
+from nas_with_rl.controller.configuration import ReinforceConfig
+from nas_with_rl.launch.configuration import as_json
+from nas_with_rl.launch.continuation import taken_over
 from nas_with_rl.launch.experiment_runs import resume_command, run_experiment
 from nas_with_rl.launch.request import Request
+from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 
@@ -236,3 +240,16 @@ def _digest(path):
     import hashlib
 
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("stored", "given", "continued"), [(0.0, None, 0.0), (None, None, None)])
+def test_what_failures_count_as_is_the_runs_where_nothing_is_said(stored, given, continued):
+    """Runs that were begun before it could be left open have a number."""
+    description = {
+        "search": as_json(SearchConfig(failure_reward=stored)),
+        "controller": as_json(ReinforceConfig()),
+    }
+    config, _ = taken_over(SearchConfig(failure_reward=given), ReinforceConfig(), description)
+    assert config.failure_reward == continued
+    config, _ = taken_over(SearchConfig(failure_reward=-1.0), ReinforceConfig(), description)
+    assert config.failure_reward == -1.0  # which is then refused as another run's
