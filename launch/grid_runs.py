@@ -27,7 +27,7 @@ from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
 from nas_with_rl.launch.training_workdir import FinalResult, figure, read_result
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import FINAL, GRID_SEARCH, POINTS, Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 NUM_BEST = 3
 
@@ -140,7 +140,7 @@ def _named(request: Request, stored: object, workdir: str, *, flag: str = "--wor
     check_named(naming_flags(None if request.experiment else stored), workdir, flag=flag)
     if request.experiment not in (None, stored):
         raise InputError(
-            f"--experiment={request.experiment}: {flag}={workdir} is of {str(stored)[:60]!r}"
+            f"--experiment={request.experiment}: {flag}={workdir} is of {shown(stored)}"
         )
     return str(stored)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 MOST = 2**63 - 1
 
@@ -84,6 +84,4 @@ def check_values(values: Mapping[str, Any], kinds: Mapping[str, Kind], *, path: 
         group, _, member = name.rpartition(".")
         inside = values.get(group, {}) if group else values
         if member in inside and not kind.holds(inside[member]):
-            shown = repr(inside[member])
-            shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
-            raise InputError(f"{path}: {name} is {shown}, not {kind.name}")
+            raise InputError(f"{path}: {name} is {shown(inside[member])}, not {kind.name}")
