@@ -113,7 +113,7 @@ def opened(request: Request) -> Iterator[tuple[GridSearch, Path]]:
         if request.resume:
             _check_resumed(request)
             description = place.resume()
-            _named(request, _grid(description).get("experiment"), request.workdir)
+            _named(request, description.get("grid", {}).get("experiment"), request.workdir)
             grid = _stored(description, place)
             if request.data_dir:
                 grid = dataclasses.replace(grid, data_dir=request.data_dir)
@@ -143,11 +143,6 @@ def _named(request: Request, stored: object, workdir: str, *, flag: str = "--wor
             f"--experiment={request.experiment}: {flag}={workdir} is of {shown(stored)}"
         )
     return str(stored)
-
-
-def _grid(description: dict[str, Any]) -> dict[str, Any]:
-    found = description.get("grid")
-    return found if isinstance(found, dict) else {}
 
 
 def _check_resumed(request: Request) -> None:
