@@ -36,9 +36,10 @@ def subjects(folder: Path, names: list[str]) -> list[Subject]:
     """Prepare the subjects of these names, or all."""
     import file_subjects
     import python_subjects
+    import search_subjects
     import text_subjects
 
-    every = (text_subjects, python_subjects, file_subjects)
+    every = (text_subjects, python_subjects, search_subjects, file_subjects)
     found: list[Subject] = []
     for number, subject in enumerate(each for module in every for each in module.SUBJECTS):
         if not names or subject.name in names:
