@@ -28,8 +28,9 @@ SplitName = Literal["train", "test"]
 NPZ_FILE = "cifar10.npz"
 NUM_CLASSES = 10  # of either data set
 NUM_DIGITS_FOR_TEST = 297  # of 1,797
-_IN_FRONT = re.compile(r'^(\{\{.*?\}\} |.*builder_kwargs ".*?": )')
 DIGITS_TEST_SEED = 0  # the test images are the same whatever the seed of a search
+# What TensorFlow and its data sets say before an error's own message.
+_IN_FRONT = re.compile(r'^(\{\{.*?\}\} |.*builder_kwargs ".*?": )')
 
 
 def read_split(dataset: str, split: SplitName, data_dir: str | None) -> Split:
@@ -105,7 +106,7 @@ def _described(array: np.ndarray) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error says, without what TensorFlow and its data sets say in front of it."""
+    """Return an error's first line, without what is in front of its message."""
     text = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
     return shortened(re.sub(_IN_FRONT, "", text), LONGEST_PATH)
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from nas_with_rl.child_models.registration import CLASSES, PACKAGE
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 # By module as Keras writes it, what `convolutional` and `language_model` build with.
 _OF_KERAS: Mapping[str | None, frozenset[str]] = MappingProxyType(
@@ -49,7 +49,7 @@ def check_classes(config: Any) -> None:
         if not _is_known(module, name, registered):
             where = module if isinstance(module, str) else registered
             text = f"{where}.{name}" if isinstance(where, str) else str(name)
-            raise InputError(f"it names the class {_shortened(text)!r}, which no model has here")
+            raise InputError(f"it names the class {shown(text)}, which no model has here")
 
 
 def _named_classes(config: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -72,7 +72,3 @@ def _is_known(module: Any, name: Any, registered: Any) -> bool:
     if name in CLASSES and registered == f"{PACKAGE}>{name}":
         return module is None or module.startswith(f"{PACKAGE}.")
     return name in _OF_KERAS.get(module, ()) and registered in (None, name)
-
-
-def _shortened(text: str, limit: int = 60) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

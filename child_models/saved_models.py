@@ -17,7 +17,8 @@ import keras
 
 from nas_with_rl.child_models.registration import register_now
 from nas_with_rl.child_models.saved_classes import check_classes
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened
+from nas_with_rl.search_spaces.field_checks import check_fields
 
 MEMBER = "nas_with_rl.json"
 _OF_KERAS = "config.json"  # a member of every .keras file
@@ -48,6 +49,9 @@ class SavedDescription:
     validation: float
     vocabulary: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 def save_model(model: keras.Model, path: Path, description: SavedDescription) -> None:
     """Write a model, whole or not at all."""
@@ -74,14 +78,10 @@ def describe_model(path: str | Path) -> SavedDescription:
     )
     if MEMBER not in members:
         raise InputError(f"{another}: it has no {MEMBER}")
-    values = members[MEMBER]
     try:
-        description = SavedDescription(**values | {"vocabulary": tuple(values["vocabulary"])})
-    except (TypeError, KeyError):
-        description = None
-    if description is None or not _is_sound(description):
-        raise InputError(f"{another}: its {MEMBER} does not describe one")
-    return description
+        return SavedDescription(**{"vocabulary": None, **members[MEMBER]})  # None is refused
+    except (TypeError, InputError):  # what is missing or unknown; a value of another type
+        raise InputError(f"{another}: its {MEMBER} does not describe one") from None
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -134,18 +134,4 @@ def _read(path: Path) -> dict[str, Any]:
 def _reason(error: Exception, limit: int = 200) -> str:
     """Return an error's first line, without the path that a system's error repeats."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    line = (text.strip() or type(error).__name__).splitlines()[0]
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def _is_sound(description: SavedDescription) -> bool:
-    """Say whether all values have the types that they are declared with."""
-    return (
-        isinstance(description.kind, str)
-        and description.kind in _CLASS_OF
-        and isinstance(description.architecture, str)
-        and isinstance(description.experiment, str)
-        and isinstance(description.epoch, int)
-        and isinstance(description.validation, int | float)
-        and all(isinstance(token, str) for token in description.vocabulary)
-    )
+    return shortened((text.strip() or type(error).__name__).splitlines()[0], limit)

@@ -26,6 +26,8 @@ child_process, child_frames, descendants, machine, compilation) -> child_groups 
 trainers.
 
 What all share: experiments (experiment, small_, paper_ and sequence_experiments), configuration,
-own_evaluation, workdir, devices, interruption, command_line, request and run_flags. `api` is
-`nas.search`.
+own_evaluation, workdir (stored_values: the types of what it holds), devices, interruption,
+command_line, request and run_flags. Of a run that is continued, continuation says what has to
+agree, named_modules what the command line has to name again. Beneath trials is store_connection;
+storage_errors tells a full disk and the like. `api` is `nas.search`.
 """

@@ -131,7 +131,7 @@ def _completed(request: Request, place: Workdir) -> Request:
         raise InputError(f"--workdir={place.path} holds no comparison of architectures")
     left_out = naming_flags(
         None if request.experiment else stored.get("experiment"),
-        overrides=() if request.overrides else stored.get("overrides") or (),
+        overrides=() if request.overrides else stored.get("overrides", ()),
     )
     check_named(left_out, place.path)
     try:

@@ -71,18 +71,18 @@ def from_json(kind: type[Config], values: Any) -> Config:
       InputError: values of another class, or that it does not allow.
     """
     if not isinstance(values, dict) or values.get("kind") != kind.__name__:
-        raise InputError(f"{str(values)[:60]!r} is no {kind.__name__}")
+        raise InputError(f"{shown(values)} is no {kind.__name__}")
     hints, read = typing.get_type_hints(kind), {}
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name, value in {**_ADDED.get(kind.__name__, {}), **values}.items():
         if name in known:
             read[name] = _value_from_json(hints[name], value)
         elif name in values and name != "kind":
-            raise InputError(f"{kind.__name__} has no field {name[:60]!r}")
+            raise InputError(f"{kind.__name__} has no field {shown(name)}")
     try:
         return kind(**read)
     except TypeError as error:
-        raise InputError(f"{str(values)[:60]!r} is no {kind.__name__}: {error}") from None
+        raise InputError(f"{shown(values)} is no {kind.__name__}: {error}") from None
 
 
 def _value_from_json(hint: Any, value: Any) -> Any:

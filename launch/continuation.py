@@ -18,7 +18,7 @@ from nas_with_rl.launch.configuration import difference
 from nas_with_rl.launch.named_modules import naming_flags
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 Description = dict[str, Any]  # what `experiment.json` says of a run
 
@@ -192,5 +192,5 @@ def _changes(stored: Description) -> list[dict[str, Any]]:
     if not isinstance(changes, list) or not all(
         isinstance(change, dict) and isinstance(change.get("after"), dict) for change in changes
     ):
-        raise InputError(f"{EXPERIMENT_FILE}: changes is {str(changes)[:60]!r}, no list of changes")
+        raise InputError(f"{EXPERIMENT_FILE}: changes is {shown(changes)}, no list of changes")
     return changes

@@ -16,7 +16,7 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.measurements import Failure, Measurement, result_of
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +93,9 @@ class InProcess:
         except ChildFailure as failure:
             return Failure(failure.reason, str(failure))
         except SystemExit as left:  # which would end this program as if all were well
-            raise RuntimeError(f"evaluate called sys.exit({left.code!r})") from left
+            name = getattr(self._function, "__name__", "")
+            title = f"{self._function.__module__}:{name}" if name else "evaluate"
+            raise RuntimeError(f"{title} called sys.exit({left.code!r})") from left
 
     def _called(self, architecture: Architecture, seed: int) -> object:
         if self._seed_by_name:
@@ -114,12 +116,12 @@ class InProcess:
             raise
 
 
-def line_of(error: Exception) -> str:
-    """Return the line that a failure's message begins with where its traceback follows."""
-    return " ".join(f"{type(error).__name__}: {message_of(error)}".split())
+def line_of(error: BaseException) -> str:
+    """Return the line that says what was raised, and may stand before a traceback."""
+    return shortened(f"{type(error).__name__}: {message_of(error)}", MOST_SHOWN)
 
 
-def message_of(error: Exception) -> str:
+def message_of(error: BaseException) -> str:
     """Return an exception's message; its type where it cannot say one."""
     try:
         return str(error)
@@ -157,7 +159,7 @@ class CrashLimit:
                 crashed = isinstance(result, Failure) and result.reason == "crashed"
                 in_a_row = in_a_row + 1 if crashed else 0
                 if isinstance(result, Failure) and in_a_row >= MOST_CRASHES_IN_A_ROW:
-                    last = result.message.partition("\n")[0][:MOST_SHOWN]
+                    last = shortened(result.message.partition("\n")[0], MOST_SHOWN)
                     raise InputError(
                         f"{in_a_row} children in a row have crashed, the last with: {last}; the "
                         "set-up seems to be broken: mend it, then resume the run"

@@ -81,7 +81,7 @@ class TaskSubject:
 
     def __init__(self, name: str, overrides: Sequence[str]):
         """Raise InputError where there is no such task."""
-        if not isinstance(name, str) or name not in TASKS:
+        if name not in TASKS:
             raise InputError(f"task is {shown(name)}: no such task; there are {', '.join(TASKS)}")
         self.task: Task = TASKS[name]
         self.name = name

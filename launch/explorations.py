@@ -136,7 +136,7 @@ def subject_of(request: ExploreRequest) -> Subject:
     if request.task is not None:
         return TaskSubject(request.task, request.settings)
     assert request.text is not None
-    return TextSubject(str(request.text), request.settings)  # in Python it may be a Path
+    return TextSubject(request.text, request.settings)
 
 
 def default_workdir(subject: Subject) -> str:

@@ -50,7 +50,7 @@ from nas_with_rl.launch.training_workdir import (
     write_result,
 )
 from nas_with_rl.launch.workdir import MODEL_FILE, Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened
 
 __all__ = ["FinalResult", "FinalTraining", "train"]
 
@@ -122,12 +122,8 @@ def _check_model(place: Workdir, trainee: Trainee) -> None:
     if place.model.exists():
         found, wanted = describe_model(place.model), trainee.saved(0, 0.0)
         if (found.kind, found.architecture) != (wanted.kind, wanted.architecture):
-            text = _shortened(found.architecture)
+            text = shortened(found.architecture)
             raise InputError(f"{place.model} is a model of another architecture: {text}")
-
-
-def _shortened(text: str, limit: int = 60) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 class _Run:

@@ -27,7 +27,7 @@ from nas_with_rl.launch.training_runs import FAILED_STATUS, module_command
 from nas_with_rl.launch.training_workdir import FinalResult, figure, read_result
 from nas_with_rl.launch.trials import TrialStore
 from nas_with_rl.launch.workdir import FINAL, GRID_SEARCH, POINTS, Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 NUM_BEST = 3
 
@@ -113,7 +113,7 @@ def opened(request: Request) -> Iterator[tuple[GridSearch, Path]]:
         if request.resume:
             _check_resumed(request)
             description = place.resume()
-            _named(request, _grid(description).get("experiment"), request.workdir)
+            _named(request, description.get("grid", {}).get("experiment"), request.workdir)
             grid = _stored(description, place)
             if request.data_dir:
                 grid = dataclasses.replace(grid, data_dir=request.data_dir)
@@ -140,14 +140,9 @@ def _named(request: Request, stored: object, workdir: str, *, flag: str = "--wor
     check_named(naming_flags(None if request.experiment else stored), workdir, flag=flag)
     if request.experiment not in (None, stored):
         raise InputError(
-            f"--experiment={request.experiment}: {flag}={workdir} is of {str(stored)[:60]!r}"
+            f"--experiment={request.experiment}: {flag}={workdir} is of {shown(stored)}"
         )
     return str(stored)
-
-
-def _grid(description: dict[str, Any]) -> dict[str, Any]:
-    found = description.get("grid")
-    return found if isinstance(found, dict) else {}
 
 
 def _check_resumed(request: Request) -> None:

@@ -1,4 +1,7 @@
-"""A role's sign of life, and its end with its supervisor: what a role of a cluster calls."""
+"""A role's sign of life, and a process's end with the one that has started it.
+
+Roles of a cluster call the first for their supervisor, and child processes too the second.
+"""
 
 from __future__ import annotations
 

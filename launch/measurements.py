@@ -15,11 +15,10 @@ from typing import Any
 
 from nas_with_rl.child_models.failures import FAILURE_REASONS, FailureReason
 from nas_with_rl.launch.trials import Metrics
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 MOST_CHARACTERS = 10_000  # of a failure's message
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but for tabs and ends of lines
-MOST_SHOWN = 60  # characters of a value in a message
 _MOST_PARAMETERS = 2**63 - 1  # an integer of SQLite
 
 
@@ -144,7 +143,7 @@ def _metric_number(name: str, value: object, where: str) -> int | float:
     number = _number(value)
     if number is None:
         raise InputError(
-            f"the metric {_cut(repr(name))} that evaluate returned is {where}{_shown(value)}; a "
+            f"the metric {shown(name)} that evaluate returned is {where}{_shown(value)}; a "
             "metric is a number, or a sequence of numbers, one per epoch"
         )
     return number
@@ -187,10 +186,8 @@ def _number(value: Any) -> int | float | None:
     if isinstance(value, int | float):
         return _in_range(int(value) if isinstance(value, int) else float(value))
     shape = getattr(value, "shape", None)
-    is_time = getattr(getattr(value, "dtype", None), "kind", "") in (
-        "m",
-        "M",
-    )  # its item may be int
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    is_time = kind in ("m", "M")  # whose item may be an integer
     try:
         if is_time or (shape is not None and math.prod(shape) != 1):
             return None
@@ -235,15 +232,6 @@ def _advice(returned: Any) -> str:
 
 def _shown(value: object) -> str:
     """Return a value with its type, in a line that is cut short."""
-    if value is None or isinstance(value, bool | float):
-        return repr(value)
-    try:
-        text = repr(value)
-    except Exception:  # of a class of one's own, or an integer of thousands of digits
-        return f"of type {type(value).__name__}"
-    return f"{_cut(text)}, of type {type(value).__name__}"
-
-
-def _cut(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 4]} ..."
+    text, kind = shown(value), f"of type {type(value).__name__}"
+    is_told = value is None or isinstance(value, bool | float) or text.endswith(kind)
+    return text if is_told else f"{text}, {kind}"

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nas_with_rl.controller.searcher import Update
+from nas_with_rl.launch.evaluation import line_of
 from nas_with_rl.launch.search_loop import Observer
 from nas_with_rl.launch.trials import Trial, TrialStore
-
-MOST_SHOWN = 200  # characters of an error in a warning
 
 
 class ClosingObserver(Observer, Protocol):
@@ -31,9 +30,9 @@ def attempt(what: str, action: Callable[[], object]) -> bool:
     try:
         action()
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:MOST_SHOWN]
         with contextlib.suppress(OSError, ValueError):  # there may be nobody to tell
-            print(f"warning: left out {what}, which failed: {said}", file=sys.stderr, flush=True)
+            said = f"warning: left out {what}, which failed: {line_of(error)}"
+            print(said, file=sys.stderr, flush=True)
         return False
     return True
 

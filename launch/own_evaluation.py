@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluation import Evaluation, InProcess
+from nas_with_rl.launch.evaluation import Evaluation, InProcess, line_of
 from nas_with_rl.launch.measurements import Failure, Measurement
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
@@ -95,24 +95,13 @@ def check_function(child: OwnEvaluation) -> dict[str, Any]:
 
 
 def imported_function(child: OwnEvaluation) -> Callable[..., Any]:
-    """Return the function; InputError where its module or the function is missing.
-
-    Where it calls `sys.exit` it raises RuntimeError, as that would end a search without a word.
-    """
-    function = imported(child.function, flag=_FLAG)
+    """Return the function; InputError where its module or the function is missing."""
+    function: Callable[..., Any] = imported(child.function, flag=_FLAG)
     if not callable(function):
         raise InputError(
             f"{_FLAG}={child.function}: it is of type {type(function).__name__}, no function"
         )
-
-    @functools.wraps(function)
-    def called(*arguments: Any, **named: Any) -> Any:
-        try:
-            return function(*arguments, **named)
-        except SystemExit as error:
-            raise RuntimeError(f"{child.function} called sys.exit({error.code!r})") from error
-
-    return called
+    return function
 
 
 def check_name(text: str, *, flag: str) -> None:
@@ -152,7 +141,7 @@ def _importing(text: str, flag: str) -> Iterator[None]:
     except InputError as error:
         raise InputError(f"{flag}={text}: {error}") from error
     except (Exception, SystemExit) as error:
-        raised = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raised = line_of(error)
         if not isinstance(error, SyntaxError):  # which says where
             frame = traceback.extract_tb(error.__traceback__)[-1]
             raised += f" ({frame.filename}, line {frame.lineno})"

@@ -67,47 +67,30 @@ def completed(request: Request) -> Request:
             "has your function"
         )
     check_named(_left_out(request, stored), request.workdir)
-    location = stored.get("location")
-    location = location if isinstance(location, dict) else {}
+    location = stored.get("location", {})
     try:
-        return _checked(
-            dataclasses.replace(
-                request,
-                experiment=request.experiment or stored["experiment"],
-                data_dir=request.data_dir or location.get("data_dir"),
-                num_samples=request.num_samples or stored["search"]["num_samples"],
-                seed=stored["seed"] if request.seed is None else request.seed,
-                overrides=request.overrides or tuple(stored.get("overrides", ())),
-                evaluate=request.evaluate or stored.get("evaluate"),
-                plan=request.plan or _plan(stored, location),
-            )
+        return dataclasses.replace(
+            request,
+            experiment=request.experiment or stored["experiment"],
+            data_dir=request.data_dir or location.get("data_dir"),
+            num_samples=request.num_samples or stored["search"]["num_samples"],
+            seed=stored["seed"] if request.seed is None else request.seed,
+            overrides=request.overrides or tuple(stored.get("overrides", ())),
+            evaluate=request.evaluate or stored.get("evaluate"),
+            plan=request.plan or _plan(stored, location),
         )
-    except (KeyError, TypeError):
+    except KeyError:
         raise InputError(
             f"--workdir={request.workdir} is not a run of a named experiment"
         ) from None
 
 
-def _checked(request: Request) -> Request:
-    """Return a completed request; TypeError where a value that was stored is of another type."""
-    texts = (request.experiment, request.data_dir, request.evaluate, request.plan)
-    numbers = (request.num_samples, request.seed)
-    if not (
-        all(isinstance(value, str | None) for value in texts)
-        and all(type(value) is int for value in numbers)
-        and all(isinstance(value, str) for value in request.overrides)
-    ):
-        raise TypeError(f"{request} has a value of another type")
-    return request
-
-
 def _left_out(request: Request, stored: dict[str, Any]) -> tuple[str, ...]:
     """Return the flags that the run has, name modules, and are not given."""
-    overrides = stored.get("overrides")
     return naming_flags(
         None if request.experiment else stored.get("experiment"),
         evaluate=None if request.evaluate else stored.get("evaluate"),
-        overrides=overrides if isinstance(overrides, list) and not request.overrides else (),
+        overrides=() if request.overrides else stored.get("overrides", ()),
     )
 
 

@@ -32,7 +32,6 @@ from nas_with_rl.search_spaces.space import MAX_DEPTH, SearchSpace
 MAX_SAMPLES = 10**9
 # Architectures of an update, and under way on a cluster; a controller's batch has them at once.
 MAX_TOGETHER = 100_000
-
 MOST_NOTES = 10  # of updates, that a search says
 
 
@@ -304,7 +303,7 @@ class _Progress:
         if self._num_notes <= MOST_NOTES:
             logging.warning(note)
         if self._num_notes == MOST_NOTES:
-            logging.warning("of further rewards that are far from all others nothing is said")
+            logging.warning("of further updates of this kind nothing is said")
 
     def _all_sampled(self) -> bool:
         return self._num_sampled >= self._search.config.num_samples

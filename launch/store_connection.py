@@ -105,7 +105,7 @@ class StoreConnection:
     def write(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
         """Make a change in one transaction: all of it or nothing. It may be tried several times."""
         if self.read_only:
-            raise storage_error(errno.EACCES, self.path) from None
+            raise storage_error(errno.EACCES, self.path)
         with self._explained():
             result = self._patiently(lambda: self._transaction(change))
             if self.path is not None and _size(_beside(self.path, "-wal")) > WAL_BYTES:

@@ -18,7 +18,7 @@ from nas_with_rl.child_models.rewards import LAST_EPOCHS
 from nas_with_rl.launch.configuration import difference
 from nas_with_rl.launch.trials import Trial, TrialStore
 from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 TOP = (1, 5, 15)  # k
 INTERVAL = 400  # models between two points, as in the paper
@@ -106,8 +106,8 @@ def _value(trial: Trial, workdir: Path) -> float | None:
             values: list[Any] = measured if isinstance(measured, list) else [measured]
             if not values or not all(type(value) in (int, float) for value in values):
                 raise InputError(
-                    f"{workdir}: the {name} of trial {trial.number} is {measured!r}, which are no "
-                    "numbers"
+                    f"{workdir}: the {name} of trial {trial.number} is {shown(measured)}, which "
+                    "are no numbers"
                 )
             accuracy = name == "validation_accuracy"
             return 100 * (1 - max(values[-LAST_EPOCHS:])) if accuracy else values[-1]

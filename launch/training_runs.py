@@ -107,10 +107,9 @@ def _completed(request: Request) -> Request:
     if not request.workdir:
         raise InputError("--resume needs --workdir, the training to continue")
     stored = read_training(Workdir(request.workdir))
-    overrides = stored.get("overrides")
     left_out = naming_flags(
         None if request.experiment else stored.get("experiment"),
-        overrides=overrides if isinstance(overrides, list) and not request.overrides else (),
+        overrides=() if request.overrides else stored.get("overrides", ()),
     )
     check_named(left_out, request.workdir)
     try:
@@ -122,7 +121,7 @@ def _completed(request: Request) -> Request:
             seed=stored["seed"] if request.seed is None else request.seed,
             overrides=request.overrides or tuple(stored["overrides"]),
         )
-    except (KeyError, TypeError):
+    except KeyError:
         raise InputError(
             f"--workdir={request.workdir} is not a training of a named experiment"
         ) from None

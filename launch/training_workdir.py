@@ -4,45 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from nas_with_rl.launch.configuration import difference
-from nas_with_rl.launch.stored_values import COUNT, NUMBER, TEXT, Kind, check_values, one_of
 from nas_with_rl.launch.workdir import Workdir, read_object, write_object
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 KIND = "training"  # of run, as `experiment.json` says
 
 Metric = Literal["accuracy", "perplexity", "bits_per_character"]
 Status = Literal["training", "finished", "failed"]
-
-
-_RESULT: Mapping[str, Kind] = MappingProxyType(
-    {
-        "experiment": TEXT,
-        "architecture": TEXT,
-        "named": TEXT.or_none(),
-        "metric": one_of(get_args(Metric)),
-        "epochs": COUNT,
-        "device": TEXT,
-        "num_parameters": COUNT,
-        "multiply_adds": COUNT,
-        "units": COUNT.or_none(),
-        "status": one_of(get_args(Status)),
-        "seconds_per_epoch": NUMBER.or_none(),
-        "train_loss": NUMBER.several(),
-        "validation": NUMBER.several(),
-        "best_epoch": COUNT.or_none(),
-        "best_validation": NUMBER.or_none(),
-        "test": NUMBER.or_none(),
-        "test_looks": COUNT,
-        "test_looked_at": TEXT.or_none(),
-        "failure": TEXT.or_none(),
-    }
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +65,12 @@ class FinalResult:
     test_looked_at: str | None = None
     failure: str | None = None
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        counts = ("epochs", "num_parameters", "multiply_adds", "units", "best_epoch", "test_looks")
+        known = [name for name in counts if getattr(self, name) is not None]
+        check_range(self, known, least=0, most=math.inf)
+
     @property
     def title(self) -> str:
         """The name, or the text of an architecture without one."""
@@ -122,16 +103,13 @@ def read_result(workdir: str | Path) -> FinalResult | None:
     path = Workdir(workdir).result
     if not path.exists():
         return None
-    values = read_object(path)
-    check_values(values, _RESULT, path=path)
+    values = {"train_loss": None, "validation": None, **read_object(path)}  # None is refused
     try:
-        for name in ("train_loss", "validation"):
-            values[name] = tuple(values[name])
         result = FinalResult(**values)
-    except KeyError as error:
-        raise InputError(f"{path} cannot be read: it has no {error}") from None
     except TypeError as error:  # names what is missing or unknown
         raise InputError(f"{path} cannot be read: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     if (result.best_epoch is None) != (result.best_validation is None):
         raise InputError(f"{path} has one of best_epoch and best_validation, not both")
     return result

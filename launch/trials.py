@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from nas_with_rl.launch.store_connection import StoreConnection, can_write, damage
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 Status = Literal["running", "completed", "failed"]
 Metrics = Mapping[str, float | Sequence[float]]
@@ -90,8 +90,6 @@ _INDICES = {
     "by_reward": "status, reward",
     "by_failure": "failure",
 }
-
-
 _NUM_MISSING = "SELECT COALESCE(MAX(number) + 1, 0) - COUNT(*) FROM trials"
 
 
@@ -340,9 +338,7 @@ def _is_of_column(name: str, value: object) -> bool:
 
 
 def _wrong(path: Path | None, values: Mapping[str, object], name: str) -> str:
-    shown = repr(values[name])
-    shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
     return (
-        f"{path}: the {name} of trial {values['number']} is {shown}, which a search does not store"
-        "; restore the file from a copy, or start again with another --workdir"
+        f"{path}: the {name} of trial {values['number']} is {shown(values[name])}, which a search "
+        "does not store; restore the file from a copy, or start again with another --workdir"
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nas_with_rl.launch.storage_errors import KINDS, storing
-from nas_with_rl.launch.stored_values import STORED, check_values
+from nas_with_rl.launch.stored_values import check_stored
 from nas_with_rl.search_spaces.errors import InputError
 
 EXPERIMENT_FILE = "experiment.json"
@@ -101,7 +101,7 @@ class Workdir:
         if not self.is_begun():
             raise InputError(f"{self._flag}={self.path} holds no run: no {EXPERIMENT_FILE}")
         values = read_object(self.path / EXPERIMENT_FILE)
-        check_values(values, STORED, path=self.path / EXPERIMENT_FILE)
+        check_stored(values, path=self.path / EXPERIMENT_FILE)
         return values
 
     def write(self, description: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ _WORDS = {
     str: "a text",
     bool: "True or False",
     type(None): "None",
+    dict: "an object",
     os.PathLike: "a path",
 }
 
@@ -68,12 +69,11 @@ def check_number(value: float, title: str, *, least: float, most: float) -> None
 
 
 def checked(value: object, kind: Any, title: str) -> Any:
-    """Return a value as one of a type: int, float, bool, str, a Literal, a class, and tuples,
-    unions and None of these.
+    """Return a value as one of a type.
 
     Args:
       value: anything.
-      kind: the type, as a type hint says it.
+      kind: int, float, bool, str, a Literal, a class; or a tuple or a union of these and None.
       title: what the value is, for the message.
 
     Raises:

@@ -1,12 +1,13 @@
 """Tests that pytest runs."""
 
-def pytest_tests(name, deps, size = "medium"):
+def pytest_tests(name, deps, size = "medium", folders = []):
     """Declares NAME_TEST for every *_test.py of a folder, and the suite NAME of them all.
 
     Args:
       name: the folder under tests/.
       deps: what the tests import.
       size: Bazel's test size.
+      folders: further ones under tests/ whose files the tests use.
     """
     tests = []
     for path in native.glob([name + "/*_test.py"]):
@@ -18,7 +19,11 @@ def pytest_tests(name, deps, size = "medium"):
             srcs = ["bazel_main.py", path],
             args = ["$(location %s)" % path],
             data = native.glob(
-                ["conftest.py"] + [name + end for end in ("/*.json", "/*.py", "/*/*.py", "/*.txt")],
+                ["conftest.py"] + [
+                    folder + end
+                    for folder in [name] + folders
+                    for end in ("/*.json", "/*.py", "/*/*.py", "/*.txt")
+                ],
             ),
             main = "bazel_main.py",
             python_version = "PY3",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from nas_with_rl.launch.child_processes import ChildProcesses, Limits, Work
-from nas_with_rl.launch.evaluation import Evaluation, Failure
+from nas_with_rl.launch.evaluation import Evaluation
+from nas_with_rl.launch.measurements import Failure
 from nas_with_rl.search_spaces.architecture import parse_architecture
 
 

@@ -128,7 +128,7 @@ def meet_faults(cluster, small_disk):
         fill(small_disk)
         seen["full"] = (cluster.wait(), cluster.said()[before:])
         (small_disk / FILLER).unlink()
-        cluster.start("--resume")
+        cluster.start(SEARCH[0], "--resume")
     seen["status"] = cluster.wait()
     return seen
 

@@ -60,10 +60,11 @@ class Forked:
             os.dup2(output, descriptor)
         from nas_with_rl.launch.experiment_runs import Request, run_experiment
 
-        request = Request(workdir=str(self.workdir), resume=True)
+        experiment = f"fault_toys:{self.kind}"
+        request = Request(experiment, str(self.workdir), resume=True)
         if not (self.workdir / "experiment.json").exists():
             request = Request(
-                f"fault_toys:{self.kind}",
+                experiment,
                 str(self.workdir),
                 seed=self.seed,
                 overrides=self._overrides,

@@ -150,7 +150,7 @@ class Faults:
             for path in workdir.glob("*.*"):
                 path.chmod(0o444)
             store = TrialStore(workdir / "trials.sqlite")
-            print(len(store), store.best()[0].reward)
+            print(len(store), store.best_reward())
             os._exit(0)
 
         workdir, output = self._whole["OWN"], self._folder / "reading.txt"

@@ -34,15 +34,21 @@ SHRINK_SECONDS = 10.0  # for a smaller input with the same failure
 CURRENT, COUNTS = "current.pickle", "counts.jsonl"
 
 
-def subjects(folder: Path, names: list[str]) -> list[Subject]:
-    """Prepare the subjects of these names, or all."""
+def subject_classes() -> list[Any]:
+    """Return the class of every subject, which prepares it in a folder."""
     import file_subjects
     import python_subjects
+    import search_subjects
     import text_subjects
 
-    every = (text_subjects, python_subjects, file_subjects)
+    every = (text_subjects, python_subjects, search_subjects, file_subjects)
+    return [subject for module in every for subject in module.SUBJECTS]
+
+
+def subjects(folder: Path, names: list[str]) -> list[Subject]:
+    """Prepare the subjects of these names, or all."""
     found: list[Subject] = []
-    for number, subject in enumerate(each for module in every for each in module.SUBJECTS):
+    for number, subject in enumerate(subject_classes()):
         if not names or subject.name in names:
             place = folder / str(number)
             place.mkdir(parents=True)

@@ -215,7 +215,7 @@ def test_overrides_of_a_texts_batches_stay_and_the_rest_is_made_for_the_text(tmp
         ({"text": "/dev/zero"}, "/dev/zero is no file but a device, a pipe or a socket"),
         ({"text": "counter"}, "text is 'counter': a file of that name is './counter'"),
         ({"task": "counter", "cells": ("lsmt",)}, "cell 'lsmt': no such cell"),
-        ({"task": "counter", "cells": "lstm"}, "cells is 'lstm', not several texts"),
+        ({"task": "counter", "cells": "lstm"}, "cells is 'lstm', not a tuple of"),
         ({"task": "counter", "cells": ()}, "no cell is named"),
         ({"task": "counter", "overrides": ("data.source=ptb",)}, "data.source is not overridden"),
         ({"task": "counter", "overrides": ("child.unit=3",)}, "no field 'unit'"),

@@ -178,7 +178,7 @@ class History:
         (np.float32, "of type type"),
         (len, "of type builtin_function"),
         ((x for x in [0.5]), "of type generator"),
-        (Unshowable(), "evaluate returned of type Unshowable"),
+        (Unshowable(), "evaluate returned a value of type Unshowable"),
         (Failure("diverged", "no"), "of type Failure"),
         (("0.5", {}), "the reward that evaluate returned is '0.5', of type str, not a number"),
         (Measurement("0.5"), "the reward that evaluate returned is '0.5'"),

@@ -246,7 +246,7 @@ def test_the_points_of_a_grid_search_are_left_out(runs):
         ("result.json", {"test_looks": 0}, "but test_looks is 0"),
         ("result.json", {"test_looks": None}, "test_looks is None, not an integer"),
         ("result.json", {"architecture": "3 3 - 4"}, "experiment.json has architecture"),
-        ("result.json", {"validation": 3}, "validation is 3, not a list"),
+        ("result.json", {"validation": 3}, "validation is 3, not a tuple"),
     ],
     ids=str,
 )

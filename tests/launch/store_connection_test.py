@@ -13,6 +13,7 @@ import time
 import pytest
 
 from nas_with_rl.launch import store_connection
+from nas_with_rl.launch.ranking import ranked
 from nas_with_rl.launch.storage_errors import StorageError
 from nas_with_rl.launch.trials import Trial, TrialStore
 from nas_with_rl.search_spaces.errors import InputError
@@ -45,7 +46,7 @@ def files(path):
 
 def read(path):
     with contextlib.closing(TrialStore(path, read_only=True)) as store:
-        return [trial.reward for trial in store.all()], store.best()[0].number
+        return [trial.reward for trial in store.all()], ranked(store.all())[0].trial.number
 
 
 @contextlib.contextmanager

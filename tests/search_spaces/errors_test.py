@@ -26,6 +26,7 @@ def test_short_values_are_shown_whole(value, text):
 def test_long_and_deep_values_are_cut():
     assert shortened("x" * 60) == "x" * 60
     assert shortened("x" * 5000) == "x" * 59 + "…"
+    assert shortened("x" + " " * 10**6) == "x…"
     assert shortened(" a\n b\0") == r"a b\x00"
     assert shown_path("y" * 5000) == "y" * (LONGEST_PATH - 1) + "…"
     deep = []
