@@ -279,6 +279,8 @@ def test_a_synchronous_cluster_searches_as_one_process_does(synchronous_runs, na
     assert found.keys() == expected.keys() and len(found) > 10
     for variable, value in expected.items():
         np.testing.assert_allclose(found[variable], value, atol=1e-6, err_msg=variable)
+    rewards = [state.pop("rewards") for state in (found_state, expected_state)]
+    assert rewards[0] == pytest.approx(rewards[1], abs=1e-6)
     assert found_state == pytest.approx(expected_state, abs=1e-6)
 
 
