@@ -147,7 +147,7 @@ def load_test_tokens(
       InputError: as in `load_corpus`, or the source has no test text.
     """
     if config.source != "ptb":
-        raise InputError(f"source is {config.source!r}, which has no test text; ptb has one")
+        raise InputError(f"source is {shown(config.source)}, which has no test text; ptb has one")
     return numbers_of(_ptb_tokens(_ptb_file("test", data_dir), config.unit), vocabulary)
 
 
