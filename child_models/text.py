@@ -147,7 +147,7 @@ def load_test_tokens(
       InputError: as in `load_corpus`, or the source has no test text.
     """
     if config.source != "ptb":
-        raise InputError(f"source is {config.source!r}, which has no test text; ptb has one")
+        raise InputError(f"source is {shown(config.source)}, which has no test text; ptb has one")
     return numbers_of(_ptb_tokens(_ptb_file("test", data_dir), config.unit), vocabulary)
 
 
@@ -226,7 +226,7 @@ def _check_variety(tokens: Iterable[str], unit: str) -> None:
     """Raise InputError unless the training text has two tokens to choose from."""
     different = sorted(set(tokens) - {END_OF_LINE, UNKNOWN})
     if len(different) < 2:
-        only = f" ({different[0]!r})" if different else ""
+        only = f" ({shown(different[0])})" if different else ""
         raise InputError(
             f"the training text has {len(different)} different {unit}s{only}, below the 2 that "
             "there have to be for anything to be predicted"

@@ -108,8 +108,8 @@ def check_evaluation(stored: Description, wanted: Description, workdir: str | Pa
         )
     if not is_own_evaluation(stored):
         raise InputError(
-            f"--workdir={workdir} holds a run of {stored.get('experiment')!r}, which no function "
-            f"of one's own evaluates: continue it with {_command(stored, workdir)}"
+            f"--workdir={workdir} holds a run of {shown(stored.get('experiment'))}, which no "
+            f"function of one's own evaluates: continue it with {_command(stored, workdir)}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from nas_with_rl.launch.storage_errors import KINDS, storing
 from nas_with_rl.launch.stored_values import check_stored
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown
 
 EXPERIMENT_FILE = "experiment.json"
 GRID_SEARCH = "grid_search"  # the kind of run, as `experiment.json` says; its trainings lie in
@@ -79,8 +79,8 @@ class Workdir:
         if self.is_begun():
             name = self.read().get("experiment")
             raise InputError(
-                f"{self._flag}={self.path} holds a run of {name!r}: continue it with --resume, "
-                "or name another directory"
+                f"{self._flag}={self.path} holds a run of {shown(name)}: continue it with "
+                "--resume, or name another directory"
             )
         outputs = (self.trials, self.checkpoints, self.tensorboard, self.comparison, self.report)
         for path in (*outputs, self.result, self.model):
@@ -149,7 +149,7 @@ def absolute_path(path: str | Path, flag: str = "--workdir") -> Path:
             raise ValueError("embedded null character")
         return Path(text).expanduser().absolute()
     except (TypeError, ValueError, AttributeError):
-        raise InputError(f"{flag}={path!r} is no path that can be written as text") from None
+        raise InputError(f"{flag}={shown(path)} is no path that can be written as text") from None
     except RuntimeError:
         raise InputError(f"{flag}={path}: there is no such user") from None
     except OSError as error:

@@ -283,12 +283,13 @@ class SearchSpace:
         parent = self.decision(parent_name) if known else None
         if not isinstance(parent, Choice):
             raise InputError(
-                f"choice {decision.name!r} depends on {parent_name!r}, which is no earlier choice"
+                f"choice {decision.name!r} depends on {shown(parent_name)}, which is no "
+                "earlier choice"
             )
         unknown = [value for value in values if value not in parent.options]
         if unknown or not values:
             raise InputError(
-                f"choice {decision.name!r} depends on {parent_name!r} being one of "
+                f"choice {decision.name!r} depends on {shown(parent_name)} being one of "
                 f"{shown(values)}, of which it has {shortened(', '.join(parent.texts))}"
             )
         tokens = frozenset(parent.options.index(value) for value in values)

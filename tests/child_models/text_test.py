@@ -247,6 +247,7 @@ def test_any_text_is_a_text_or_one_line(tmp_path, monkeypatch, source):
     ("text_of_file", "unit", "message"),
     [
         ("the <unk> the\nthe\n", "word", "has 1 different words ('the'), below the 2"),
+        ("x" * 1000, "word", f"has 1 different words ('{'x' * 58}…), below the 2"),
         ("<unk> <unk>\n", "word", "has 0 different words, below the 2"),
         ("aaaaaaaaaaaaaaa", "character", "has 1 different characters ('a'), below the 2"),
     ],

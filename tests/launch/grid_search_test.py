@@ -76,6 +76,7 @@ def test_the_best_of_a_search_are_those_of_the_highest_means(tmp_path):
             "experiment": "quickstart_conv",
             "seed": 0,
             "search": {},
+            "overrides": [],
             "location": {"data_dir": None},
         }
     )
