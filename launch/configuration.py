@@ -108,6 +108,12 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
             if found := difference(one.get(name), other.get(name), inner):
                 return found
         return None
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        found = (
+            difference(*pair, f"{path}[{index}]")
+            for index, pair in enumerate(zip(one, other, strict=True))
+        )
+        return next(filter(None, found), None)
     return None if one == other else f"{path}: {shown(one)} / {shown(other)}"
 
 

@@ -191,6 +191,9 @@ def _number(value: Any) -> int | float | None:
     try:
         if is_time or (shape is not None and math.prod(shape) != 1):
             return None
+        mask = getattr(value, "mask", False)  # NumPy's; a method of pandas's
+        if not callable(mask) and bool(mask):  # `item` would make it 0
+            return None
         for name in ("item", "numpy"):
             if callable(method := getattr(value, name, None)):
                 inner = method()
@@ -220,14 +223,21 @@ def _advice(returned: Any) -> str:
         return "; does it lack a return?"
     history = getattr(returned, "history", None)
     if isinstance(history, Mapping):  # Keras's, which has one list for each quantity
-        some = next((name for name in history if str(name).startswith("val_")), None)
-        name = some or next(iter(history), "val_accuracy")
-        return f", as in max(history.history[{name!r}]), history.history"
+        return f", as in {_best_of(history)}, history.history"
     if isinstance(returned, Mapping):
         return "; say which of these is the reward"
     if isinstance(returned, list | tuple) or bool(getattr(returned, "shape", ())):
         return "; say which of these is the reward, as in values[-1]"
     return ""
+
+
+def _best_of(history: Mapping[Any, Any]) -> str:
+    """Return what to maximise of Keras's quantities: the accuracy, or else minus the loss."""
+    names = sorted(map(str, history), key=lambda name: not name.startswith("val_"))
+    accuracy = next((name for name in names if "acc" in name), None)
+    if accuracy is None and (loss := next((name for name in names if "loss" in name), None)):
+        return f"-min(history.history[{loss!r}])"
+    return f"max(history.history[{accuracy or 'val_accuracy'!r}])"
 
 
 def _shown(value: object) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from nas_with_rl.launch.ranking import Ranked, ranked
 from nas_with_rl.launch.trials import Trial
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
+from nas_with_rl.search_spaces.errors import shortened
 from nas_with_rl.search_spaces.space import SearchSpace
 
 
@@ -55,8 +56,16 @@ class SearchResult:
         """
         best = ranked(self.trials)[:1]
         if not best:
-            raise ValueError(f"none of {len(self.trials)} trials was completed")
+            raise ValueError(
+                f"none of {len(self.trials)} trials was completed{self._last_failure()}"
+            )
         return finding(best[0], self.space)
+
+    def _last_failure(self) -> str:
+        failed = [trial for trial in self.trials if trial.status == "failed"]
+        if not failed:
+            return ""
+        return f"; the last failed: {failed[-1].failure}, {shortened(str(failed[-1].message), 200)}"
 
     def architecture(self, trial: Trial) -> Architecture:
         """Return a trial's architecture, read from its text."""

@@ -33,8 +33,10 @@ from nas_with_rl.search_spaces.errors import InputError
 LONGEST_WAIT_SECONDS = 30 * 60.0
 SAID_AFTER_SECONDS = 3.0  # of waiting
 SAID_EVERY_SECONDS = 60.0
-WAL_BYTES = 32 * 2**20  # of the log, which has 1 MiB unless another program keeps it from emptying
-_LOG_PAGES, _LOG_BYTES = 256, 2**20  # then it is written into the file; its size from then on
+WAL_BYTES = 32 * 2**20  # of the log, which has 4 MiB unless another program keeps it from emptying
+# Then it is written into the file. That waits for the disk: at 1 MiB a trial would take half as
+# long again.
+_LOG_PAGES, _LOG_BYTES = 1000, 4 * 2**20  # the latter is its size from then on
 _POLL_SECONDS = 0.1
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)

@@ -149,8 +149,8 @@ class Unshowable:
 class History:
     """What Keras's `fit` returns."""
 
-    def __init__(self):
-        self.history = {"loss": [2.0, 1.0], "val_accuracy": [0.25, 0.5]}
+    def __init__(self, *names):
+        self.history = {name: [0.25, 0.5] for name in names or ("loss", "val_accuracy")}
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,11 @@ class History:
         (np.array("a"), "of type ndarray"),
         (Scalar(0.5, (2,)), "of type Scalar"),
         (History(), r"max\(history.history\['val_accuracy'\]\), history.history"),
+        (History("loss"), r"as in -min\(history.history\['loss'\]\), history.history"),
+        (History("mae", "loss", "val_loss"), r"as in -min\(history.history\['val_loss'\]\)"),
+        (History("loss", "val_loss", "acc"), r"as in max\(history.history\['acc'\]\)"),
+        (np.ma.masked, "of type MaskedConstant"),
+        (np.ma.array([0.5], mask=[True]), "of type MaskedArray"),
         (float, "of type type"),
         (np.float32, "of type type"),
         (len, "of type builtin_function"),

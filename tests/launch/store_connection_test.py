@@ -287,7 +287,7 @@ def test_the_log_is_bounded_while_a_search_runs(path):
         for number in range(2, 600):
             store.add([running(number, "long " * 400)])
             largest = max(largest, path.with_name("trials.sqlite-wal").stat().st_size)
-    assert 2**20 < largest < 2 * 2**20
+    assert 2**20 < largest < 5 * 2**20
     assert [p.name for p in path.parent.iterdir()] == ["trials.sqlite"]
 
 
