@@ -13,4 +13,4 @@ def kill(run_script, folder, kills, seed):
 
 
 def test_kills_at_random_moments_change_nothing(run_script, tmp_path):
-    kill(run_script, tmp_path, kills=4, seed=7)
+    kill(run_script, tmp_path, kills=3, seed=7)
