@@ -9,7 +9,7 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 # Far above what learns, and what a machine's memory still holds.
-MAX_LAYERS, MAX_UNITS, MAX_SCALE = 10, 2_048, 1_000.0
+MAX_LAYERS, MAX_UNITS, MAX_SCALE, MAX_RATE = 10, 2_048, 1_000.0, 1_000.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,9 +55,10 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "controller")
-        if not 0 < self.learning_rate < math.inf:
+        if not 0 < self.learning_rate <= MAX_RATE:  # weights beyond float32 would say nothing
             raise InputError(
-                f"controller.learning_rate is {self.learning_rate}, not above 0 and finite"
+                f"controller.learning_rate is {self.learning_rate}, not above 0 and at most "
+                f"{MAX_RATE:,}"
             )
         if not 0 <= self.baseline_decay < 1:
             raise InputError(

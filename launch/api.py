@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
-from nas_with_rl.launch.configuration import as_json, from_json
+from nas_with_rl.launch.configuration import Config, as_json, from_json
 from nas_with_rl.launch.continuation import COMMAND, stored_search
 from nas_with_rl.launch.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.results import SearchResult
 from nas_with_rl.launch.runs import Run, execute, opened
 from nas_with_rl.launch.search_loop import MAX_SAMPLES, SearchConfig
-from nas_with_rl.launch.workdir import Workdir
-from nas_with_rl.search_spaces.errors import InputError, shortened, shown
+from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
 from nas_with_rl.search_spaces.space import Option, SearchSpace
 
@@ -141,21 +141,29 @@ def _completed(
     if options.resume:
         if workdir is None:
             raise InputError("options.resume needs a workdir, that of the run to continue")
-        stored = stored_search(Workdir(workdir))
+        place = Workdir(workdir)
+        stored = stored_search(place)
         stored_seed = stored.get("seed")
         search, controller = options.search, options.controller
         if usual == default.search.num_samples:
             usual = stored["search"].get("num_samples")
         if search == dataclasses.replace(default.search, num_samples=search.num_samples):
-            search = from_json(SearchConfig, stored["search"])
+            search = _stored(SearchConfig, stored["search"], place)
         if controller == default.controller:
-            controller = from_json(ReinforceConfig, stored["controller"])
+            controller = _stored(ReinforceConfig, stored["controller"], place)
         options = dataclasses.replace(options, search=search, controller=controller)
     return (
         usual if num_samples is None else num_samples,
         stored_seed if seed is None else seed,
         options,
     )
+
+
+def _stored(kind: type[Config], values: Any, place: Workdir) -> Config:
+    try:
+        return from_json(kind, values)
+    except InputError as error:  # of a value that was not given here
+        raise InputError(f"{shown_path(place.path / EXPERIMENT_FILE)}: {error}") from None
 
 
 def _checked_space(space: object) -> SearchSpace:

@@ -91,6 +91,24 @@ def test_ctrl_c_ends_early_and_resume_continues(tmp_path):
         nas.search(SPACE, evaluate, options=again)
 
 
+@pytest.mark.parametrize("name", ["lr=[0.1]", "run*", "back\\slash"])
+def test_a_workdir_whose_name_looks_like_a_pattern_is_resumed(tmp_path, name):
+    where = {"num_samples": 8, "workdir": tmp_path / name}
+    (tmp_path / "runs" / "checkpoints").mkdir(parents=True)  # which "run*" would mean too
+    nas.search(SPACE, score, options=options(), **where)
+    result = nas.search(SPACE, score, options=options(resume=True), **where | {"num_samples": 16})
+    assert len(result.trials) == 16
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / name, tmp_path / "runs"])
+
+
+def test_a_stored_setting_that_cannot_be_used_names_the_file(tmp_path):
+    nas.search(SPACE, score, num_samples=8, workdir=tmp_path / "run", options=options())
+    file = tmp_path / "run" / "experiment.json"
+    file.write_text(file.read_text().replace('"batch_size": 8', '"batch_size": 0'))
+    with pytest.raises(nas.InputError, match=r"experiment\.json: search\.batch_size is 0"):
+        nas.search(SPACE, score, workdir=tmp_path / "run", options=options(resume=True))
+
+
 @pytest.mark.parametrize("moment", ["tell", "mark_learned"])
 def test_ctrl_c_within_an_update_changes_nothing(tmp_path, monkeypatch, moment):
     """Whatever is interrupted: the same trials as a search never interrupted."""

@@ -97,6 +97,7 @@ def test_overrides_reach_every_depth_and_type():
         ("child.epochs=0", "epochs is 0"),
         ("space.activations=swish", "activations has 'swish'"),
         ("controller.learning_rate=nan", "learning_rate is nan"),
+        ("controller.learning_rate=1e38", "learning_rate is 1e+38"),
         ("controller.policy.num_units=0", "policy.num_units is 0"),
         ("search.failure_reward=nan", "search.failure_reward is nan"),
         ("num_compared=-1", "num_compared is -1"),
