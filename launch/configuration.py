@@ -108,7 +108,8 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
             if found := difference(one.get(name), other.get(name), inner):
                 return found
         return None
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+    lists = isinstance(one, list) and isinstance(other, list) and len(one) == len(other)
+    if lists and (repr(one), repr(other)) != (shown(one), shown(other)):  # too long to be shown
         found = (
             difference(*pair, f"{path}[{index}]")
             for index, pair in enumerate(zip(one, other, strict=True))

@@ -41,6 +41,7 @@ _POLL_SECONDS = 0.1
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 _OF_THE_MACHINE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, *_UNWRITABLE)
+_HEADER = b"SQLite format 3\0"  # of every file that is one
 _READ_AS_WAL = b"\x02"  # byte 19 of the file
 
 Result = TypeVar("Result")
@@ -73,6 +74,8 @@ class StoreConnection:
     def _opened(self) -> sqlite3.Connection:
         if self.path is None:
             return _connect(":memory:")
+        if not _is_database(self.path):  # SQLite takes what is shorter than a page for a new one
+            raise sqlite3.DatabaseError("file is not a database")
         if not self.read_only:
             connection = _connect(_uri(self.path, "mode=rwc"))
             # A killed process loses nothing that was committed; only a power cut could.
@@ -267,6 +270,15 @@ def _size(path: Path) -> int:
 
 def _has_content(path: Path) -> bool:
     return _size(path) > 0
+
+
+def _is_database(path: Path) -> bool:
+    """Say whether a file may be a database: SQLite's, empty, not there, or not to be read here."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HEADER)) in (b"", _HEADER)
+    except OSError:  # which SQLite tells
+        return True
 
 
 def _has_log(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from nas_with_rl.launch.configuration import difference
 from nas_with_rl.launch.workdir import Workdir, read_object, write_object
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 KIND = "training"  # of run, as `experiment.json` says
@@ -107,7 +107,7 @@ def read_result(workdir: str | Path) -> FinalResult | None:
     try:
         result = FinalResult(**values)
     except TypeError as error:  # names what is missing or unknown
-        raise InputError(f"{path} cannot be read: {error}") from None
+        raise InputError(f"{path} cannot be read: {shortened(str(error), 200)}") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     if (result.best_epoch is None) != (result.best_validation is None):

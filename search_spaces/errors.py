@@ -18,9 +18,9 @@ class InputError(ValueError):
 def shortened(text: str, limit: int = 60) -> str:
     """Return a text as one printable line of at most so many characters."""
     line = " ".join(text[: 10 * limit].split())  # a text may be a whole file
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
     whole = len(line) <= limit and len(text) <= 10 * limit
-    line = line if whole else line[: limit - 1] + "…"
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    return line if whole else line[: limit - 1] + "…"
 
 
 def shown(value: object, limit: int = 60) -> str:

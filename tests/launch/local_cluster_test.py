@@ -149,7 +149,7 @@ def test_what_cannot_be_resumed_is_refused(tmp_path):
         completed(Request(resume=True))
     with pytest.raises(InputError, match="holds no run"):
         completed(Request(workdir=str(tmp_path), resume=True))
-    write_object({"grid": 1}, tmp_path / "experiment.json")
+    write_object({"kind": "grid_search"}, tmp_path / "experiment.json")
     with pytest.raises(InputError, match="another kind of run, not a search"):
         completed(Request(workdir=str(tmp_path), resume=True))
 

@@ -68,7 +68,9 @@ def test_a_count_that_was_numpys_is_an_integer_again(tmp_path):
     assert [trial.num_parameters for trial in store.all()] == [300]
 
 
-@pytest.mark.parametrize("content", [b"no database at all, but long enough to be read as one" * 20])
+@pytest.mark.parametrize(
+    "content", [b"no database at all, but long enough to be read as one" * 20, b"S"]
+)
 def test_a_damaged_file_is_one_clear_line(tmp_path, content):
     path = tmp_path / "trials.sqlite"
     path.write_bytes(content)

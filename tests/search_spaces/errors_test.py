@@ -40,3 +40,8 @@ def test_long_and_deep_values_are_cut():
 @given(st.text())
 def test_any_text_is_one_printable_line(text):
     assert shortened(text).isprintable() and shown(text).isprintable()
+
+
+def test_what_cannot_be_printed_counts_as_it_is_written():
+    assert len(shortened("\U0003134b" * 100)) <= 60
+    assert len(shown("\ud7fc" * 100)) <= 60
