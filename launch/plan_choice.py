@@ -20,7 +20,7 @@ from nas_with_rl.launch.child_groups import ChildData, GroupWork, check_memory_o
 from nas_with_rl.launch.child_processes import ChildProcesses
 from nas_with_rl.launch.configuration import as_json
 from nas_with_rl.launch.plan_timing import CELLS_TRIED, TIMED_SEGMENTS, Timing
-from nas_with_rl.launch.plans import Plan, parse_plan
+from nas_with_rl.launch.plans import MAX_TOGETHER, Plan, parse_plan
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.launch.workdir import versions
 from nas_with_rl.search_spaces.errors import InputError
@@ -88,7 +88,7 @@ def choose_plan(
 
 def _candidates(batch_size: int, num_processes: int) -> list[Plan]:
     """One child at a time, a process's share of a batch at a time, and each child by itself."""
-    share = math.ceil(batch_size / num_processes)
+    share = min(math.ceil(batch_size / num_processes), MAX_TOGETHER)
     populations = [Plan("population", size, num_processes) for size in dict.fromkeys((1, share))]
     return [*populations, Plan("single", 1, num_processes)]
 

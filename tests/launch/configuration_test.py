@@ -248,5 +248,7 @@ def test_difference_names_the_field():
     )
     assert difference(as_json(QUICKSTART), as_json(other)) == "search.batch_size: 4 / 3"
     one, other = ({"names": ["a", name], "rest": 1} for name in ("b", "c"))
-    assert difference(one, other) == "names[1]: 'b' / 'c'"
+    assert difference(one, other) == "names: ['a', 'b'] / ['a', 'c']"
     assert difference(one, {"names": ["a"], "rest": 1}) == "names: ['a', 'b'] / ['a']"
+    long, other = ({"names": ["a" * 60, name]} for name in ("b", "c"))
+    assert difference(long, other) == "names[1]: 'b' / 'c'"
