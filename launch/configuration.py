@@ -110,11 +110,10 @@ def difference(one: Any, other: Any, path: str = "") -> str | None:
         return None
     lists = isinstance(one, list) and isinstance(other, list) and len(one) == len(other)
     if lists and (repr(one), repr(other)) != (shown(one), shown(other)):  # too long to be shown
-        found = (
-            difference(*pair, f"{path}[{index}]")
-            for index, pair in enumerate(zip(one, other, strict=True))
-        )
-        return next(filter(None, found), None)
+        for index, (there, here) in enumerate(zip(one, other, strict=True)):
+            if found := difference(there, here, f"{path}[{index}]"):
+                return found
+        return None
     return None if one == other else f"{path}: {shown(one)} / {shown(other)}"
 
 

@@ -31,7 +31,9 @@ LOOKED_AT = {
         "random_last": float(accuracies_of(random)[-100:].mean()),
         "own": [result.best.reward, str(result.best.architecture), str(wanted)],
         "own_statuses": sorted({trial.status for trial in result.trials}),
-        "failures": sorted({(trial.failure, trial.reward) for trial in failed}),
+        "failures": sorted({trial.failure for trial in failed}),
+        "failures_reward": max(trial.reward for trial in failed),
+        "least_reward": min(t.reward for t in result.trials if t.status == "completed"),
         "late_failures": [len(late), len(failed)],
         "resumed_as_if_never_stopped": same,
         "in_workdir": sorted(path.name for path in Path(workdir).glob("[!.]*")),
@@ -164,7 +166,8 @@ def test_the_own_space_is_solved_its_failures_are_named_and_its_run_resumed():
     reward, best, wanted = found["own"]
     assert (reward, best) == (1.0, wanted)
     assert found["own_statuses"] == ["completed", "failed"]
-    assert found["failures"] == [["out_of_memory", 0.0]]
+    assert found["failures"] == ["out_of_memory"]
+    assert found["failures_reward"] < found["least_reward"]
     late, failed = found["late_failures"]
     assert late < failed / 4
     assert found["resumed_as_if_never_stopped"] is True
