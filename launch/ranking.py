@@ -30,7 +30,7 @@ class Ranked:
     @property
     def reward(self) -> float:
         """The mean, rounded once: that of equal rewards is the reward."""
-        return statistics.mean(self.rewards)
+        return statistics.mean(self.rewards) if len(self.rewards) > 1 else self.rewards[0]
 
     @property
     def spread(self) -> float:
@@ -60,14 +60,16 @@ def ranked(trials: Iterable[Trial]) -> list[Ranked]:
 
 def best_so_far(trials: Iterable[Trial]) -> Iterator[tuple[Trial, float]]:
     """Yield each evaluation's trial with the best architecture's reward up to it."""
-    sums: dict[str, tuple[Fraction, int]] = {}
+    sums: dict[str, tuple[Fraction | float, int]] = {}  # exact: a float for one
     means: dict[str, float] = {}
     best: str | None = None
     for trial, reward in _evaluations(trials):
         text = trial.architecture
-        total, count = sums.get(text, (Fraction(), 0))
-        sums[text] = total + Fraction(reward), count + 1
-        mean = float((total + Fraction(reward)) / (count + 1))
+        total, count = sums.get(text, (reward, 0))
+        if count:
+            total = Fraction(total) + Fraction(reward)
+        sums[text] = total, count + 1
+        mean = float(total / (count + 1))
         fell = best == text and mean < means[text]
         means[text] = mean
         if fell:

@@ -65,6 +65,7 @@ class StoreConnection:
         """
         self.path = path = path.absolute() if path else None
         self.read_only = read_only
+        self._log = _beside(path, "-wal") if path else None  # asked for at every change
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         if path is not None and read_only and not path.exists():
             raise InputError(f"{path}: no such file")
@@ -113,7 +114,7 @@ class StoreConnection:
             raise storage_error(errno.EACCES, self.path)
         with self._explained():
             result = self._patiently(lambda: self._transaction(change))
-            if self.path is not None and _size(_beside(self.path, "-wal")) > WAL_BYTES:
+            if self._log is not None and _size(self._log) > WAL_BYTES:
                 self._patiently(self._emptied_log)
             return result
 

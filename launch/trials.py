@@ -83,6 +83,14 @@ _COLUMNS = {
     "ended": "REAL",
     "batch": "INTEGER NOT NULL",
 }
+# The types of a column's values, and whether there is one in each row: asked of every value read.
+_KINDS = {
+    name: ({"INTEGER": int, "REAL": float, "TEXT": str}[kind], bool(required))
+    for name, (kind, _, required) in (
+        (name, text.partition(" ")) for name, text in _COLUMNS.items()
+    )
+}
+_STATUSES = get_args(Status)
 _INDICES = {
     "by_architecture": "architecture, number",
     "by_batch": "batch, number",
@@ -327,14 +335,14 @@ def _wrong_rows() -> str:
 
 
 def _is_of_column(name: str, value: object) -> bool:
-    kind, _, required = _COLUMNS[name].partition(" ")
+    kind, required = _KINDS[name]
     if value is None:
         return not required
     if name == "status":
-        return value in get_args(Status)
-    if kind == "INTEGER":  # all of them count something
-        return isinstance(value, int) and value >= 0
-    return isinstance(value, float if kind == "REAL" else str)
+        return value in _STATUSES
+    if not isinstance(value, kind):
+        return False
+    return kind is not int or value >= 0  # type: ignore[operator]  # all of them count something
 
 
 def _wrong(path: Path | None, values: Mapping[str, object], name: str) -> str:
