@@ -18,7 +18,7 @@ from nas_with_rl.launch.configuration import difference
 from nas_with_rl.launch.named_modules import naming_flags
 from nas_with_rl.launch.search_loop import SearchConfig
 from nas_with_rl.launch.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown
 
 Description = dict[str, Any]  # what `experiment.json` says of a run
 
@@ -92,7 +92,7 @@ def check_same(stored: Description, wanted: Description, workdir: Path) -> None:
     if found := difference(there, here):
         raise InputError(
             f"--workdir={workdir} holds another run, it cannot be resumed as this one; "
-            f"there / here: {found}"
+            f"there / here: {shortened(found, 200)}"
         )
 
 

@@ -367,5 +367,10 @@ def _tell(search: Search, trials: Sequence[Trial]) -> Update:
 
 
 def _reward(trial: Trial) -> float:
-    assert trial.reward is not None, f"trial {trial.number} is learned from before it has a reward"
+    if trial.reward is None:
+        raise InputError(
+            f"trial {trial.number} was learned from, and the store of trials has no reward of it; "
+            "restore trials.sqlite from a copy, with the -wal and -shm files beside it, or start "
+            "again with another workdir"
+        )
     return trial.reward
