@@ -110,17 +110,24 @@ class Policy(keras.layers.Layer):
         self.w_curr = self._weight("w_curr", (units, units))
         self.v = self._weight("v", (units,))
         self.built = True
-        layers, jit = self._max_layers, config.jit_compile
-        noise = (spec(steps, BATCH), spec(layers, layers, BATCH))
-        self._sampled = CompiledFunction(
-            lambda encoded, choices, skips: self.walk(encoded, choices, skips, None, None),
-            (encoded_specs(space, max_depth), *noise),
-            jit_compile=jit,
-        )
-        self._scored = CompiledFunction(
-            lambda encoded, choices, skips: self.walk(encoded, None, None, choices, skips),
-            self.given_specs(),
-            jit_compile=jit,
+        self._sampled, self._scored = self._programs()
+
+    def _programs(self) -> tuple[CompiledFunction, CompiledFunction]:
+        """Return the walk as the two programs that draw from noise and that score what is given."""
+        space, *given = self.given_specs()
+        noise = [tf.TensorSpec(each.shape, tf.float32) for each in given]
+        jit = self.config.jit_compile
+        return (
+            CompiledFunction(
+                lambda encoded, choices, skips: self.walk(encoded, choices, skips, None, None),
+                (space, *noise),
+                jit_compile=jit,
+            ),
+            CompiledFunction(
+                lambda encoded, choices, skips: self.walk(encoded, None, None, choices, skips),
+                (space, *given),
+                jit_compile=jit,
+            ),
         )
 
     def given_specs(self) -> tuple[Any, ...]:
