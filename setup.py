@@ -2,9 +2,14 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 FOLDERS = ("child_models", "controller", "explorer", "launch", "search_spaces")
+ROOMS = {
+    f"nas_with_rl.{name}": name.replace(".", "/")
+    for folder in FOLDERS
+    for name in (folder, *(f"{folder}.{room}" for room in find_packages(folder)))
+}
 DATA = ["*.css", "*.html", "*.js", "*.json", "*.mjs"]  # the explorer's page, published figures
 
 TEST = [
@@ -35,11 +40,11 @@ setup(
     long_description_content_type="text/markdown",
     license_expression="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=["nas_with_rl", *(f"nas_with_rl.{folder}" for folder in FOLDERS)],
-    package_dir={f"nas_with_rl.{folder}": folder for folder in FOLDERS},
+    packages=["nas_with_rl", *ROOMS],
+    package_dir=ROOMS,
     package_data={
         "nas_with_rl": ["py.typed"],
-        **{f"nas_with_rl.{folder}": DATA for folder in FOLDERS},
+        **dict.fromkeys(ROOMS, DATA),
     },
     # Tested with each as old as its lower bound (`make test-oldest`, on Python 3.11), and on Python
     # 3.13 with the newest that there was, which the comments name. A new major version may break a

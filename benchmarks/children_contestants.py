@@ -17,7 +17,7 @@ from typing import Any
 
 from children_process import Assignment
 
-from nas_with_rl.launch import compilation
+from nas_with_rl.launch.host import compilation
 from nas_with_rl.search_spaces.errors import InputError
 
 HERE = Path(__file__).parent
@@ -85,7 +85,7 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
             group_size=size,
             any_cell=True,
             own=True,
-            needs="nas_with_rl.child_models.population",
+            needs="nas_with_rl.child_models.populations.population",
         )
         for size in (1, 4, 16)
     }

@@ -7,9 +7,9 @@ from children_rivals import corpus_of, own_training
 from children_task import SEED, Task
 
 from nas_with_rl.child_models.memory import release_child
-from nas_with_rl.child_models.population import Member
-from nas_with_rl.child_models.population import Population as Program
-from nas_with_rl.child_models.universal_cell import UniversalCell
+from nas_with_rl.child_models.populations.population import Member
+from nas_with_rl.child_models.populations.population import Population as Program
+from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
 release = release_child  # called after each group

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nas_with_rl.child_models.text import TextDataConfig, contiguous_batches, load_corpus
+from nas_with_rl.child_models.data.text import TextDataConfig, contiguous_batches, load_corpus
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCellSpace, cell_of
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.launch.records.trial_store import TrialStore
 
 RATES = (0.0006, 0.006)  # the paper's, and ten times as much
 LAST = 200

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 SAMPLE_SECONDS = 0.25  # between two looks at the processes
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MODULES = {
-    "nas_with_rl.launch.child_process": "child",
+    "nas_with_rl.launch.evaluators.child_process": "child",
     "nas_with_rl.launch.local_cluster": "supervisor",
     "nas_with_rl.launch.search": "search",
 }

@@ -18,7 +18,7 @@ from typing import Any
 from cluster_processes import resident_mib
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.tf_config import VARIABLE, parse_tf_config
+from nas_with_rl.launch.clusters.tf_config import VARIABLE, parse_tf_config
 
 EXPERIMENT, DEPTH, BATCH_SIZE = "cifar10", 20, 8  # section 4.1, at its largest
 DISPATCH_SECONDS, TRIALS, UPDATES = 15, 800, 20
@@ -27,18 +27,19 @@ DISPATCH_SECONDS, TRIALS, UPDATES = 15, 800, 20
 def main() -> None:
     """Connect, measure, print."""
     command_line.prepare_tensorflow()
-    from nas_with_rl.launch import cluster_children, cluster_roles, cluster_servers, experiments
+    from nas_with_rl.launch.clusters import chief_evaluator, roles, servers
+    from nas_with_rl.launch.experiments import catalogue
 
     cluster, _ = parse_tf_config(os.environ[VARIABLE])
-    cluster_servers.prepare_tensorflow()
-    present = cluster_servers.wait_for_servers(cluster, start_timeout=60)
+    servers.prepare_tensorflow()
+    present = servers.wait_for_servers(cluster, start_timeout=60)
     figures = {"num_workers": len(present.workers), "mib_before": resident_mib()}
     begun = time.perf_counter()
-    strategy, coordinator = cluster_roles.connected(present)
+    strategy, coordinator = roles.connected(present)
     figures["connect_seconds"] = time.perf_counter() - begun
-    children = cluster_children.ClusterChildren(coordinator, present.workers, {}, lost_seconds=60)
+    children = chief_evaluator.ClusterChildren(coordinator, present.workers, {}, lost_seconds=60)
     figures["mib_connected"] = resident_mib()
-    experiment = experiments.configured(EXPERIMENT, ())
+    experiment = catalogue.configured(EXPERIMENT, ())
     space = experiment.search_space().at_depth(DEPTH)
     figures |= _dispatched(children, space, len(present.workers))
     figures |= _updated(experiment, space, strategy)
@@ -84,7 +85,7 @@ class _Beginning:
 def _evaluations(space: Any, count: int) -> Iterator[Any]:
     import numpy as np
 
-    from nas_with_rl.launch.evaluation import Evaluation
+    from nas_with_rl.launch.evaluators.evaluation import Evaluation
     from nas_with_rl.search_spaces.architecture import random_architecture
 
     generator = np.random.default_rng(0)
@@ -132,9 +133,9 @@ def _searched(
     experiment: Any, space: Any, strategy: Any, children: Any, num_workers: int
 ) -> dict[str, float]:
     from nas_with_rl.controller.parameter_servers import SharedReinforce
-    from nas_with_rl.launch.checkpoints import Checkpoints
-    from nas_with_rl.launch.search_loop import Pace, Search, SearchConfig, run_search
-    from nas_with_rl.launch.trials import TrialStore
+    from nas_with_rl.launch.records.checkpoints import Checkpoints
+    from nas_with_rl.launch.records.trial_store import TrialStore
+    from nas_with_rl.launch.searches.loop import Pace, Search, SearchConfig, run_search
 
     config = SearchConfig(num_samples=TRIALS, batch_size=BATCH_SIZE, duplicates="evaluate")
     searcher = SharedReinforce(

@@ -16,7 +16,7 @@ from typing import Any
 from cluster_processes import resident_mib
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.tf_config import VARIABLE, Cluster, parse_tf_config
+from nas_with_rl.launch.clusters.tf_config import VARIABLE, Cluster, parse_tf_config
 
 
 class _Instant:
@@ -24,8 +24,8 @@ class _Instant:
 
     def answer(self, request: bytes) -> str:
         """Return a reply at once."""
-        from nas_with_rl.launch.cluster_messages import Reply
-        from nas_with_rl.launch.measurements import Measurement
+        from nas_with_rl.launch.clusters.messages import Reply
+        from nas_with_rl.launch.evaluators.measurements import Measurement
 
         now = time.time()
         reward = hash(request) % 1000 / 1000
@@ -37,13 +37,14 @@ def main() -> None:
     command_line.prepare_tensorflow()
     import tensorflow as tf
 
-    from nas_with_rl.launch import cluster_servers, cluster_worker
+    from nas_with_rl.launch.clusters import servers as cluster_servers
+    from nas_with_rl.launch.clusters import worker_service
 
     cluster, _ = parse_tf_config(os.environ[VARIABLE])
     threads = len(cluster.ps) + len(cluster.workers) + cluster_servers.THREADS
     tf.config.threading.set_inter_op_parallelism_threads(threads)  # with fewer they wait for ever
     # All workers of a process have one address, and so one server.
-    rpc = cluster_worker.start_rpc_server(cluster.workers[0], _Instant())
+    rpc = worker_service.start_rpc_server(cluster.workers[0], _Instant())
     try:
         servers = _started(cluster, threads, limit_gib=float(sys.argv[1]))
         print("ready", len(servers) - len(cluster.ps), flush=True)
@@ -56,7 +57,7 @@ def main() -> None:
 def _started(cluster: Cluster, threads: int, *, limit_gib: float) -> list[Any]:
     import tensorflow as tf
 
-    from nas_with_rl.launch import cluster_servers
+    from nas_with_rl.launch.clusters import servers as cluster_servers
 
     config = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=threads)
     spec = cluster_servers.cluster_spec(cluster)

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 
 from cluster_processes import HERE, resident_mib
 
-from nas_with_rl.launch import machine
-from nas_with_rl.launch.local_ports import LOOPBACK, LocalPorts
-from nas_with_rl.launch.tf_config import VARIABLE, Cluster, Task, as_tf_config
+from nas_with_rl.launch.clusters.tf_config import VARIABLE, Cluster, Task, as_tf_config
+from nas_with_rl.launch.host import resources
+from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
 
 NUM_PS = 20  # S of section 4.1
 LAST_SECONDS = 10  # for a process to leave after its input has ended
@@ -57,7 +57,7 @@ def simulate(num_workers: int, *, memory_share: float) -> Simulated:
     """Start so many workers, or fewer where memory ends, and measure their chief."""
     with LocalPorts(1 + NUM_PS + num_workers) as ports:
         cluster = _cluster(ports.numbers)
-        limit_gib = memory_share * machine.memory_gib()
+        limit_gib = memory_share * resources.memory_gib()
         with _process("servers", cluster, str(limit_gib)) as servers:
             count = int(_line(servers, "ready"))
             present = dataclasses.replace(cluster, workers=cluster.workers[:count])

@@ -39,14 +39,14 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from nas_with_rl.child_models import convnet_epochs
-from nas_with_rl.child_models.image_training import (
+from nas_with_rl.child_models.convnets import tf_epochs
+from nas_with_rl.child_models.convnets.training import (
     ImageTraining,
     evaluate_convnet,
     in_training,
     new_convnet,
 )
-from nas_with_rl.child_models.images import (
+from nas_with_rl.child_models.data.images import (
     Images,
     LabelledImages,
     central_crop,
@@ -54,8 +54,8 @@ from nas_with_rl.child_models.images import (
     whiten,
 )
 from nas_with_rl.child_models.memory import release_child
-from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.small_experiments import SMALL_EXPERIMENTS
+from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.experiments.small import SMALL_EXPERIMENTS
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -140,9 +140,7 @@ def pipelines(images: Images, config: ImageTraining) -> tuple[tf.data.Dataset, t
 
     def augmented(batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         seed = tf.random.uniform([2], maxval=2**31 - 1, dtype=tf.int32)
-        crops = convnet_epochs.augment(
-            whiten(batch), config.upsampled_size, flip=config.flip, seed=seed
-        )
+        crops = tf_epochs.augment(whiten(batch), config.upsampled_size, flip=config.flip, seed=seed)
         return crops, labels
 
     def central(batch: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -191,7 +189,7 @@ def stages(task: Task) -> dict[str, float]:
         tracing.append(now() - start)
         return function
 
-    trace, convnet_epochs._traced = convnet_epochs._traced, traced
+    trace, tf_epochs._traced = tf_epochs._traced, traced
     moments = [now()]
     try:
         model = new_convnet(task.convnet, task.images, task.config, seed=task.seed)
@@ -207,7 +205,7 @@ def stages(task: Task) -> dict[str, float]:
         release_child()
         moments.append(now())
     finally:
-        convnet_epochs._traced = trace
+        tf_epochs._traced = trace
     build, begin, train, validate, *later, release = np.diff(moments)
     epoch, validation = statistics.mean(later[::2]), statistics.mean(later[1::2])
     return {

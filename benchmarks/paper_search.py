@@ -17,12 +17,12 @@ import json
 import sys
 from pathlib import Path
 
-from nas_with_rl.child_models.language_model_size import (
+from nas_with_rl.child_models.language_models.size import (
     LanguageModelSize,
     num_parameters,
     units_for,
 )
-from nas_with_rl.child_models.universal_cell import UniversalCell
+from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 
 # Zoph & Le (2016), section 4.2: 15,000 cells, 35 epochs each, models of about 20M parameters.
 CELLS, EPOCHS, WORDS, PARAMETERS = 15_000, 35, 929_589, 20_000_000

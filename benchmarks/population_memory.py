@@ -3,7 +3,7 @@
     python benchmarks/population_memory.py     # 3 minutes on 2 cores
 
 Trains two steps of random base-8 cells in fresh processes, one for each C, and fits a line. Prints
-it beside what `child_models.population_memory` foretells, which has to lie above and within a
+it beside what `child_models.populations.memory` foretells, which has to lie above and within a
 quarter.
 """
 
@@ -17,9 +17,9 @@ import sys
 
 import numpy as np
 
-from nas_with_rl.child_models.language_model_training import LanguageModelTraining
-from nas_with_rl.child_models.population_memory import PROCESS_BYTES, child_bytes
-from nas_with_rl.child_models.text import Corpus
+from nas_with_rl.child_models.data.text import Corpus
+from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.child_models.populations.memory import PROCESS_BYTES, child_bytes
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace, cell_of
 
@@ -36,8 +36,8 @@ def training(units: int) -> LanguageModelTraining:
 
 def peak_mib(units: int, vocabulary: int, num_children: int) -> float:
     """Train two steps in this process and return its largest resident memory."""
-    from nas_with_rl.child_models.population import Member, Population
-    from nas_with_rl.child_models.universal_cell import UniversalCell
+    from nas_with_rl.child_models.populations.population import Member, Population
+    from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, vocabulary, 32 * (2 * 35 + 1)).astype(np.int32)

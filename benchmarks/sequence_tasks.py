@@ -19,20 +19,20 @@ import time
 import numpy as np
 from absl import app, flags
 
+from nas_with_rl.child_models.cells.known_cells import Cell
+from nas_with_rl.child_models.data.sequences import TASKS, Task
+from nas_with_rl.child_models.data.text import Corpus, load_corpus
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.child_models.known_cells import Cell
-from nas_with_rl.child_models.language_model import LanguageModel
-from nas_with_rl.child_models.language_model_training import LanguageModelTraining, begin_training
+from nas_with_rl.child_models.language_models.model import LanguageModel
+from nas_with_rl.child_models.language_models.training import LanguageModelTraining, begin_training
 from nas_with_rl.child_models.memory import release_child
-from nas_with_rl.child_models.sequence_answers import Answers, answers
-from nas_with_rl.child_models.sequences import TASKS, Task
-from nas_with_rl.child_models.text import Corpus, load_corpus
-from nas_with_rl.child_models.tracing import trace
-from nas_with_rl.explorer.measurements import correlations, memory_of
-from nas_with_rl.launch.experiment import Experiment
-from nas_with_rl.launch.experiments import configured
-from nas_with_rl.launch.explored_cells import read_cell
-from nas_with_rl.launch.trainees import read_named
+from nas_with_rl.child_models.traces.answers import Answers, answers
+from nas_with_rl.child_models.traces.tracing import trace
+from nas_with_rl.explorer.findings.measurements import correlations, memory_of
+from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.explorations.cells import read_cell
+from nas_with_rl.launch.trainings.trainees import read_named
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, cell_of
 

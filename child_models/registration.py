@@ -19,13 +19,13 @@ from typing import Any
 PACKAGE = "nas_with_rl"
 # Every class that a saved model may name, and the module that registers it.
 CLASSES = {
-    "BasicRNNCell": "designed_cells",
-    "GRUCell": "designed_cells",
-    "LSTMCell": "designed_cells",
-    "LanguageModel": "language_model",
-    "LocalContrastNormalization": "contrast_normalization",
-    "PeepholeLSTMCell": "designed_cells",
-    "TreeCell": "recurrent_cell",
+    "BasicRNNCell": "cells.designed_cells",
+    "GRUCell": "cells.designed_cells",
+    "LSTMCell": "cells.designed_cells",
+    "LanguageModel": "language_models.model",
+    "LocalContrastNormalization": "convnets.contrast_normalization",
+    "PeepholeLSTMCell": "cells.designed_cells",
+    "TreeCell": "cells.tree_cell",
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from nas_with_rl.child_models.registration import CLASSES, PACKAGE
 from nas_with_rl.search_spaces.errors import InputError, shown
 
-# By module as Keras writes it, what `convolutional` and `language_model` build with.
+# By module as Keras writes it, what `convnets` and `language_models` build with.
 _OF_KERAS: Mapping[str | None, frozenset[str]] = MappingProxyType(
     {
         None: frozenset({"__keras_tensor__"}),  # a layer's input

@@ -10,7 +10,7 @@ import textwrap
 
 import numpy as np
 
-from nas_with_rl.child_models.traces import LayerTrace, Signal, Trace
+from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, Trace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from nas_with_rl.child_models.text import END_OF_LINE
+from nas_with_rl.child_models.data.text import END_OF_LINE
 
 # A page ranks neurons by exact integer sums, below 2^53 in all: see `rankings`.
 MOST = 1000

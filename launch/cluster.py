@@ -16,9 +16,11 @@ import traceback
 
 from absl import flags
 
-from nas_with_rl.launch import command_line, heartbeat, tf_config
-from nas_with_rl.launch.interruption import leave_now
-from nas_with_rl.launch.run_flags import ClusterFlags, SearchFlags
+from nas_with_rl.launch import command_line
+from nas_with_rl.launch.clusters import tf_config
+from nas_with_rl.launch.host import heartbeat
+from nas_with_rl.launch.host.interruption import leave_now
+from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
 
 _SEARCH = SearchFlags()
 _CLUSTER = ClusterFlags()
@@ -32,27 +34,27 @@ def main() -> int:
     heartbeat.leave_with_supervisor()
     cluster, task = tf_config.parse_tf_config(os.environ.get(tf_config.VARIABLE))
     if _SUPERVISE.value:
-        from nas_with_rl.launch.supervision import supervise_self
+        from nas_with_rl.launch.clusters.supervisor import supervise_self
 
         return supervise_self(
             str(task), module="nas_with_rl.launch.cluster", is_chief=task.role == "chief"
         )
     command_line.prepare_tensorflow()
-    from nas_with_rl.launch import cluster_roles
+    from nas_with_rl.launch.clusters import roles
 
     if task.role == "ps":
-        cluster_roles.run_ps(cluster, task)
+        roles.run_ps(cluster, task)
     if task.role == "worker":
-        cluster_roles.run_worker(_SEARCH.request(), cluster, task)
+        roles.run_worker(_SEARCH.request(), cluster, task)
     leave_now(_status_of_chief(cluster))  # TensorFlow's threads would wait for servers
 
 
 def _status_of_chief(cluster: tf_config.Cluster) -> int:
-    from nas_with_rl.launch import cluster_roles
+    from nas_with_rl.launch.clusters import roles
 
     request, options = _SEARCH.request(), _CLUSTER.options()
     try:
-        return command_line.status_of(lambda: cluster_roles.run_chief(request, cluster, options))
+        return command_line.status_of(lambda: roles.run_chief(request, cluster, options))
     except Exception:
         if command_line.is_interrupted():  # by Ctrl-C, of which TensorFlow makes errors of its own
             return command_line.INTERRUPTED_STATUS

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from absl import app, flags, logging
 
-from nas_with_rl.launch.storage_errors import STORAGE_STATUS, explained
+from nas_with_rl.launch.records.storage_errors import STORAGE_STATUS, explained
 from nas_with_rl.search_spaces.errors import InputError
 
 BACKENDS = ("tensorflow", "jax")  # of Keras; a search needs the first

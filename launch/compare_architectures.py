@@ -45,13 +45,14 @@ _TEST = flags.DEFINE_enum(
 def main() -> int:
     """Compare what the flags ask for; return the exit status."""
     command_line.prepare_backend()
-    from nas_with_rl.launch import architecture_comparison, experiments
+    from nas_with_rl.launch.experiments import catalogue
+    from nas_with_rl.launch.trainings import comparison
 
     if _EXPERIMENT.value == "help":
-        print(experiments.describe_experiments())
+        print(catalogue.describe_experiments())
         return 0
-    return architecture_comparison.run(
-        architecture_comparison.Request(
+    return comparison.run(
+        comparison.Request(
             experiment=_EXPERIMENT.value,
             architectures=tuple(_ARCHITECTURE.value),
             workdir=_WORKDIR.value,

@@ -58,15 +58,15 @@ _OVERRIDE = flags.DEFINE_multi_string(
 def main() -> int:
     """Explore what the flags ask for; return the exit status."""
     if _TASK.value == "help":
-        from nas_with_rl.child_models.sequences import TASKS
+        from nas_with_rl.child_models.data.sequences import TASKS
 
         print("\n".join(f"{name}: {task.description}" for name, task in TASKS.items()))
         return 0
     command_line.prepare_tensorflow()
-    from nas_with_rl.launch import explorations
+    from nas_with_rl.launch.explorations import exploring
 
-    return explorations.run(
-        explorations.ExploreRequest(
+    return exploring.run(
+        exploring.ExploreRequest(
             task=_TASK.value,
             text=_TEXT.value,
             cells=tuple(_CELL.value),

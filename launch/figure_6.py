@@ -14,8 +14,8 @@ from pathlib import Path
 from absl import flags
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.paper_curves import FIGURE_6, NUM_MODELS
-from nas_with_rl.launch.top_models import (
+from nas_with_rl.launch.paper.printed_curves import FIGURE_6, NUM_MODELS
+from nas_with_rl.launch.paper.top_models import (
     INTERVAL,
     MOST_POINTS,
     Curve,
@@ -25,7 +25,7 @@ from nas_with_rl.launch.top_models import (
     interval,
     read_search,
 )
-from nas_with_rl.launch.workdir import absolute_path
+from nas_with_rl.launch.records.workdir import absolute_path
 from nas_with_rl.search_spaces.errors import InputError
 
 _POLICY_GRADIENT = flags.DEFINE_string(

@@ -41,10 +41,10 @@ _RESUME = flags.DEFINE_bool("resume", False, "Continue the grid search in --work
 def main() -> int:
     """Run the grid search that the flags ask for; return the exit status."""
     command_line.prepare_backend()
-    from nas_with_rl.launch import grid_runs
-    from nas_with_rl.launch.grids import parse_axis
+    from nas_with_rl.launch.trainings import grid_run
+    from nas_with_rl.launch.trainings.grid import parse_axis
 
-    request = grid_runs.Request(
+    request = grid_run.Request(
         workdir=_WORKDIR.value,
         search=_SEARCH.value,
         experiment=_EXPERIMENT.value,
@@ -55,7 +55,7 @@ def main() -> int:
         final_overrides=tuple(_FINAL_OVERRIDE.value),
         resume=_RESUME.value,
     )
-    return grid_runs.run(request)
+    return grid_run.run(request)
 
 
 if __name__ == "__main__":

@@ -21,16 +21,23 @@ from pathlib import Path
 
 from absl import flags
 
-from nas_with_rl.launch import command_line, machine
-from nas_with_rl.launch.local_ports import LOOPBACK, LocalPorts
-from nas_with_rl.launch.named_modules import naming_flags
-from nas_with_rl.launch.request import Request, completed
-from nas_with_rl.launch.role_process import Role
-from nas_with_rl.launch.run_flags import ClusterFlags, ClusterOptions, SearchFlags
-from nas_with_rl.launch.supervision import Supervisor
-from nas_with_rl.launch.tf_config import VARIABLE, Cluster, Task, as_tf_config, describe_sizes
-from nas_with_rl.launch.tf_config import Role as TaskRole
-from nas_with_rl.launch.workdir import Workdir, absolute_path
+from nas_with_rl.launch import command_line
+from nas_with_rl.launch.clusters.role_process import Role
+from nas_with_rl.launch.clusters.supervisor import Supervisor
+from nas_with_rl.launch.clusters.tf_config import (
+    VARIABLE,
+    Cluster,
+    Task,
+    as_tf_config,
+    describe_sizes,
+)
+from nas_with_rl.launch.clusters.tf_config import Role as TaskRole
+from nas_with_rl.launch.experiments.named_modules import naming_flags
+from nas_with_rl.launch.host import resources
+from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
+from nas_with_rl.launch.records.resumption import Request, completed
+from nas_with_rl.launch.records.workdir import Workdir, absolute_path
+from nas_with_rl.launch.search_flags import ClusterFlags, ClusterOptions, SearchFlags
 from nas_with_rl.search_spaces.errors import InputError
 
 _SEARCH = SearchFlags()
@@ -58,9 +65,9 @@ def main() -> int:
     """Run the cluster that the flags ask for; return the exit status."""
     if _SEARCH.asks_for_help():
         command_line.prepare_tensorflow()
-        from nas_with_rl.launch import experiments
+        from nas_with_rl.launch.experiments import catalogue
 
-        print(experiments.describe_experiments())
+        print(catalogue.describe_experiments())
         return 0
     request = completed(_SEARCH.request())
     if request.workdir is None:
@@ -100,7 +107,7 @@ def cluster_roles(
         tasks("chief", 1)[0], tasks("ps", sizes.num_ps), tasks("worker", sizes.num_workers)
     )
     command = (sys.executable, "-m", "nas_with_rl.launch.cluster", *words)
-    gpus = machine.visible_gpus()
+    gpus = resources.visible_gpus()
     return tuple(
         Role(
             name=str(task),

@@ -13,7 +13,7 @@ import time
 from absl import flags
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.run_flags import SearchFlags
+from nas_with_rl.launch.search_flags import SearchFlags
 
 _SEARCH = SearchFlags()
 _PLAN = flags.DEFINE_string(
@@ -27,14 +27,15 @@ _PLAN = flags.DEFINE_string(
 def main() -> int:
     """Run the search that the flags ask for; return the exit status."""
     command_line.prepare_tensorflow()
-    from nas_with_rl.launch import experiment_runs, experiments
+    from nas_with_rl.launch.experiments import catalogue
+    from nas_with_rl.launch.searches import named_run
 
     if _SEARCH.asks_for_help():
-        print(experiments.describe_experiments())
+        print(catalogue.describe_experiments())
         return 0
     request = dataclasses.replace(_SEARCH.request(), plan=_PLAN.value)
     started = time.monotonic()
-    interrupted = experiment_runs.run_experiment(request)
+    interrupted = named_run.run_experiment(request)
     print(f"{(time.monotonic() - started) / 60:.1f} minutes in all")
     return command_line.INTERRUPTED_STATUS if interrupted else 0
 

@@ -2,7 +2,7 @@
 python -m nas_with_rl.launch.tables --table=2
 
 The paper's Table 1 (CIFAR-10), 2 (Penn Treebank, words) or 3 (characters), complete, with a
-column "here" that is read from the finished trainings below --runs (`own_results` says which
+column "here" that is read from the finished trainings below --runs (`our_results` says which
 count for which row), and for each of the paper's own rows the command that makes it, its
 parameters and the GPU hours to expect.
 """
@@ -14,7 +14,7 @@ import sys
 from absl import flags
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.workdir import absolute_path
+from nas_with_rl.launch.records.workdir import absolute_path
 from nas_with_rl.search_spaces.errors import InputError
 
 _TABLE = flags.DEFINE_enum("table", None, ["1", "2", "3"], "Which of the paper's tables.")
@@ -32,14 +32,14 @@ def main() -> None:
     if flags.FLAGS["runs"].present and not folder.is_dir():
         raise InputError(f"--runs={_RUNS.value} is no directory")
     command_line.prepare_backend()
-    from nas_with_rl.launch import own_results, paper_tables, table_text, table_views
+    from nas_with_rl.launch.paper import our_results, printed_tables, text, views
 
-    runs, warnings = own_results.read_runs(folder)
+    runs, warnings = our_results.read_runs(folder)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    table = paper_tables.PAPER_TABLES[int(_TABLE.value) - 1]
-    view = table_views.view_table(table, runs)
-    printers = {"text": table_text.as_text, "markdown": table_text.as_markdown}
+    table = printed_tables.PAPER_TABLES[int(_TABLE.value) - 1]
+    view = views.view_table(table, runs)
+    printers = {"text": text.as_text, "markdown": text.as_markdown}
     print(printers[_FORMAT.value](view))
 
 

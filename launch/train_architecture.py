@@ -56,13 +56,14 @@ _TEST = flags.DEFINE_enum(
 def main() -> int:
     """Train what the flags ask for; return the exit status."""
     command_line.prepare_backend()
-    from nas_with_rl.launch import experiments, training_runs
+    from nas_with_rl.launch.experiments import catalogue
+    from nas_with_rl.launch.trainings import named_run
 
     if _EXPERIMENT.value == "help":
-        print(experiments.describe_experiments())
+        print(catalogue.describe_experiments())
         return 0
-    return training_runs.run(
-        training_runs.Request(
+    return named_run.run(
+        named_run.Request(
             experiment=_EXPERIMENT.value,
             architecture=_ARCHITECTURE.value,
             workdir=_WORKDIR.value,

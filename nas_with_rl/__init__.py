@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from nas_with_rl.child_models.saved_models import load_model as load_model
     from nas_with_rl.controller.configuration import PolicyConfig as PolicyConfig
     from nas_with_rl.controller.configuration import ReinforceConfig as ReinforceConfig
-    from nas_with_rl.explorer.page import write_page as write_page
-    from nas_with_rl.explorer.widget import show as show
+    from nas_with_rl.explorer.page.page import write_page as write_page
+    from nas_with_rl.explorer.page.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
-    from nas_with_rl.launch.experiment import Experiment as Experiment
-    from nas_with_rl.launch.explorations import ExploreRequest as ExploreRequest
-    from nas_with_rl.launch.explorations import explore as explore
-    from nas_with_rl.launch.measurements import Measurement as Measurement
-    from nas_with_rl.launch.own_evaluation import OwnEvaluation as OwnEvaluation
-    from nas_with_rl.launch.results import SearchResult as SearchResult
-    from nas_with_rl.launch.search_loop import DepthSchedule as DepthSchedule
-    from nas_with_rl.launch.search_loop import SearchConfig as SearchConfig
+    from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
+    from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
+    from nas_with_rl.launch.explorations.exploring import explore as explore
+    from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
+    from nas_with_rl.launch.evaluators.own_function import OwnEvaluation as OwnEvaluation
+    from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
+    from nas_with_rl.launch.searches.loop import DepthSchedule as DepthSchedule
+    from nas_with_rl.launch.searches.loop import SearchConfig as SearchConfig
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
     from nas_with_rl.search_spaces.architecture import parse_architecture as parse_architecture
     from nas_with_rl.search_spaces.errors import InputError as InputError
@@ -42,25 +42,25 @@ _MODULES = {
     "Architecture": "search_spaces.architecture",
     "ChildFailure": "child_models.failures",
     "Choice": "search_spaces.space",
-    "DepthSchedule": "launch.search_loop",
-    "Experiment": "launch.experiment",
-    "ExploreRequest": "launch.explorations",
+    "DepthSchedule": "launch.searches.loop",
+    "Experiment": "launch.experiments.experiment",
+    "ExploreRequest": "launch.explorations.exploring",
     "InputError": "search_spaces.errors",
-    "Measurement": "launch.measurements",
-    "OwnEvaluation": "launch.own_evaluation",
+    "Measurement": "launch.evaluators.measurements",
+    "OwnEvaluation": "launch.evaluators.own_function",
     "PolicyConfig": "controller.configuration",
     "ReinforceConfig": "controller.configuration",
-    "SearchConfig": "launch.search_loop",
+    "SearchConfig": "launch.searches.loop",
     "SearchOptions": "launch.api",
-    "SearchResult": "launch.results",
+    "SearchResult": "launch.records.search_result",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
-    "explore": "launch.explorations",
+    "explore": "launch.explorations.exploring",
     "load_model": "child_models.saved_models",
     "parse_architecture": "search_spaces.architecture",
     "search": "launch.api",
-    "show": "explorer.widget",
-    "write_page": "explorer.page",
+    "show": "explorer.page.widget",
+    "write_page": "explorer.page.page",
 }
 __all__ = list(_MODULES)
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from nas_with_rl.launch import compilation
+from nas_with_rl.launch.host import compilation
 
 
 @pytest.fixture(scope="session", autouse=True)

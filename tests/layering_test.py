@@ -26,7 +26,7 @@ MAY_IMPORT = {
 LIGHT = {"search_spaces": {"numpy"}}  # beside the standard library, nothing but these
 FLAG_LIBRARIES = ("absl.flags", "argparse")
 # One parses every binary's flags, one defines those that several binaries have.
-FLAG_PLACES = ("launch/command_line.py", "launch/run_flags.py")
+FLAG_PLACES = ("launch/command_line.py", "launch/search_flags.py")
 
 
 def violations(source: str, path: str) -> list[str]:
@@ -105,14 +105,14 @@ def test_the_arrows_hold(folder):
         ("search_spaces/space.py", "from nas_with_rl.launch import search", "may not import"),
         ("controller/policy.py", "from nas_with_rl.child_models import rewards", "may not import"),
         ("controller/policy.py", "from nas_with_rl import child_models", "may not import"),
-        ("child_models/training.py", "import nas_with_rl.controller.policy", "may not import"),
-        ("child_models/training.py", "import nas_with_rl as nas", "may not import"),
-        ("explorer/page.py", "import_module('nas_with_rl.launch')", "may not import"),
+        ("child_models/memory.py", "import nas_with_rl.controller.policy", "may not import"),
+        ("child_models/memory.py", "import nas_with_rl as nas", "may not import"),
+        ("explorer/page/page.py", "import_module('nas_with_rl.launch')", "may not import"),
         ("launch/search.py", "from . import trials", "relative import"),
         ("launch/search.py", "from .trials import Trial", "relative import"),
         ("launch/search.py", "import controller", "is nas_with_rl.controller"),
-        ("launch/trials.py", "from absl import flags", "outside a binary"),
-        ("launch/trials.py", "import argparse", "outside a binary"),
+        ("launch/records/trial_store.py", "from absl import flags", "outside a binary"),
+        ("launch/records/trial_store.py", "import argparse", "outside a binary"),
         ("controller/policy.py", "from absl.flags import FLAGS", "outside a binary"),
         (
             "controller/policy.py",
@@ -133,8 +133,8 @@ def test_a_wrong_import_is_found(path, source, message):
         ("search_spaces/space.py", "import math\nimport numpy as np"),
         ("search_spaces/space.py", "from nas_with_rl.search_spaces.errors import InputError"),
         ("controller/policy.py", "import keras\nfrom nas_with_rl.search_spaces import space"),
-        ("explorer/page.py", "from nas_with_rl.child_models import tracing"),
-        ("launch/search_loop.py", "from absl import app, logging"),
+        ("explorer/page/page.py", "from nas_with_rl.child_models import tracing"),
+        ("launch/searches/loop.py", "from absl import app, logging"),
         ("launch/search.py", "from absl import flags\nif __name__ == '__main__':\n  pass"),
     ],
 )

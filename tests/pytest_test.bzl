@@ -10,7 +10,7 @@ def pytest_tests(name, deps, size = "medium", folders = []):
       folders: further ones under tests/ whose files the tests use.
     """
     tests = []
-    for path in native.glob([name + "/*_test.py"]):
+    for path in native.glob([name + "/**/*_test.py"]):
         test = path[:-len(".py")].replace("/", "_")
         tests.append(test)
         native.py_test(
@@ -19,10 +19,10 @@ def pytest_tests(name, deps, size = "medium", folders = []):
             srcs = ["bazel_main.py", path],
             args = ["$(location %s)" % path],
             data = native.glob(
-                ["conftest.py"] + [
+                ["conftest.py", "harness/*.py"] + [
                     folder + end
                     for folder in [name] + folders
-                    for end in ("/*.json", "/*.py", "/*/*.py", "/*.txt")
+                    for end in ("/**/*.json", "/**/*.py", "/**/*.txt")
                 ],
             ),
             main = "bazel_main.py",

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import nas_with_rl as nas
-from nas_with_rl.child_models.convolutional import build_convnet
-from nas_with_rl.child_models.language_model import LanguageModel
-from nas_with_rl.child_models.language_model_size import LanguageModelSize
+from nas_with_rl.child_models.convnets.builder import build_convnet
+from nas_with_rl.child_models.language_models.model import LanguageModel
+from nas_with_rl.child_models.language_models.size import LanguageModelSize
 from nas_with_rl.child_models.registration import CLASSES
 from nas_with_rl.child_models.saved_classes import check_classes
 from nas_with_rl.child_models.saved_models import (
@@ -186,9 +186,10 @@ def test_the_import_alone_imports_no_keras():
 
 
 def test_every_class_that_is_registered_has_a_stand_in():
-    for path in sorted((ROOT / "child_models").glob("*.py")):
+    for path in sorted((ROOT / "child_models").rglob("*.py")):
         if not path.stem.startswith("jax_"):  # those define no layers, and need JAX
-            importlib.import_module(f"nas_with_rl.child_models.{path.stem}")
+            name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+            importlib.import_module(f"nas_with_rl.{name}")
     registered = {
         name: cls.__module__
         for name, cls in keras.saving.get_custom_objects().items()

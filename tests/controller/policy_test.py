@@ -15,7 +15,7 @@ from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
-from tests.controller import numpy_policy
+from tests.harness import numpy_policy
 
 CONDITIONAL = SearchSpace(
     decisions=(Choice("rate", (0.1, 0.2)), Choice("decay", (1, 2, 3), only_if=("rate", (0.1,)))),

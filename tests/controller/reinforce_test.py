@@ -21,7 +21,7 @@ from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
-from tests.controller import numpy_policy
+from tests.harness import numpy_policy
 
 SMALL = PolicyConfig(num_units=5, init_scale=0.5, jit_compile=False)
 

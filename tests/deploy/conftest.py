@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas_with_rl.launch.tf_config import parse_tf_config
+from nas_with_rl.launch.clusters.tf_config import parse_tf_config
 
 ROOT = Path(__file__).resolve().parents[2]
 

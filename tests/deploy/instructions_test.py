@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from nas_with_rl.launch.tf_config import parse_tf_config
+from nas_with_rl.launch.clusters.tf_config import parse_tf_config
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 TEXT = (DEPLOY / "README.md").read_text(encoding="utf-8")

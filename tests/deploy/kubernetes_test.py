@@ -12,8 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from nas_with_rl.launch.compilation import CACHE_VARIABLE
-from nas_with_rl.launch.heartbeat import HEARTBEAT_VARIABLE as HEARTBEAT
+from nas_with_rl.launch.host.compilation import CACHE_VARIABLE
+from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE as HEARTBEAT
 
 PATH = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes.yaml"
 DOCUMENTS = list(yaml.safe_load_all(PATH.read_text(encoding="utf-8")))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from nas_with_rl.explorer.page import write_page
-from tests.explorer import browser, examples
+from nas_with_rl.explorer.page.page import write_page
+from tests.harness import browser, examples
 
 PAGES = {
     "counter": examples.counter,

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models.traces import SignalKind
+from nas_with_rl.child_models.traces.trace import SignalKind
 from nas_with_rl.explorer import rankings
 from nas_with_rl.explorer.stored_signals import NOT_FINITE, StoredSignal
-from tests.explorer import examples
+from tests.harness import examples
 
 HIDDEN = SignalKind("hidden", "h", "hidden", -1, 1, "state")
 

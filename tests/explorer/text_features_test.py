@@ -5,7 +5,7 @@ import pytest
 
 from nas_with_rl.explorer.rankings import MOST_EXACT
 from nas_with_rl.explorer.text_features import MOST, text_features
-from tests.explorer import examples
+from tests.harness import examples
 
 
 def feature(text, name):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nas_with_rl.launch.child_processes import ChildProcesses, Limits, Work
-from nas_with_rl.launch.evaluation import Evaluation
-from nas_with_rl.launch.measurements import Failure
+from nas_with_rl.launch.evaluators.evaluation import Evaluation
+from nas_with_rl.launch.evaluators.measurements import Failure
+from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Limits, Work
 from nas_with_rl.search_spaces.architecture import parse_architecture
 
 

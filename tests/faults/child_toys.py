@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from nas_with_rl.launch.measurements import Measurement
+from nas_with_rl.launch.evaluators.measurements import Measurement
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
 SPACE = SearchSpace([Choice("behaviour", ("well", "stops"))])

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.launch.records.trial_store import TrialStore
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]

@@ -16,7 +16,7 @@ from pathlib import Path
 from fault_toys import KINDS
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.trials import Trial, TrialStore
+from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 
 PATIENCE_SECONDS = 120.0
 OWN_FACTS = {"started": None, "ended": None, "worker": None}  # of the time and the machine
@@ -58,7 +58,7 @@ class Forked:
         output = os.open(self._output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for descriptor in (1, 2):
             os.dup2(output, descriptor)
-        from nas_with_rl.launch.experiment_runs import Request, run_experiment
+        from nas_with_rl.launch.searches.named_run import Request, run_experiment
 
         experiment = f"fault_toys:{self.kind}"
         request = Request(experiment, str(self.workdir), resume=True)

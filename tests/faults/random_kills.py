@@ -99,7 +99,7 @@ def main() -> int:
     words = parser.parse_args()
     words.folder.mkdir(parents=True, exist_ok=True)
     command_line.prepare_tensorflow()
-    import nas_with_rl.launch.experiment_runs  # noqa: F401  before the forks, once
+    import nas_with_rl.launch.searches.named_run  # noqa: F401  before the forks, once
 
     report = run_kills(words.folder.resolve(), kills=words.kills, seed=words.seed)
     print(json.dumps(dataclasses.asdict(report)))

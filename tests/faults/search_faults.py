@@ -141,7 +141,7 @@ class Faults:
 
     def _read_only(self) -> Facts:
         """Read a finished run in which nothing can be written."""
-        from nas_with_rl.launch.trials import TrialStore
+        from nas_with_rl.launch.records.trial_store import TrialStore
 
         def read() -> None:
             drop_rights()
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--disk", type=Path, default=None)
     words = parser.parse_args()
     command_line.prepare_tensorflow()
-    import nas_with_rl.launch.experiment_runs  # noqa: F401  before the forks, once
+    import nas_with_rl.launch.searches.named_run  # noqa: F401  before the forks, once
 
     found = Faults(words.folder.resolve(), words.disk).all()
     json.dump({name: dataclasses.asdict(facts) for name, facts in found.items()}, sys.stdout)

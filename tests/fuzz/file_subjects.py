@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from mutations import TEXTS, mutated_bytes, mutated_json, mutated_texts
 from search_subjects import Workspace, encoded, resumed, searched
 
-from nas_with_rl.child_models.convolutional import build_convnet
-from nas_with_rl.child_models.language_model import LanguageModel
-from nas_with_rl.child_models.language_model_size import LanguageModelSize
+from nas_with_rl.child_models.convnets.builder import build_convnet
+from nas_with_rl.child_models.data.text import TextDataConfig, load_corpus
+from nas_with_rl.child_models.language_models.model import LanguageModel
+from nas_with_rl.child_models.language_models.size import LanguageModelSize
 from nas_with_rl.child_models.saved_models import (
     MEMBER,
     SavedDescription,
@@ -26,12 +27,11 @@ from nas_with_rl.child_models.saved_models import (
     load_model,
     save_model,
 )
-from nas_with_rl.child_models.text import TextDataConfig, load_corpus
-from nas_with_rl.launch.own_results import read_runs
-from nas_with_rl.launch.request import Request, completed
-from nas_with_rl.launch.training_summary import describe
-from nas_with_rl.launch.training_workdir import FinalResult, read_result, read_training
-from nas_with_rl.launch.workdir import Workdir
+from nas_with_rl.launch.paper.our_results import read_runs
+from nas_with_rl.launch.records.resumption import Request, completed
+from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
+from nas_with_rl.launch.records.workdir import Workdir
+from nas_with_rl.launch.trainings.summary import describe
 from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
 
 

@@ -17,10 +17,10 @@ from mutations import NUMBERS, SCALARS, TEXTS, mutated_bytes, mutated_json, muta
 
 import nas_with_rl as nas
 from nas_with_rl.controller.reinforce import Reinforce
-from nas_with_rl.launch.checkpoints import MANIFEST, Checkpoints, _digest
-from nas_with_rl.launch.evaluation import InProcess
-from nas_with_rl.launch.search_loop import Search, run_search
-from nas_with_rl.launch.trials import _COLUMNS, TrialStore
+from nas_with_rl.launch.evaluators.evaluation import InProcess
+from nas_with_rl.launch.records.checkpoints import MANIFEST, Checkpoints, _digest
+from nas_with_rl.launch.records.trial_store import _COLUMNS, TrialStore
+from nas_with_rl.launch.searches.loop import Search, run_search
 
 # A search that was interrupted, and is continued to NUM_SAMPLES.
 SPACE = nas.SearchSpace(

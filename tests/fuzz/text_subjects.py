@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import strategies as st
 from mutations import SCALARS, TEXTS, mutated_json, mutated_texts
 
-from nas_with_rl.launch import tf_config
-from nas_with_rl.launch.experiments import EXPERIMENTS, configured
-from nas_with_rl.launch.explored_cells import NAMES, PUBLISHED_NAMES, read_cells
-from nas_with_rl.launch.plans import parse_plan
+from nas_with_rl.launch.clusters import tf_config
+from nas_with_rl.launch.evaluators.plans import parse_plan
+from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, configured
+from nas_with_rl.launch.explorations.cells import NAMES, PUBLISHED_NAMES, read_cells
 from nas_with_rl.search_spaces.architecture import parse_architecture, random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space

@@ -13,8 +13,8 @@ import time
 import numpy as np
 import pytest
 
-from nas_with_rl.launch.local_ports import LOOPBACK, LocalPorts
-from nas_with_rl.launch.trials import TrialStore
+from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
+from nas_with_rl.launch.records.trial_store import TrialStore
 
 MODULE = "nas_with_rl.launch.cluster"
 PATIENCE = 240.0  # seconds, for a machine that does much else
@@ -25,7 +25,7 @@ START_TIMEOUT = 12
 def toys(request):
     """Let this process and the clusters find the toy modules."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(request.path.parent)
+        patched.syspath_prepend(request.path.parents[1] / "harness")
         yield
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nas_with_rl.launch.paper_curves import FIGURE_6
-from nas_with_rl.launch.trials import Trial, TrialStore
+from nas_with_rl.launch.paper.printed_curves import FIGURE_6
+from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = (

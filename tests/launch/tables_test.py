@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from nas_with_rl.launch.configuration import as_json, with_overrides
-from nas_with_rl.launch.own_results import read_runs
-from nas_with_rl.launch.own_rows import OWN_ROWS, PENN_TREEBANK
-from nas_with_rl.launch.paper_tables import PAPER_TABLES
-from nas_with_rl.launch.table_text import WIDTH, as_markdown, as_text
-from nas_with_rl.launch.table_views import view_table
-from nas_with_rl.launch.training_workdir import FinalResult, write_result
-from nas_with_rl.launch.workdir import Workdir, write_object
+from nas_with_rl.launch.experiments.overrides import as_json, with_overrides
+from nas_with_rl.launch.paper.our_results import read_runs
+from nas_with_rl.launch.paper.our_rows import OWN_ROWS, PENN_TREEBANK
+from nas_with_rl.launch.paper.printed_tables import PAPER_TABLES
+from nas_with_rl.launch.paper.text import WIDTH, as_markdown, as_text
+from nas_with_rl.launch.paper.views import view_table
+from nas_with_rl.launch.records.training_result import FinalResult, write_result
+from nas_with_rl.launch.records.workdir import Workdir, write_object
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = {"v1": 0.9437, "v2": 0.93, "base_8_25m": 64.25, "lstm": 1.2571, "new_cell_16m": 1.3}

@@ -1,0 +1,1 @@
+"""Recurrent cells: what a node computes, trees that a search finds, cells that are known."""

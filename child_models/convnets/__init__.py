@@ -1,0 +1,1 @@
+"""ConvNets from layers and blocks, and how they are trained."""

@@ -1,0 +1,1 @@
+"""What children learn from: images, text, sequences with known answers."""

@@ -1,0 +1,1 @@
+"""Language models around any recurrent cell, and how they are trained."""

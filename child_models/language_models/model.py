@@ -1,0 +1,257 @@
+"""A recurrent language model (Zoph & Le, 2016, section 4.2: of two layers).
+
+Embedding, recurrent layers, softmax. Inside, everything is time-major, so that a step reads
+and writes one contiguous block. Shapes: T steps, B sequences, V vocabulary, E embedding width,
+H hidden units, G·H the width of a cell's products (see `known_cells`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from nas_with_rl.child_models.cells.known_cells import Cell, CellKind, Step, cell_kind
+from nas_with_rl.child_models.cells.operations import Tensor
+from nas_with_rl.child_models.cells.tree_cell import product, tree_from_json, tree_to_json
+from nas_with_rl.child_models.language_models.dropout import DropoutMasks, masked, no_dropout
+from nas_with_rl.child_models.language_models.size import LanguageModelSize
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
+
+State = Sequence[tuple[Tensor, Tensor]]  # by layer, (h, c) of [B, H] each
+
+
+@keras.saving.register_keras_serializable(package="nas_with_rl")
+class LanguageModel(keras.Model):
+    """Predicts each next token: embedding, recurrent layers, softmax with a bias.
+
+    A `.keras` file restores it wherever this module has been imported.
+
+    Attributes:
+      cell: a tree, or the name of a known cell.
+      size: the widths.
+      num_parameters: how many numbers are trained.
+      multiply_adds: of the products with the weights, per token.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        size: LanguageModelSize,
+        *,
+        init_scale: float = 0.1,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        """Build the model, all weights drawn from U[-init_scale, init_scale] by `seed` alone."""
+        super().__init__(**kwargs)
+        self.cell, self.size = cell, size
+        self._init_scale, self._seed = init_scale, seed
+        kind = cell_kind(cell)
+        unroll = _make_unroll(kind.step)  # shared, so that its loops are traced once for all layers
+        self.recurrent_layers = [
+            RecurrentLayer(kind, unroll, units=size.units, width=width)
+            for width in size.input_widths
+        ]
+        self.embedding = self.add_weight(
+            shape=(size.vocabulary, size.embedding_width), initializer="zeros", name="embedding"
+        )
+        self.softmax_bias = self.add_weight(
+            shape=(size.vocabulary,), initializer="zeros", name="softmax_bias"
+        )
+        self.softmax_kernel = None
+        if not size.tie_embeddings:
+            self.softmax_kernel = self.add_weight(
+                shape=(size.units, size.vocabulary), initializer="zeros", name="softmax_kernel"
+            )
+        self.built = True
+        weights = self.trainable_variables
+        drawn = draw_weights([weight.shape for weight in weights], init_scale, seed)
+        for weight, values in zip(weights, drawn, strict=True):
+            weight.assign(values)
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(math.prod(weight.shape) for weight in self.trainable_variables)
+
+    @property
+    def multiply_adds(self) -> int:
+        cells = [layer.cell for layer in self.recurrent_layers]
+        kernels = [kernel for cell in cells for kernel in (cell.kernel, cell.recurrent_kernel)]
+        return sum(math.prod(k.shape) for k in kernels) + self.size.units * self.size.vocabulary
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return zeros."""
+        zeros = keras.ops.zeros((batch_size, self.size.units))
+        return [(zeros, zeros)] * self.size.num_layers
+
+    def call(self, tokens: Tensor) -> Tensor:
+        """Return logits [B, T, V] of the token after each, for tokens [B, T] from a zero state."""
+        state = self.initial_state(keras.ops.shape(tokens)[0])
+        logits, _ = self.predict_next(keras.ops.transpose(tokens), state)
+        return keras.ops.transpose(logits, (1, 0, 2))
+
+    def compute_output_shape(self, tokens_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of `call`'s logits."""
+        return (*tokens_shape, self.size.vocabulary)
+
+    def predict_next(
+        self,
+        tokens: Tensor,
+        state: State,
+        masks: DropoutMasks | None = None,
+        *,
+        fused: bool = False,
+    ) -> tuple[Tensor, State]:
+        """Return logits [T, B, V] and the last state: the route of training.
+
+        Args:
+          tokens: [T, B].
+          state: as `initial_state` or the segment before returned it.
+          masks: what is dropped; None: nothing.
+          fused: run a layer without recurrent dropout in Keras's fused kernel, if its cell has
+            one.
+        """
+        masks = no_dropout(self.size.num_layers) if masks is None else masks
+        values = keras.ops.take(self.embedding, tokens, axis=0)  # [T, B, E]
+        values = masked(values, _by_token(masks.embedding, tokens))
+        last = []
+        for layer, layer_state, entering, recurrent in zip(
+            self.recurrent_layers, state, masks.input, masks.recurrent, strict=True
+        ):
+            values, layer_last = layer.unroll(
+                masked(values, entering), layer_state, recurrent, fused=fused
+            )
+            last.append(layer_last)
+        return self.logits(masked(values, masks.output)), last
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return what the softmax takes, [..., V], for the last layer's h [..., H]."""
+        kernel = self.softmax_kernel
+        kernel = keras.ops.transpose(self.embedding) if kernel is None else kernel
+        return product(hidden, kernel) + self.softmax_bias
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs, as plain JSON; a known cell by its name."""
+        cell = self.cell
+        return super().get_config() | {
+            "cell": tree_to_json(cell) if isinstance(cell, RecurrentCell) else cell,
+            "size": dataclasses.asdict(self.size),
+            "init_scale": self._init_scale,
+            "seed": self._seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> LanguageModel:
+        """Rebuild a model from `get_config`."""
+        cell, size = config["cell"], LanguageModelSize(**config["size"])
+        cell = cell if isinstance(cell, str) else tree_from_json(cell)
+        return cls(**(config | {"cell": cell, "size": size}))
+
+
+class RecurrentLayer(keras.layers.Layer):
+    """Unrolls one cell over T steps, with x W computed for all steps at once.
+
+    Equal to `keras.layers.RNN(cell)`, and faster where a step is element-wise once its products
+    are known: see `unrolling.make_unroll`.
+
+    Attributes:
+      cell: the Keras cell.
+    """
+
+    def __init__(
+        self, kind: CellKind, unroll: Callable[..., Any] | None, *, units: int, width: int
+    ):
+        """Build the cell, for inputs as wide as `width`."""
+        super().__init__()
+        self.cell = kind.make(units)
+        self.cell.build((None, width))
+        self.built = True
+        self._kind, self._unroll = kind, unroll
+
+    def unroll(
+        self,
+        inputs: Tensor,
+        state: tuple[Tensor, Tensor],
+        mask: Tensor | None = None,
+        *,
+        fused: bool = False,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return outputs [T, B, H] and the last (h, c), for inputs [T, B, E].
+
+        Args:
+          inputs: of all steps.
+          state: (h_0, c_0).
+          mask: of h where the recurrent product reads it, [B, H].
+          fused: as in `LanguageModel.predict_next`.
+        """
+        if fused and mask is None and self._kind.fused is not None:
+            return self._fused(inputs, state)
+        if self._kind.step is None:
+            return self._looped(inputs, state, mask)
+        bias, weights = self._kind.weights(self.cell)
+        projected = product(inputs, self.cell.kernel)  # [T, B, G·H]
+        if bias is not None:
+            projected = projected + bias
+        recurrent_kernel = self.cell.recurrent_kernel.value
+        assert self._unroll is not None
+        outputs, last_cell_state = self._unroll(projected, recurrent_kernel, *state, mask, *weights)
+        return outputs, (outputs[-1], last_cell_state)
+
+    def _looped(
+        self, inputs: Tensor, state: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return what `unroll` does, by Keras's own loop, which takes no mask."""
+        if mask is not None:
+            raise InputError(
+                f"dropout.recurrent is above 0, not 0 as the cell asks for ({self._kind.title}): "
+                "its h goes through a gate before the product"
+            )
+        layer = keras.layers.RNN(self.cell, return_sequences=True, return_state=True)
+        batch_major = keras.ops.transpose(inputs, (1, 0, 2))
+        outputs, last = layer(batch_major, initial_state=[state[0]])
+        return keras.ops.transpose(outputs, (1, 0, 2)), (last, last)
+
+    def _fused(
+        self, inputs: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        assert self._kind.fused is not None
+        # Not kept: it would be saved, with the cell's weights once more.
+        layer = self._kind.fused(self.cell.units, return_sequences=True, return_state=True)
+        layer.cell, layer.built = self.cell, True
+        batch_major = keras.ops.transpose(inputs, (1, 0, 2))
+        outputs, *last = layer(batch_major, initial_state=list(state))
+        return keras.ops.transpose(outputs, (1, 0, 2)), tuple(last)
+
+
+def draw_weights(shapes: Sequence[Sequence[int]], init_scale: float, seed: int) -> list[np.ndarray]:
+    """Return weights from U[-init_scale, init_scale], float32, drawn by `seed` alone."""
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(-init_scale, init_scale, shape).astype(np.float32) for shape in shapes]
+
+
+def _by_token(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
+    """Return a mask of word types [B, V] as one of tokens, [T, B, 1]."""
+    if mask is None:
+        return None
+    batch_size, vocabulary = mask.shape
+    places = tokens + vocabulary * keras.ops.arange(batch_size, dtype=tokens.dtype)
+    return keras.ops.take(keras.ops.reshape(mask, (-1,)), places)[..., None]
+
+
+def _make_unroll(step: Step | None) -> Callable[..., tuple[Tensor, Tensor]] | None:
+    if step is None:
+        return None
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from nas_with_rl.child_models.language_models.tf_unrolling import make_unroll
+    elif backend == "jax":
+        from nas_with_rl.child_models.language_models.jax_unrolling import make_unroll
+    else:
+        raise InputError(f"KERAS_BACKEND is {backend!r}: language models need tensorflow or jax")
+    return make_unroll(step)

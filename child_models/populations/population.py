@@ -1,0 +1,285 @@
+"""Populations: many language models of one base, trained together by one compiled program.
+
+A group of children costs no compilation of its own: the cells are the program's inputs. What
+`language_models.training` trains one after the other comes out the same, up to rounding.
+
+Shapes: C children, T steps, B sequences, V vocabulary, H hidden units, N leaves of a cell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nas_with_rl.child_models.data.text import Corpus
+from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.language_models.model import draw_weights
+from nas_with_rl.child_models.language_models.size import tree_weight_shapes
+from nas_with_rl.child_models.language_models.training import (
+    LanguageModelResult,
+    LanguageModelTraining,
+    check_corpus,
+    perplexity,
+    segments_of,
+)
+from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
+from nas_with_rl.child_models.populations.memory import check_memory
+from nas_with_rl.child_models.populations.program import (
+    PopulationProgram,
+    Settings,
+    Training,
+    program_of,
+)
+from nas_with_rl.child_models.populations.universal_cell import (
+    UniversalCell,
+    encode,
+    kernel_columns,
+)
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
+
+# Called after each epoch with the epoch from 1 and, by child, training and validation perplexity.
+Report = Callable[[int, Sequence[float], Sequence[float]], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A child of a population.
+
+    Attributes:
+      cell: its architecture.
+      seed: of its weights and dropout masks; at least 0.
+      learning_rate: in the first epoch; None for the configuration's.
+      clip_norm: ceiling of its gradients' global norm; None for the configuration's.
+    """
+
+    cell: RecurrentCell
+    seed: int
+    learning_rate: float | None = None
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed is {self.seed}, not from 0 to 2^63 - 1")
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value}, not a number above 0")
+
+
+class Population:
+    """Trains groups of at most C children; what has been compiled in a process is used again.
+
+    On CPU a child's numbers depend on its neighbours in no bit; between different C they agree up
+    to rounding. One that diverges is frozen, and the others go on.
+
+    Attributes:
+      num_children: C.
+      operations: what the cells may be made of.
+      num_parameters: how many numbers each child trains.
+    """
+
+    def __init__(
+        self,
+        operations: UniversalCell,
+        corpus: Corpus,
+        config: LanguageModelTraining,
+        *,
+        num_children: int,
+        memory_gib: float = math.inf,
+    ):
+        """Cut the text; nothing is compiled yet.
+
+        Args:
+          operations: what the cells may be made of.
+          corpus: training and validation tokens.
+          config: size and training of each child.
+          num_children: C.
+          memory_gib: what this process may have on CPU.
+
+        Raises:
+          InputError: fewer than one child or more than fit into the memory, a split too small for
+            one segment, or a size that no model meets.
+        """
+        check_corpus(corpus, config)
+        if num_children < 1:
+            raise InputError(f"num_children is {num_children}, below 1")
+        self.num_children, self.operations, self.config = num_children, operations, config
+        self.size = config.size(len(corpus.vocabulary), operations.any_cell())
+        check_memory(num_children, self.size, config, base=operations.base, memory_gib=memory_gib)
+        self.shapes = tree_weight_shapes(self.size, operations.base)
+        self.num_parameters = sum(map(math.prod, self.shapes))
+        self.train_tokens = segments_of(corpus.train, config, most=config.steps_per_epoch)
+        self.validation_tokens = segments_of(corpus.validation, config)
+        self.train_loop, self.validation_loop = _compiled(program_of(self.size, config))
+
+    def begin(self, members: Sequence[Member]) -> Group:
+        """Draw the weights of a group of children.
+
+        Raises:
+          InputError: no child, more than C, or a cell that is not of `operations`.
+        """
+        if not 1 <= len(members) <= self.num_children:
+            raise InputError(f"{len(members)} children in a population of {self.num_children}")
+        return Group(self, members)
+
+    def train(
+        self, members: Sequence[Member], report: Report | None = None
+    ) -> list[LanguageModelResult | ChildFailure]:
+        """Train children and measure their perplexities after every epoch.
+
+        Returns:
+          By child, what it measured, with an equal share of the seconds, or how it failed.
+
+        Raises:
+          InputError: as `begin`.
+          ChildFailure: "out_of_memory", of the whole group.
+        """
+        start = time.monotonic()
+        with out_of_memory_is_a_failure():
+            group = self.begin(members)
+            train_nll, validation_nll = [], []
+            for epoch in range(1, self.config.epochs + 1):
+                train_nll.append(group.train_epoch(epoch))
+                validation_nll.append(group.validate())
+                if report is not None:
+                    nlls = train_nll[-1], validation_nll[-1]
+                    report(epoch, *(list(map(perplexity, each)) for each in nlls))
+        seconds = (time.monotonic() - start) / len(members)
+        return [
+            _result(*nlls, self.num_parameters, seconds)
+            for nlls in zip(np.transpose(train_nll), np.transpose(validation_nll), strict=True)
+        ]
+
+
+@functools.cache
+def _compiled(program: PopulationProgram) -> tuple[Any, Any]:
+    """Return the loops of training and validation.
+
+    TensorFlow compiles them once for each C, base, set of operations and length of the text.
+    """
+    functions = program.train, program.evaluate
+    train, evaluate = (tf.function(f, autograph=False, jit_compile=True) for f in functions)
+    return train, evaluate
+
+
+class Group:
+    """Some children of a population in training.
+
+    Places that are left free train copies of the first child, unseen.
+    """
+
+    def __init__(self, population: Population, members: Sequence[Member]):
+        """Draw the weights; see `Population.begin`."""
+        self._population, self._num_members = population, len(members)
+        num_copies = population.num_children - len(members)
+        self._members = [*members, *[members[0]] * num_copies]
+        self._dtype = keras.config.floatx()
+        self._cells = encode(
+            [member.cell for member in self._members],
+            population.operations,
+            units=population.size.units,
+            dtype=self._dtype,
+        )
+        num_slots = 2 if population.config.optimizer == "adam" else 0
+        weights = self._drawn()
+        slots = tuple(tuple(map(np.zeros_like, weights)) for _ in range(num_slots))
+        alive = np.ones(population.num_children, bool)
+        self._training = Training(weights, slots, np.zeros((), np.int32), alive)
+
+    def train_epoch(self, epoch: int, *, most: int = 0) -> np.ndarray:
+        """Train for an epoch, counted from 1; return the mean nll of each child, in nats per token.
+
+        It is not finite for a child that has diverged: NaN in the epochs after.
+
+        Args:
+          epoch: from 1.
+          most: segments, from the start; 0 for all.
+        """
+        population = self._population
+        training = tf.nest.map_structure(tf.constant, self._training)
+        settings = self._settings(epoch)
+        self._training, nll = population.train_loop(
+            training, settings, self._cells, *self._segments(population.train_tokens, most)
+        )
+        return nll.numpy()[: self._num_members]
+
+    def validate(self, *, most: int = 0) -> np.ndarray:
+        """Return each child's mean nll of the validation text in nats per token.
+
+        Args:
+          most: segments, from the start; 0 for all.
+        """
+        population = self._population
+        nll = population.validation_loop(
+            self._training.weights,
+            self._cells,
+            *self._segments(population.validation_tokens, most),
+        )
+        return nll.numpy()[: self._num_members]
+
+    def weights(self, child: int) -> list[np.ndarray]:
+        """Return a child's weights as `LanguageModel.trainable_variables` has them.
+
+        Args:
+          child: its place among the members.
+        """
+        values = [np.array(weight[child]) for weight in self._training.weights]
+        columns = kernel_columns(self._members[child].cell, self._population.size.units)
+        for index in self._kernels:
+            values[index] = values[index][:, np.argsort(columns)]
+        return values
+
+    def _segments(self, tokens: np.ndarray, most: int) -> tuple[np.ndarray, np.int32]:
+        num_segments = len(tokens) // self._population.config.num_steps
+        return tokens, np.int32(min(num_segments, most) if most else num_segments)
+
+    @property
+    def _kernels(self) -> range:
+        first = 2 if self._population.size.tie_embeddings else 3
+        return range(first, len(self._population.shapes))
+
+    def _drawn(self) -> tuple[np.ndarray, ...]:
+        """Draw every child's weights, [C, ...] each, as `LanguageModel` does."""
+        population, by_child = self._population, []
+        for member in self._members:
+            drawn = draw_weights(population.shapes, population.config.init_scale, member.seed)
+            columns = kernel_columns(member.cell, population.size.units)
+            for index in self._kernels:
+                drawn[index] = drawn[index][:, columns]
+            by_child.append(drawn)
+        return tuple(np.stack(each).astype(self._dtype) for each in zip(*by_child, strict=True))
+
+    def _settings(self, epoch: int) -> Settings:
+        config = self._population.config
+        rates = [m.learning_rate or config.learning_rate for m in self._members]
+        decay = config.learning_rate_of(epoch) / config.learning_rate
+        clips = [m.clip_norm or config.clip_norm for m in self._members]
+        return Settings(
+            np.array(rates, self._dtype) * np.array(decay, self._dtype),
+            np.array(clips, self._dtype),
+            np.array([m.seed for m in self._members], np.int64),
+        )
+
+
+def _result(
+    train_nll: np.ndarray, validation_nll: np.ndarray, num_parameters: int, seconds: float
+) -> LanguageModelResult | ChildFailure:
+    for epoch, nlls in enumerate(zip(train_nll, validation_nll, strict=True), start=1):
+        for nll, when in zip(nlls, (f"training, epoch {epoch}", "validation"), strict=True):
+            if not math.isfinite(nll):
+                return ChildFailure("diverged", f"the loss became {nll} in {when}")
+    return LanguageModelResult(
+        validation_perplexity=tuple(map(perplexity, validation_nll)),
+        train_perplexity=tuple(map(perplexity, train_nll)),
+        num_parameters=num_parameters,
+        seconds=seconds,
+    )

@@ -1,0 +1,1 @@
+"""What is claimed of a cell, measured on its traces."""

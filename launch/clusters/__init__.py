@@ -1,0 +1,1 @@
+"""A search on many machines: roles, the chief's evaluator, workers, supervisors."""

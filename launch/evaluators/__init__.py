@@ -1,0 +1,1 @@
+"""Who measures children: here, in child processes, in groups; and by which plan."""

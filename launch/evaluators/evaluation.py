@@ -1,0 +1,166 @@
+"""What turns an architecture into a measurement or a named failure: the evaluator's interface."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import socket
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, Literal, Protocol
+
+from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
+from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
+from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.errors import InputError, shortened
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What is to be evaluated: an architecture for a trial, with its child's seed."""
+
+    trial: int
+    architecture: Architecture
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came of an evaluation, where and when (seconds since the epoch)."""
+
+    evaluation: Evaluation
+    result: Measurement | Failure
+    worker: str
+    started: float
+    ended: float
+
+
+class Evaluator(Protocol):
+    """Evaluates architectures; the search loop never knows where."""
+
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Take evaluations off a queue and yield the outcome of each, as they come, in any order.
+
+        More may be put on the queue whenever an outcome is yielded; it ends when none is left. A
+        failed child is an outcome; an error of the program is raised.
+        """
+
+
+EvaluateFunction = Callable[..., Any]  # what it may return is in `measurements.result_of`
+OnError = Literal["raise", "fail"]
+
+MOST_CRASHES_IN_A_ROW = 20  # failed children; then it is no chance, the set-up is broken
+MOST_SHOWN = 200  # characters of an error in a message
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class InProcess:
+    """Evaluates one architecture after the other by calling a function in this process.
+
+    The function takes `(architecture)` or `(architecture, seed)` and returns the reward, a pair of
+    the reward and named measurements, or a `Measurement`. It raises `ChildFailure` where the child
+    has failed; a reward that is not finite is the failure "diverged". Any other exception stops
+    the search, with a note that names the architecture; with `on_error="fail"` it is the failure
+    "crashed", whose message has the traceback. `sys.exit` is such an exception.
+    """
+
+    def __init__(self, function: EvaluateFunction, *, on_error: OnError = "raise"):
+        self._function, self._on_error = function, on_error
+        parameters = inspect.signature(function).parameters.values()
+        self._seed_by_name = any(parameter.name == "seed" for parameter in parameters)
+        required = [p for p in parameters if p.default is p.empty and p.kind in _POSITIONAL]
+        self._seed_by_place = not self._seed_by_name and len(required) > 1
+        self._worker = socket.gethostname()
+
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Yield the outcomes in the order of the queue."""
+        while queue:
+            evaluation = queue.popleft()
+            started, begun = time.time(), time.monotonic()
+            result = self._result(evaluation)
+            seconds = time.monotonic() - begun  # whatever is done to the clock meanwhile
+            yield Outcome(evaluation, result, self._worker, started, started + seconds)
+
+    def measured(self, architecture: Architecture, seed: int) -> Measurement | Failure:
+        """Call the function for one child; what it raises besides `ChildFailure` is raised."""
+        try:
+            with out_of_memory_is_a_failure():
+                return result_of(self._called(architecture, seed))
+        except ChildFailure as failure:
+            return Failure(failure.reason, str(failure))
+        except SystemExit as left:  # which would end this program as if all were well
+            name = getattr(self._function, "__name__", "")
+            title = f"{self._function.__module__}:{name}" if name else "evaluate"
+            raise RuntimeError(f"{title} called sys.exit({left.code!r})") from left
+
+    def _called(self, architecture: Architecture, seed: int) -> object:
+        if self._seed_by_name:
+            return self._function(architecture, seed=seed)
+        if self._seed_by_place:
+            return self._function(architecture, seed)
+        return self._function(architecture)
+
+    def _result(self, evaluation: Evaluation) -> Measurement | Failure:
+        try:
+            return self.measured(evaluation.architecture, evaluation.seed)
+        except Exception as error:
+            if self._on_error == "fail":
+                return Failure("crashed", f"{line_of(error)}\n{traceback.format_exc()}")
+            if isinstance(error, InputError):  # of which a binary prints the message alone
+                raise InputError(f"{error} ({_child(evaluation)})") from error
+            note_child(error, evaluation)
+            raise
+
+
+def line_of(error: BaseException) -> str:
+    """Return the line that says what was raised, and may stand before a traceback."""
+    return shortened(f"{type(error).__name__}: {message_of(error)}", MOST_SHOWN)
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's message; its type where it cannot say one."""
+    try:
+        return str(error)
+    except Exception:  # its own
+        return type(error).__name__
+
+
+def note_child(error: Exception, evaluation: Evaluation) -> None:
+    """Let an exception's traceback end with the child that it was raised for."""
+    with contextlib.suppress(Exception):  # of an exception that takes none, as a frozen one
+        error.add_note(f"raised for {_child(evaluation)}, seed {evaluation.seed}")
+
+
+def _child(evaluation: Evaluation) -> str:
+    return f"trial {evaluation.trial}, architecture '{evaluation.architecture}'"
+
+
+class CrashLimit:
+    """An evaluator that ends the search where too many children in a row have crashed."""
+
+    def __init__(self, evaluator: Evaluator):
+        self._evaluator = evaluator
+
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Yield the outcomes of another evaluator; those that have crashed as well.
+
+        Raises:
+          InputError: the last `MOST_CRASHES_IN_A_ROW` children have crashed.
+        """
+        in_a_row = 0
+        with contextlib.closing(self._evaluator.evaluate(queue)) as outcomes:
+            for outcome in outcomes:
+                yield outcome
+                result = outcome.result
+                crashed = isinstance(result, Failure) and result.reason == "crashed"
+                in_a_row = in_a_row + 1 if crashed else 0
+                if isinstance(result, Failure) and in_a_row >= MOST_CRASHES_IN_A_ROW:
+                    last = shortened(result.message.partition("\n")[0], MOST_SHOWN)
+                    raise InputError(
+                        f"{in_a_row} children in a row have crashed, the last with: {last}; the "
+                        "set-up seems to be broken: mend it, then resume the run"
+                    )

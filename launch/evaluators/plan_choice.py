@@ -1,0 +1,176 @@
+"""The choice of a plan: a few timed steps of each program, kept for the next run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.populations.memory import PopulationTooLarge
+from nas_with_rl.launch.evaluators.group_work import (
+    ChildData,
+    GroupWork,
+    check_memory_of,
+    trainer_of,
+)
+from nas_with_rl.launch.evaluators.plan_timing import CELLS_TRIED, TIMED_SEGMENTS, Timing
+from nas_with_rl.launch.evaluators.plans import MAX_TOGETHER, Plan, parse_plan
+from nas_with_rl.launch.evaluators.process_pool import ChildProcesses
+from nas_with_rl.launch.experiments.overrides import as_json
+from nas_with_rl.launch.host import compilation, resources
+from nas_with_rl.launch.records.workdir import versions
+from nas_with_rl.launch.searches.loop import SearchConfig
+from nas_with_rl.search_spaces.errors import InputError
+
+_MEASURE = "nas_with_rl.launch.evaluators.plan_timing:measure"
+_FILE = "plans.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A plan that was chosen, and why.
+
+    Attributes:
+      seconds: by plan, what the whole search would take; of plans that could not be measured none.
+      is_remembered: whether they were measured in an earlier run.
+    """
+
+    plan: Plan
+    seconds: Mapping[Plan, float]
+    is_remembered: bool = False
+
+    def describe(self) -> str:
+        """Return the choice in a line."""
+        compared = ", ".join(f"{plan} {_duration(s)}" for plan, s in self.seconds.items())
+        if not self.seconds:
+            return f"plan {self.plan}: {self.plan.describe()} (no program could be measured)"
+        when = "measured earlier" if self.is_remembered else "measured"
+        return f"plan {self.plan}: {self.plan.describe()} ({when}: {compared}; --plan overrides)"
+
+
+def choose_plan(
+    data: ChildData, search: SearchConfig, processes: ChildProcesses, *, memory_gib: float
+) -> Choice:
+    """Choose how language models are trained: what a whole search by each plan would take.
+
+    Measured once for an experiment on a machine; `compilation.cache_directory` remembers it.
+
+    Args:
+      data: what is trained, and on what.
+      search: its batches and samples.
+      processes: where it is measured, and will be trained.
+      memory_gib: what each of them may have.
+    """
+    key = _key(data, search, processes.num_processes, memory_gib)
+    if remembered := _remembered(key):
+        return remembered
+    print("measuring how children train fastest, once per experiment and machine ...", flush=True)
+    works = {
+        plan: GroupWork(data, plan.program, plan.num_children, memory_gib)
+        for plan in _candidates(search.update_size, processes.num_processes)
+    }
+    works = {plan: work for plan, work in works.items() if _fits(work)}
+    timings = _timings(list(works.values()), processes)
+    seconds = {
+        plan: _search_seconds(plan, timing, search)
+        for plan, timing in zip(works, timings, strict=True)
+        if timing is not None
+    }
+    if not seconds:  # all that was tried diverged; the search will say so of each child
+        return Choice(Plan("single", 1, processes.num_processes), {})
+    choice = Choice(min(seconds, key=seconds.__getitem__), seconds)
+    _remember(key, choice)
+    return choice
+
+
+def _candidates(batch_size: int, num_processes: int) -> list[Plan]:
+    """One child at a time, a process's share of a batch at a time, and each child by itself."""
+    share = min(math.ceil(batch_size / num_processes), MAX_TOGETHER)
+    populations = [Plan("population", size, num_processes) for size in dict.fromkeys((1, share))]
+    return [*populations, Plan("single", 1, num_processes)]
+
+
+def _fits(work: GroupWork) -> bool:
+    try:
+        check_memory_of(work)
+    except PopulationTooLarge:
+        return False
+    return True
+
+
+def _timings(works: list[GroupWork], processes: ChildProcesses) -> list[Timing | None]:
+    try:
+        return processes.call(_MEASURE, works)
+    except ChildFailure:  # which one is not known: each by itself
+        return [_timing(work, processes) for work in works]
+
+
+def _timing(work: GroupWork, processes: ChildProcesses) -> Timing | None:
+    with contextlib.suppress(ChildFailure):
+        return processes.call(_MEASURE, [work])[0]
+    return None
+
+
+def _search_seconds(plan: Plan, timing: Timing, search: SearchConfig) -> float:
+    """What all batches take if every architecture is new: a batch waits for its last group."""
+    num_groups = math.ceil(search.update_size / plan.num_children)
+    rounds = math.ceil(num_groups / plan.num_processes)
+    num_batches = math.ceil(search.num_samples / search.update_size)
+    return timing.once + num_batches * rounds * timing.each
+
+
+def _key(data: ChildData, search: SearchConfig, num_processes: int, memory_gib: float) -> str:
+    experiment = data.experiment
+    told: list[Any] = [as_json(each) for each in (experiment.space, experiment.child)]
+    told += [as_json(experiment.data), search.update_size, search.num_samples, num_processes]
+    told += [memory_gib, trainer_of(data).data, compilation.processor(), resources.visible_gpus()]
+    told += [os.environ.get(name) for name in ("XLA_FLAGS", "TF_XLA_FLAGS")]
+    told += [versions(), CELLS_TRIED, TIMED_SEGMENTS]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _remembered(key: str) -> Choice | None:
+    try:
+        found = _all_remembered()[key]
+        seconds = {parse_plan(text): float(value) for text, value in found["seconds"].items()}
+        return Choice(parse_plan(found["plan"]), seconds, is_remembered=True)
+    except (KeyError, TypeError, ValueError, AttributeError, InputError):
+        return None  # as if nothing had been measured
+
+
+def _remember(key: str, choice: Choice) -> None:
+    """Write the choice; where nothing can be written the next run measures again."""
+    seconds = {str(plan): value for plan, value in choice.seconds.items()}
+    kept = {**_all_remembered(), key: {"plan": str(choice.plan), "seconds": seconds}}
+    path = _path()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, delete=False, encoding="utf-8"
+        ) as file:
+            json.dump(kept, file, indent=1)
+        Path(file.name).replace(path)
+
+
+def _all_remembered() -> dict[str, Any]:
+    try:
+        kept = json.loads(_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _path() -> Path:
+    return compilation.cache_directory() / _FILE
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,1 @@
+"""What can be asked for: experiments by name, what they are made of, overrides."""

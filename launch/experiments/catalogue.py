@@ -1,0 +1,114 @@
+"""The experiments by name: those that run here in minutes, the paper's, and a user's own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.launch.evaluators.own_function import OwnEvaluation, check_name, imported
+from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.experiments.overrides import with_overrides
+from nas_with_rl.launch.experiments.paper import PAPER_EXPERIMENTS
+from nas_with_rl.launch.experiments.sequence_tasks import SEQUENCE_EXPERIMENTS
+from nas_with_rl.launch.experiments.small import SMALL_EXPERIMENTS
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.errors import InputError, shortened
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    *SMALL_EXPERIMENTS,
+    *SEQUENCE_EXPERIMENTS,
+    *PAPER_EXPERIMENTS,
+)
+
+
+def find_experiment(name: str) -> Experiment:
+    """Return the experiment of that name, or what "module:attribute" is.
+
+    Raises:
+      InputError: there is none, or the attribute is no experiment.
+    """
+    if ":" in name:
+        return _own_experiment(name)
+    for experiment in EXPERIMENTS:
+        if experiment.name == name:
+            return experiment
+    known = ", ".join(experiment.name for experiment in EXPERIMENTS)
+    raise InputError(
+        f"--experiment={name}: no such experiment; there are {known}, and help; "
+        "one of your own is MODULE:ATTRIBUTE"
+    )
+
+
+def _own_experiment(name: str) -> Experiment:
+    found = imported(name, flag="--experiment")
+    if not isinstance(found, Experiment):
+        raise InputError(
+            f"--experiment={name}: it is of type {type(found).__name__}, no nas_with_rl.Experiment"
+        )
+    return found
+
+
+def configured(
+    name: str | None, overrides: Sequence[str], *, evaluate: str | None = None
+) -> Experiment:
+    """Return the experiment of that name with overrides applied, which its source then names.
+
+    Args:
+      name: of one that is built in, or "module:attribute".
+      overrides: "path.to.field=value".
+      evaluate: "module:function", which measures children in place of the experiment's own way.
+
+    Raises:
+      InputError: no such experiment, field or value.
+    """
+    if name is None:
+        raise InputError("--experiment is missing; --experiment=help lists what there is")
+    experiment = find_experiment(name)
+    if evaluate is not None:
+        check_name(evaluate, flag="--evaluate")
+        search = experiment.search  # whose failures counted as its own children's do
+        experiment = dataclasses.replace(
+            experiment,
+            source=f"{experiment.source}; measured by {evaluate}",
+            child=OwnEvaluation(evaluate),
+            data=None,
+            num_compared=0,
+            search=search and dataclasses.replace(search, failure_reward=None),
+        )
+    changed = with_overrides(experiment, overrides)
+    if not overrides:
+        return changed
+    # What its source says of the settings may not hold any more.
+    return dataclasses.replace(changed, source=f"{changed.source}; changed: {', '.join(overrides)}")
+
+
+def check_overrides(experiment: Experiment, overrides: Sequence[str]) -> None:
+    """Raise InputError for an override that another setting of the experiment leaves no effect."""
+    child, space = experiment.child, experiment.space
+    void = {}
+    if isinstance(child, LanguageModelTraining) and child.num_parameters:
+        void["child.units"] = f"child.num_parameters is {child.num_parameters:,}, not 0"
+    if isinstance(space, ConvolutionalSpace) and space.learning_rates:
+        void["child.learning_rate"] = "architectures choose theirs (space.learning_rates)"
+    for override in overrides:
+        name = override.partition("=")[0].strip()
+        if name in void:
+            raise InputError(f"override {shortened(override)} has no effect: {void[name]}")
+
+
+def describe_experiments() -> str:
+    """Return what `--experiment=help` prints."""
+    described = [
+        f"{experiment.name}\n"
+        f"  source:  {experiment.source}\n"
+        f"  time:    {experiment.expected_time}\n"
+        f"  result:  {experiment.expected_result}\n"
+        f"  command: {experiment.command}"
+        for experiment in EXPERIMENTS
+    ]
+    own = (
+        "MODULE:ATTRIBUTE\n"
+        "  source:  a nas_with_rl.Experiment of your own, in a module that Python finds"
+    )
+    return "\n\n".join([*described, own])

@@ -1,0 +1,1 @@
+"""Cells trained and traced for the explorer's page."""

@@ -1,0 +1,306 @@
+"""Explorations: cells are trained on a task or a text, traced, and shown on one page.
+
+<workdir>/<cell>/        each cell's final training; done once, taken from there afterwards
+<workdir>/explore.html   the page
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nas_with_rl.child_models.cells.known_cells import cell_kind
+from nas_with_rl.child_models.data.text import numbers_of
+from nas_with_rl.child_models.language_models.model import LanguageModel
+from nas_with_rl.child_models.saved_models import describe_model, load_model
+from nas_with_rl.child_models.traces.connectivity import connectivity
+from nas_with_rl.child_models.traces.generation import generate
+from nas_with_rl.child_models.traces.trace import Trace
+from nas_with_rl.child_models.traces.tracing import trace
+from nas_with_rl.explorer.exploration import Exploration, ExploredModel, Table
+from nas_with_rl.explorer.page.page import write_page
+from nas_with_rl.explorer.rankings import feature_table
+from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
+from nas_with_rl.launch.explorations.cells import ExploredCell, described, read_cells
+from nas_with_rl.launch.explorations.subjects import Subject, TaskSubject, TextSubject
+from nas_with_rl.launch.host.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.records.workdir import Workdir, absolute_path
+from nas_with_rl.launch.trainings.progress import EpochBar
+from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
+
+PAGE = "explore.html"
+MOST_LAYERS, MOST_GENERATED, MOST_TEMPERATURE = 3, 10_000, 1e6
+_LEAST_PROBABILITY = 2.0**-64  # float32 rounds the softmax's least ones to 0
+PROMPT = 500  # characters at the end of the page's text, which the generated text continues
+
+
+@dataclasses.dataclass(frozen=True)
+class ExploreRequest:
+    """What is to be explored.
+
+    Attributes:
+      task: a task of `child_models.sequences`; or else
+      text: a path or pattern of UTF-8 files.
+      cells: as `read_cell` reads them.
+      num_layers: None for as many as the task has in the post, 1 for a text.
+      generate: how many characters each model continues the text by.
+      temperature: of these; 0 takes the most probable each time.
+      seed: of the weights, and of the generated text.
+      workdir: None for a new one below runs/.
+      overrides: "path.to.field=value", of the experiment by which the cells are trained.
+    """
+
+    task: str | None = None
+    text: str | None = None
+    cells: tuple[str, ...] = ("lstm",)
+    num_layers: int | None = None
+    generate: int = 0
+    temperature: float = 1.0
+    seed: int = 0
+    workdir: str | None = None
+    overrides: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if (self.task is None) == (self.text is None):
+            raise InputError("what is explored is either a task or a text: name one of the two")
+        if not self.cells:
+            raise InputError("no cell is named: a name, an architecture's text, a search's workdir")
+        if self.num_layers is not None:
+            check_range(self, ["num_layers"], least=1, most=MOST_LAYERS)
+        check_range(self, ["generate"], least=0, most=MOST_GENERATED)
+        check_range(self, ["temperature"], least=0, most=MOST_TEMPERATURE)
+        check_range(self, ["seed"], least=0, most=2**63 - 1)
+        if self.temperature != 1 and not self.generate:
+            raise InputError(
+                f"temperature is {self.temperature}, which has no effect: generate is 0"
+            )
+        for assignment in self.overrides:
+            path = assignment.partition("=")[0].strip()
+            if path in ("data.source", "data.unit"):
+                raise InputError(f"{path} is not overridden here: task or text says what is read")
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The overrides, with the number of layers."""
+        layers = () if self.num_layers is None else (f"child.num_layers={self.num_layers}",)
+        return (*layers, *self.overrides)
+
+
+def run(request: ExploreRequest) -> int:
+    """Explore what is asked for, print what was found, write the page; return the status.
+
+    Raises:
+      InputError: an impossible request.
+    """
+    subject, cells = subject_of(request), read_cells(request.cells)
+    workdir = request.workdir or default_workdir(subject)
+    print(subject.title)
+    try:
+        exploration = run_interruptibly(
+            lambda: explored(request, subject, cells, workdir=workdir, is_shown=True)
+        )
+    except KeyboardInterrupt:
+        print(f"stopped; the same command with --workdir={workdir} continues")
+        leave_now(INTERRUPTED_STATUS)
+    page = write_page(exploration, absolute_path(workdir) / PAGE)
+    print(f"\nthe page: {page.resolve()} ({page.stat().st_size / 1e6:.2f} MB, opens from disk)")
+    if request.workdir is None:
+        print(f"the same without training again: --workdir={workdir}")
+    return 0
+
+
+def explore(request: ExploreRequest) -> Exploration:
+    """Return an exploration, for `write_page` or a notebook's `show`.
+
+    Args:
+      request: with a workdir, the trainings in it are continued or taken as they are.
+
+    Raises:
+      InputError: an impossible request.
+    """
+    subject, cells = subject_of(request), read_cells(request.cells)
+    workdir = request.workdir or default_workdir(subject)
+    return explored(request, subject, cells, workdir=workdir)
+
+
+def subject_of(request: ExploreRequest) -> Subject:
+    """Return what a request is about; InputError where there is no such task or text."""
+    if request.task is not None:
+        return TaskSubject(request.task, request.settings)
+    assert request.text is not None
+    return TextSubject(request.text, request.settings)
+
+
+def default_workdir(subject: Subject) -> str:
+    """Return a new directory's name."""
+    return f"runs/explore-{subject.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+def explored(
+    request: ExploreRequest,
+    subject: Subject,
+    cells: Sequence[ExploredCell],
+    *,
+    workdir: str,
+    is_shown: bool = False,
+) -> Exploration:
+    """Train, trace and measure each cell, one after the other.
+
+    Args:
+      request: what is asked for.
+      subject: what it is about.
+      cells: which cells.
+      workdir: where the trainings are kept.
+      is_shown: print each cell, and what was found on it.
+    """
+    models: list[ExploredModel] = []
+    failures: list[TrainingFailed] = []
+    for cell in cells:
+        if is_shown:
+            print(f"\n{cell.name}: {described(cell)}", flush=True)
+        try:
+            models.append(explored_model(request, subject, cell, workdir=workdir))
+        except TrainingFailed as failure:
+            failures.append(failure)
+            if is_shown and len(cells) > 1:
+                print(failure, flush=True)
+        else:
+            if is_shown:
+                print(_as_text(models[-1], request), flush=True)
+    if not models:
+        raise failures[0]
+    notes = (*subject.notes, *(f"{failure}." for failure in failures))
+    return Exploration(subject.title, notes, tuple(models), subject.num_characters)
+
+
+def _as_text(model: ExploredModel, request: ExploreRequest) -> str:
+    """Return what the terminal shows of a model: its tables, and what it wrote."""
+    generated = f"generated at temperature {request.temperature}:"
+    parts = [model.title, *(table.as_text() for table in model.tables)]
+    return "\n\n".join([*parts, *(f"{generated}\n{sample}" for sample in model.samples)])
+
+
+class TrainingFailed(InputError):
+    """A cell's training failed; the page is of the others."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """A trained model with the characters that it knows."""
+
+    model: LanguageModel
+    vocabulary: tuple[str, ...]
+
+    def numbers(self, text: str) -> np.ndarray:
+        """Return a text's characters as numbers; one that the model never saw is UNKNOWN."""
+        return numbers_of(text, self.vocabulary)
+
+    def trace(self, text: str) -> Trace:
+        """Return what the model does on a text, whose own characters are the tokens.
+
+        Two models may know different ones, and stand side by side on the same text.
+        """
+        found = trace(self.model, self.numbers(text), self.vocabulary)
+        return dataclasses.replace(found, tokens=tuple(text))
+
+    def bits(self, found: Trace) -> float:
+        """Return the mean of what each character takes, in bits, as predicted before it."""
+        following = self.numbers("".join(found.tokens[1:]))
+        predicted = found.probabilities[np.arange(len(following)), following]
+        return float(-np.mean(np.log2(np.maximum(predicted, _LEAST_PROBABILITY))))
+
+    def continued(self, text: str, request: ExploreRequest) -> tuple[str, ...]:
+        """Return how the model goes on after a text, if that is asked for."""
+        if not request.generate:
+            return ()
+        written = generate(
+            self.model,
+            self.vocabulary,
+            text[-PROMPT:],
+            length=request.generate,
+            temperature=request.temperature,
+            seed=request.seed,
+        )
+        return (written,)
+
+
+def explored_model(
+    request: ExploreRequest, subject: Subject, cell: ExploredCell, *, workdir: str
+) -> ExploredModel:
+    """Return one cell's part of the page."""
+    path = cell.model or _trained(subject, cell, request, directory=Path(workdir, cell.name))
+    reader, text = _read(path), subject.shown()
+    model, found = reader.model, reader.trace(text)
+    tables = (
+        *subject.tables(model, found, reader.trace),
+        *_on_held_out(subject, cell, request, workdir=workdir),
+    )
+    explored = ExploredModel(
+        name=cell.name,
+        title=_title(cell, model, reader.bits(found)),
+        trace=found,
+        equations=cell_kind(model.cell).equations,
+        connectivity=connectivity(model, reader.numbers(text)),
+        tree=model.cell if isinstance(model.cell, RecurrentCell) else None,
+        tables=tables,
+        samples=reader.continued(text, request),
+    )
+    features = feature_table(explored)
+    return dataclasses.replace(explored, tables=(*tables, features)) if features else explored
+
+
+def _read(path: Path) -> _Reader:
+    model = load_model(path)
+    assert isinstance(model, LanguageModel)
+    return _Reader(model, describe_model(path).vocabulary)
+
+
+def _on_held_out(
+    subject: Subject, cell: ExploredCell, request: ExploreRequest, *, workdir: str
+) -> tuple[Table, ...]:
+    """Return the accuracy of the same cell, trained with lines held out, on these."""
+    if subject.held_out is None or cell.model is not None:
+        return ()
+    directory = Path(workdir, f"{cell.name}-held_out")
+    reader = _read(_trained(subject.held_out, cell, request, directory=directory))
+    return (subject.held_out.accuracy(reader.model, reader.vocabulary),)
+
+
+def _trained(
+    subject: Subject, cell: ExploredCell, request: ExploreRequest, *, directory: Path
+) -> Path:
+    """Return the model of a cell, trained to the end now, or earlier in the same workdir."""
+    experiment = dataclasses.replace(subject.experiment, space=cell.space)
+    training = FinalTraining(
+        experiment, cell.architecture, request.seed, overrides=request.settings
+    )
+    place = Workdir(directory)
+    result = train(
+        training,
+        place.path,
+        resume=place.is_begun(),
+        test="never",
+        progress=EpochBar(directory.name),
+    )
+    if result.status == "failed":
+        raise TrainingFailed(f"cell {cell.name}: its training failed: {result.failure}")
+    return place.model
+
+
+def _title(cell: ExploredCell, model: LanguageModel, bits: float) -> str:
+    layers = model.size.num_layers
+    kind = "" if cell.model is None else f"{cell_kind(model.cell).title}, "
+    measured = f"{bits:.2f} bits per character on this text"
+    return (
+        f"{kind}{cell.title}, {layers} layer{'s' * (layers > 1)} of {model.size.units} units, "
+        f"{model.num_parameters:,} parameters; "
+        f"{measured if np.isfinite(bits) else 'what it predicts on this text is no number'}"
+    )

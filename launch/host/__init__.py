@@ -1,0 +1,1 @@
+"""This machine: cores, memory, ports, devices, processes and their ends."""

@@ -1,0 +1,241 @@
+"""What a row of the paper's tables costs here: parameters, counted, and GPU hours, expected.
+
+    GPU hours = 3 · 2 · multiply-adds · examples · epochs / rate / 3600
+
+3: the backward pass costs about two forward ones; 2: a multiply-add is two operations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from nas_with_rl.child_models.cells.known_cells import Cell, cell_kind
+from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.data.images import NUM_CLASSES, SIDES, ImageDataConfig
+from nas_with_rl.child_models.data.text import TextDataConfig
+from nas_with_rl.child_models.language_models.size import LanguageModelSize, num_parameters
+from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.paper.our_rows import OwnRow
+from nas_with_rl.launch.trainings.grid import default_axes
+from nas_with_rl.launch.trainings.grid_run import NUM_BEST
+from nas_with_rl.search_spaces.architecture import Architecture, random_architecture
+from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.published import PUBLISHED
+from nas_with_rl.search_spaces.recurrent_cell import cell_of
+
+# Operations per second. An assumption, not a measurement: about what one H200 sustains in tf32 on
+# kernels as small as these, of 48 channels or 20 sequences; it could do some 400e12 on large ones.
+CONVOLUTIONAL_RATE = 20e12
+RECURRENT_RATE = 5e12
+
+NUM_DRAWN = 101  # architectures whose median stands for a typical one
+NUM_CHANNELS = 3  # of CIFAR-10
+
+
+class TextSize(NamedTuple):
+    """Tokens of the Penn Treebank's training text, and different ones (with <unk>)."""
+
+    tokens: int
+    vocabulary: int
+
+
+PENN_TREEBANK_SIZES = {
+    "word": TextSize(929_589, 10_000),
+    "character": TextSize(5_017_482, 51),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """Some trainings of one kind.
+
+    Attributes:
+      title: what they are, in words.
+      multiply_adds: of one forward pass, per example.
+      examples: of one epoch: images or tokens.
+      epochs: of one training.
+      trainings: how many.
+      rate: operations per second.
+    """
+
+    title: str
+    multiply_adds: int
+    examples: int
+    epochs: int
+    rate: float
+    trainings: int = 1
+
+    @property
+    def hours(self) -> float:
+        """Expected hours on one GPU."""
+        operations = 3 * 2 * self.multiply_adds * self.examples * self.epochs
+        return self.trainings * operations / self.rate / 3600
+
+
+@dataclasses.dataclass(frozen=True)
+class RowCosts:
+    """What one row costs.
+
+    Attributes:
+      num_parameters: of the row's model; None where the paper has not printed its architecture.
+      units: hidden units of a language model.
+      work: in the order of the row's commands, the final training last.
+    """
+
+    num_parameters: int | None
+    units: int | None
+    work: tuple[Work, ...]
+
+
+def costs_of(row: OwnRow) -> RowCosts:
+    """Return what a row costs."""
+    experiment = row.configuration()
+    if isinstance(experiment.child, LanguageModelTraining):
+        assert row.architecture is not None
+        return _language_model_costs(row.architecture, experiment)
+    if row.architecture is not None:
+        counted = _counts(PUBLISHED[row.architecture].architecture, experiment)
+        work = _image_work("the final training", counted.multiply_adds, experiment)
+        return RowCosts(counted.num_parameters, None, (work,))
+    return RowCosts(None, None, _searched_work(experiment, configured(row.experiment, ())))
+
+
+def _language_model_costs(architecture: str, experiment: Experiment) -> RowCosts:
+    child, data = experiment.child, experiment.data
+    assert isinstance(child, LanguageModelTraining) and isinstance(data, TextDataConfig)
+    text = PENN_TREEBANK_SIZES[data.unit]
+    named = architecture in PUBLISHED
+    cell: Cell = cell_of(PUBLISHED[architecture].architecture) if named else architecture
+    size = child.size(text.vocabulary, cell)
+    segments = child.steps_per_epoch * child.batch_size * child.num_steps
+    work = Work(
+        "the final training",
+        language_model_multiply_adds(cell, size),
+        segments or text.tokens,
+        child.epochs,
+        RECURRENT_RATE,
+    )
+    return RowCosts(num_parameters(cell, size), size.units, (work,))
+
+
+def language_model_multiply_adds(cell: Cell, size: LanguageModelSize) -> int:
+    """Return the multiply-adds per token, as `LanguageModel.multiply_adds`, without building it.
+
+    A cell's products are G·H wide, which is what one more input adds to its parameters.
+    """
+    kind, units = cell_kind(cell), size.units
+    width = kind.num_parameters(1, units) - kind.num_parameters(0, units)
+    recurrent = sum(width * (inputs + units) for inputs in size.input_widths)
+    return recurrent + units * size.vocabulary
+
+
+class ConvNetCounts(NamedTuple):
+    """Trainable numbers of a ConvNet, and multiply-adds per image."""
+
+    num_parameters: int
+    multiply_adds: int
+
+
+class _Map(NamedTuple):
+    """The extents of a layer's output."""
+
+    height: int
+    width: int
+    channels: int
+
+
+def convnet_counts(convnet: ConvNet, image: tuple[int, int, int]) -> ConvNetCounts:
+    """Count a ConvNet of convolutions as `build_convnet` and `multiply_adds` do, unbuilt.
+
+    A hundred of them are counted in the time in which one is built.
+
+    Args:
+      convnet: its layers.
+      image: (H, W, C).
+    """
+    maps = [_Map(*image)]
+    parameters = products = 0
+
+    def taken(sources: Sequence[int], by: int) -> _Map:
+        pooled = [_pooled(maps[s], sum(s <= p < by for p in convnet.pool_after)) for s in sources]
+        height, width, _ = map(max, zip(*pooled, strict=True))
+        return _Map(height, width, sum(one.channels for one in pooled))
+
+    for number, layer in enumerate(convnet.layers, start=1):
+        assert isinstance(layer, ConvolutionalLayer)
+        inputs = taken(layer.inputs or (0,), number)
+        kernel = layer.filter_height * layer.filter_width * inputs.channels * layer.filters
+        height = math.ceil(inputs.height / layer.stride_height)
+        width = math.ceil(inputs.width / layer.stride_width)
+        maps.append(_Map(height, width, layer.filters))
+        parameters += kernel + 2 * layer.filters  # batch normalisation's two
+        products += kernel * height * width
+    linear = taken(convnet.unconnected, len(convnet.layers) + 1).channels * NUM_CLASSES
+    return ConvNetCounts(parameters + linear + NUM_CLASSES, products + linear)
+
+
+def _pooled(one: _Map, times: int) -> _Map:
+    for _ in range(times):
+        one = _Map(math.ceil(one.height / 2), math.ceil(one.width / 2), one.channels)
+    return one
+
+
+def _counts(architecture: Architecture, experiment: Experiment) -> ConvNetCounts:
+    space, data = experiment.space, experiment.data
+    assert isinstance(space, ConvolutionalSpace) and isinstance(data, ImageDataConfig)
+    side = data.resolution or SIDES[data.dataset]
+    return convnet_counts(space.convnet(architecture), (side, side, NUM_CHANNELS))
+
+
+def _typical_multiply_adds(experiment: Experiment, depth: int) -> int:
+    """The median of `NUM_DRAWN` architectures of a depth, drawn uniformly."""
+    assert isinstance(experiment.space, ConvolutionalSpace)
+    space = experiment.space.search_space(depth)
+    rng = np.random.default_rng(0)
+    drawn = [random_architecture(space, rng) for _ in range(NUM_DRAWN)]
+    return statistics.median_low(_counts(one, experiment).multiply_adds for one in drawn)
+
+
+def _searched_work(final: Experiment, searched: Experiment) -> tuple[Work, ...]:
+    """A search, a grid search over its best with the search's epochs, and the final training."""
+    search, child = searched.search, searched.child
+    assert search is not None and search.depth is not None and isinstance(child, ImageTraining)
+    assert isinstance(searched.space, ConvolutionalSpace)
+    block = searched.space.block_size
+    layers = "layers" if block == 1 else f"blocks of {block}"
+    middle = search.depth.depth(search.num_samples // 2)
+    last = search.depth.depth(search.num_samples - 1)
+    points = math.prod(len(axis.values) for axis in default_axes(searched)) * NUM_BEST
+    return (
+        _image_work(
+            f"the search ({search.num_samples:,} children of {child.epochs} epochs, counted as "
+            f"random ones of {middle} {layers})",
+            _typical_multiply_adds(searched, middle),
+            searched,
+            trainings=search.num_samples,
+        ),
+        _image_work(
+            f"the grid search ({points} points of {child.epochs} epochs, {last} {layers})",
+            _typical_multiply_adds(searched, last),
+            searched,
+            trainings=points,
+        ),
+        _image_work(
+            f"the final training ({last} {layers})", _typical_multiply_adds(final, last), final
+        ),
+    )
+
+
+def _image_work(title: str, count: int, experiment: Experiment, *, trainings: int = 1) -> Work:
+    child, data = experiment.child, experiment.data
+    assert isinstance(child, ImageTraining) and isinstance(data, ImageDataConfig)
+    return Work(title, count, data.num_train, child.epochs, CONVOLUTIONAL_RATE, trainings)

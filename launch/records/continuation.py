@@ -1,0 +1,196 @@
+"""Continuing a search: what has to agree with the run that is there, and what is taken over.
+
+`nas.search` and the binaries continue each other's runs, where one's own function evaluates: seed,
+settings and decisions have to agree; the run's name and its function's are each side's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nas_with_rl.controller.configuration import ReinforceConfig
+from nas_with_rl.launch.experiments.named_modules import naming_flags
+from nas_with_rl.launch.experiments.overrides import difference
+from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
+from nas_with_rl.launch.searches.loop import SearchConfig
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown
+
+Description = dict[str, Any]  # what `experiment.json` says of a run
+
+# What a continued search may change of its settings.
+EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib", "on_error")
+_HANDED_OVER = ("seed", "search", "controller")  # what both sides know, beside the decisions
+_NOT_COMPARED = ("location", "decisions")  # the latter say the same as the space
+_GROUPS = ("search", "controller", "space")
+COMMAND = "python -m nas_with_rl.launch.search --resume"
+
+
+def stored_search(place: Workdir) -> Description:
+    """Return the description of the search that is here; InputError for another kind of run."""
+    stored = place.read()
+    if "kind" in stored or not all(isinstance(stored.get(group), dict) for group in _GROUPS):
+        raise InputError(f"--workdir={place.path} holds another kind of run, not a search")
+    return stored
+
+
+def is_of_python(description: Mapping[str, Any]) -> bool:
+    """Say whether a run was begun by `nas.search`."""
+    return "overrides" not in description
+
+
+def is_own_evaluation(description: Mapping[str, Any]) -> bool:
+    """Say whether a function of one's own evaluates a run's children."""
+    child = description.get("child")
+    return child is None or (isinstance(child, dict) and child.get("kind") == "OwnEvaluation")
+
+
+def taken_over(
+    config: SearchConfig, controller: ReinforceConfig, stored: Description
+) -> tuple[SearchConfig, ReinforceConfig]:
+    """Return settings with what a continued search takes over from the run that is there.
+
+    That is the compilation of the controller, since programs round differently and nothing else
+    does, and the reward of failures where the settings leave it to the search.
+    """
+    policy, reward = stored["controller"].get("policy"), stored["search"].get("failure_reward")
+    compiled = policy.get("jit_compile") if isinstance(policy, dict) else None
+    if isinstance(compiled, bool):
+        changed = dataclasses.replace(controller.policy, jit_compile=compiled)
+        controller = dataclasses.replace(controller, policy=changed)
+    if config.failure_reward is None and isinstance(reward, int | float):
+        config = dataclasses.replace(config, failure_reward=reward)
+    return config, controller
+
+
+def check_same(stored: Description, wanted: Description, workdir: Path) -> None:
+    """Raise InputError unless a search continues the run that is there, apart from its length.
+
+    Args:
+      stored: of the run that is there.
+      wanted: of the search, with what it has taken over.
+      workdir: for the message.
+    """
+    there: Description
+    here: Description
+    if is_of_python(stored) == is_of_python(wanted):
+        keys = [key for key in wanted if key not in _NOT_COMPARED]
+        there, here = ({key: one.get(key) for key in keys} for one in (stored, wanted))
+    else:
+        check_evaluation(stored, wanted, workdir)
+        there, here = (
+            {key: one.get(key) for key in _HANDED_OVER} | {"space": _decisions(one, workdir)}
+            for one in (stored, wanted)
+        )
+    there["search"] = {**there["search"], **{name: here["search"][name] for name in EXTENDABLE}}
+    if is_own_evaluation(stored) and is_own_evaluation(wanted):
+        there, here = map(_without_digest, (there, here))
+    if found := difference(there, here):
+        raise InputError(
+            f"--workdir={workdir} holds another run, it cannot be resumed as this one; "
+            f"there / here: {shortened(found, 200)}"
+        )
+
+
+def check_evaluation(stored: Description, wanted: Description, workdir: str | Path) -> None:
+    """Raise InputError where a run of `nas.search` and a binary's lack a function of one's own."""
+    if is_of_python(stored) == is_of_python(wanted):
+        return
+    if not is_own_evaluation(wanted):
+        raise InputError(
+            f"--workdir={workdir} holds a run that was begun in Python, with a function of one's "
+            f"own that evaluates, and {wanted['experiment']} trains by "
+            f"{wanted['child']['kind']}: name the function, --evaluate=MODULE:FUNCTION"
+        )
+    if not is_own_evaluation(stored):
+        raise InputError(
+            f"--workdir={workdir} holds a run of {shown(stored.get('experiment'))}, which no "
+            f"function of one's own evaluates: continue it with {_command(stored, workdir)}"
+        )
+
+
+def _decisions(description: Description, workdir: Path) -> Description:
+    """Return what is decided in a run, without the depth where a schedule says it."""
+    space = description["space"]
+    decisions = space if "decisions" in space else description.get("decisions")
+    if not isinstance(decisions, dict):
+        raise InputError(
+            f"--workdir={workdir} does not say which decisions its {space.get('kind')} has, as it "
+            f"was begun by an earlier version: continue it with {_command(description, workdir)}"
+        )
+    has_schedule = description["search"].get("depth") is not None
+    return decisions | ({"depth": None} if has_schedule else {})
+
+
+def _command(stored: Description, workdir: str | Path) -> str:
+    """Return the command that continues a binary's run."""
+    words = naming_flags(
+        stored.get("experiment"),
+        evaluate=stored.get("evaluate"),
+        overrides=stored.get("overrides") or (),
+    )
+    return f"{COMMAND} {shlex.join((f'--workdir={workdir}', *words))}"
+
+
+def _without_digest(description: Description) -> Description:
+    """Return a description in which the source of one's own function is not compared."""
+    found = description.get("data_found")
+    if not isinstance(found, dict):
+        return description
+    return description | {"data_found": {**found, "sha256": None}}
+
+
+def continued(stored: Description, wanted: Description, num_trials: int) -> Description:
+    """Return what `experiment.json` says from now on of a run that is continued.
+
+    Who began a run by name stays, since the names are needed to find its function again. Each
+    change of what evaluates is kept in `changes`, with the number of trials at that time.
+
+    Args:
+      stored: of the run that is there.
+      wanted: of the search, which `check_same` has let pass.
+      num_trials: that the run has.
+    """
+    if is_of_python(wanted) and not is_of_python(stored):
+        extended = {name: wanted["search"][name] for name in EXTENDABLE}
+        merged = stored | {"search": {**stored["search"], **extended}}
+    else:
+        merged = stored | wanted
+    if change := change_of(stored, wanted):
+        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        merged["changes"] = [*_changes(stored), {"at": now, "trial": num_trials, **change}]
+    return merged
+
+
+def change_of(stored: Description, wanted: Description) -> dict[str, dict[str, Any]]:
+    """Return what evaluates before and after: its name and its source's digest, if they differ."""
+    before, after = _evaluating(stored), _evaluating(wanted)
+    differing = [name for name in after if name in before and before[name] != after[name]]
+    if not differing:
+        return {}
+    return {
+        "before": {name: before[name] for name in differing},
+        "after": {name: after[name] for name in differing},
+    }
+
+
+def _evaluating(description: Description) -> dict[str, Any]:
+    """Return by which name a run was continued last, and the digest of its own function's file."""
+    named = [change["after"].get("experiment") for change in _changes(description)]
+    found = {"experiment": next(filter(None, reversed(named)), description.get("experiment"))}
+    if is_own_evaluation(description) and isinstance(description.get("data_found"), dict):
+        found["sha256"] = description["data_found"].get("sha256")
+    return found
+
+
+def _changes(stored: Description) -> list[dict[str, Any]]:
+    changes = stored.get("changes", [])
+    if not isinstance(changes, list) or not all(
+        isinstance(change, dict) and isinstance(change.get("after"), dict) for change in changes
+    ):
+        raise InputError(f"{EXPERIMENT_FILE}: changes is {shown(changes)}, no list of changes")
+    return changes

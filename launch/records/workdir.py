@@ -1,0 +1,209 @@
+"""The directory of one run: `experiment.json`, and a lock while a process works in it."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import IO, Any
+
+from nas_with_rl.launch.records.storage_errors import KINDS, storing
+from nas_with_rl.launch.records.stored_values import check_stored
+from nas_with_rl.search_spaces.errors import InputError, shown
+
+EXPERIMENT_FILE = "experiment.json"
+GRID_SEARCH = "grid_search"  # the kind of run, as `experiment.json` says; its trainings lie in
+POINTS = "points"  # this directory, and its winner's in
+FINAL = "final"
+TRIALS_FILE = "trials.sqlite"
+CHECKPOINTS = "checkpoints"
+TENSORBOARD = "tensorboard"
+REPORT_FILE = "report.html"
+COMPARISON_FILE = "comparison.json"
+RESULT_FILE = "result.json"
+MODEL_FILE = "model.keras"
+
+
+class Workdir:
+    """A run's directory, locked until `close` or the process's end.
+
+    Attributes:
+      path: the directory.
+      trials, checkpoints, tensorboard, comparison, report: where they lie.
+      result, model: those of a final training.
+    """
+
+    def __init__(self, path: str | Path, *, flag: str = "--workdir"):
+        """Name a directory; nothing is read or written yet.
+
+        Args:
+          path: of the directory; made absolute, so that the current one may change.
+          flag: that names it, for messages.
+
+        Raises:
+          InputError: no path can look like that.
+        """
+        self.path = absolute_path(path, flag)
+        self._flag = flag
+        self.trials = self.path / TRIALS_FILE
+        self.checkpoints = self.path / CHECKPOINTS
+        self.tensorboard = self.path / TENSORBOARD
+        self.comparison = self.path / COMPARISON_FILE
+        self.report = self.path / REPORT_FILE
+        self.result = self.path / RESULT_FILE
+        self.model = self.path / MODEL_FILE
+        self._lock: IO[str] | None = None
+
+    def is_begun(self) -> bool:
+        """Say whether a run has begun here."""
+        try:
+            return (self.path / EXPERIMENT_FILE).exists()
+        except OSError as error:
+            raise InputError(f"{self._flag}={self.path} cannot be read: {error.strerror}") from None
+
+    def start(self, description: dict[str, Any]) -> None:
+        """Begin a run here; refused where one has begun."""
+        self._open()
+        self.check_unused()
+        try:
+            self.write(description | {"versions": versions(), "commit": commit()})
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def check_unused(self) -> None:
+        """Raise InputError where a run has begun, or where what one leaves lies."""
+        if self.is_begun():
+            name = self.read().get("experiment")
+            raise InputError(
+                f"{self._flag}={self.path} holds a run of {shown(name)}: continue it with "
+                "--resume, or name another directory"
+            )
+        outputs = (self.trials, self.checkpoints, self.tensorboard, self.comparison, self.report)
+        for path in (*outputs, self.result, self.model):
+            if path.exists():
+                raise InputError(
+                    f"{self._flag}={self.path} holds {path.name} but no {EXPERIMENT_FILE}; "
+                    "name another directory"
+                )
+
+    def resume(self) -> dict[str, Any]:
+        """Continue the run that is here; return its description."""
+        description = self.read()
+        self._open()
+        return description
+
+    def read(self) -> dict[str, Any]:
+        """Return the description of the run that is here."""
+        if not self.is_begun():
+            raise InputError(f"{self._flag}={self.path} holds no run: no {EXPERIMENT_FILE}")
+        values = read_object(self.path / EXPERIMENT_FILE)
+        check_stored(values, path=self.path / EXPERIMENT_FILE)
+        return values
+
+    def write(self, description: dict[str, Any]) -> None:
+        """Write the description, whole or not at all."""
+        write_object(description, self.path / EXPERIMENT_FILE)
+
+    def _open(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise self._unwritable(error) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{self._flag}={self.path} is in use by another process") from None
+        except OSError:
+            pass  # a mount without locks, as of some networks
+
+    def _unwritable(self, error: OSError) -> InputError:
+        number = error.errno or 0
+        reason = KINDS[number][0] if number in KINDS else os.strerror(number)
+        return InputError(f"{self._flag}={self.path} cannot be written to: {reason}")
+
+    def close(self) -> None:
+        """Give the directory free."""
+        if self._lock:
+            self._lock.close()
+
+
+def absolute_path(path: str | Path, flag: str = "--workdir") -> Path:
+    """Return a path that stays the same when the current directory changes.
+
+    Args:
+      path: as it was given, "~" for the home directory.
+      flag: that gave it, for messages.
+
+    Raises:
+      InputError: no path can look like that.
+    """
+    try:
+        text = os.fspath(path)
+        text.encode()  # TensorFlow takes no other
+        if "\0" in text:
+            raise ValueError("embedded null character")
+        return Path(text).expanduser().absolute()
+    except (TypeError, ValueError, AttributeError):
+        raise InputError(f"{flag}={shown(path)} is no path that can be written as text") from None
+    except RuntimeError:
+        raise InputError(f"{flag}={path}: there is no such user") from None
+    except OSError as error:
+        raise InputError(f"{flag}={path}: the current directory: {error.strerror}") from None
+
+
+def data_directory(data_dir: str | None) -> str | None:
+    """Return where data lies, as an absolute path, of what --data_dir says; None without it."""
+    if not data_dir or "://" in data_dir:  # a place that tensorflow_datasets knows
+        return data_dir or None
+    return str(absolute_path(data_dir, "--data_dir"))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a file that `write_object` wrote; InputError where it is damaged."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it is not an object")
+        return values
+    except RecursionError:
+        raise InputError(f"{path} cannot be read: too many brackets in one another") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {reason}") from None
+
+
+def write_object(values: dict[str, Any], path: Path) -> None:
+    """Write a JSON object, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.writing")
+    with storing(path):
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        temporary.rename(path)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the results depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("nas_with_rl", "tensorflow", "jax", "keras", "numpy"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def commit() -> str | None:
+    """Return the commit of the checkout that this code lies in, None outside one."""
+    folder = os.path.dirname(os.path.realpath(__file__))
+    command = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,118 @@
+"""The flags that the binaries of a search have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from absl import flags
+
+from nas_with_rl.launch.records.resumption import Request
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
+
+START_TIMEOUT_SECONDS = 120.0
+
+
+class SearchFlags:
+    """Defines what is asked of any search, as flags of the binary that makes one of these."""
+
+    def __init__(self) -> None:
+        flags.disclaim_key_flags()  # they are the binary's; --help shows those alone
+        self._experiment = flags.DEFINE_string(
+            "experiment",
+            None,
+            "Which experiment to run; 'help' lists them. Not needed with --resume.",
+        )
+        self._workdir = flags.DEFINE_string(
+            "workdir",
+            None,
+            "Directory that keeps the run. Default: runs/<experiment>-<date and time>.",
+        )
+        self._data_dir = flags.DEFINE_string(
+            "data_dir", None, "Where the data lies, for experiments whose data is not embedded."
+        )
+        self._num_samples = flags.DEFINE_integer(
+            "num_samples",
+            None,
+            "Architectures to sample; a larger number extends a resumed run.",
+            lower_bound=1,
+        )
+        self._seed = flags.DEFINE_integer(
+            "seed",
+            None,
+            "Equal seeds give equal searches. Default: 0.",
+            lower_bound=0,
+            upper_bound=2**63 - 1,
+        )
+        self._override = flags.DEFINE_multi_string(
+            "override", [], "Changes a field of the experiment, as in child.epochs=5. Repeatable."
+        )
+        self._evaluate = flags.DEFINE_string(
+            "evaluate", None, "Your own evaluation of an architecture, as module:function."
+        )
+        self._resume = flags.DEFINE_bool("resume", False, "Continue the run in --workdir.")
+
+    def asks_for_help(self) -> bool:
+        """Return whether the experiments are to be listed."""
+        return self._experiment.value == "help"
+
+    def request(self) -> Request:
+        """Return what the parsed flags say."""
+        return Request(
+            experiment=self._experiment.value,
+            workdir=self._workdir.value,
+            data_dir=self._data_dir.value,
+            num_samples=self._num_samples.value,
+            seed=self._seed.value,
+            overrides=tuple(self._override.value),
+            evaluate=self._evaluate.value,
+            resume=self._resume.value,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterOptions:
+    """How a cluster goes about a search.
+
+    Attributes:
+      synchronous: whether it gives the trials and the controller of a single process; None for
+        asynchronously, or as the run that is resumed.
+      start_timeout: seconds that the chief waits for the roles that are missing.
+    """
+
+    synchronous: bool | None = None
+    start_timeout: float = START_TIMEOUT_SECONDS
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_range(self, ["start_timeout"], least=0, most=math.inf)
+
+    def words(self) -> tuple[str, ...]:
+        """Return the flags that say the same."""
+        timeout = f"--start_timeout={self.start_timeout!r}"
+        if self.synchronous is None:
+            return (timeout,)
+        return (timeout, "--synchronous" if self.synchronous else "--nosynchronous")
+
+
+class ClusterFlags:
+    """Defines what is asked of a cluster besides."""
+
+    def __init__(self) -> None:
+        flags.disclaim_key_flags()
+        self._synchronous = flags.DEFINE_bool(
+            "synchronous",
+            None,
+            "Update the controller as a single process would. Default: no, or as the resumed run.",
+        )
+        self._start_timeout = flags.DEFINE_float(
+            "start_timeout",
+            START_TIMEOUT_SECONDS,
+            "Seconds to wait for missing workers and servers at the start, and later, at least 15, "
+            "for any worker at all.",
+            lower_bound=0.0,
+        )
+
+    def options(self) -> ClusterOptions:
+        """Return what the parsed flags say."""
+        return ClusterOptions(self._synchronous.value, self._start_timeout.value)

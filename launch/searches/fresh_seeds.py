@@ -1,0 +1,174 @@
+"""The best cell beside an LSTM of equal size and beside the best of the first samples.
+
+A search picks the lowest of many perplexities, which is partly luck. So each candidate is trained
+again with fresh seeds, and a difference within their spread is not called one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nas_with_rl.child_models.cells.known_cells import Cell
+from nas_with_rl.child_models.language_models.size import closest_units
+from nas_with_rl.child_models.language_models.training import (
+    LanguageModelResult,
+    LanguageModelTraining,
+)
+from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
+from nas_with_rl.launch.records.ranking import ranked
+from nas_with_rl.launch.records.search_result import SearchResult, finding
+from nas_with_rl.launch.records.workdir import read_object, write_object
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.randomness import child_seed
+from nas_with_rl.search_spaces.recurrent_cell import cell_of
+
+_Contestant = tuple[str, Cell, LanguageModelTraining]  # the first is its title
+TrainCells = Callable[
+    [Sequence[tuple[Cell, LanguageModelTraining, int]]], list[LanguageModelResult | None]
+]
+
+LSTM = "baseline_lstm"
+FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """One kind of cell, trained with several seeds.
+
+    Attributes:
+      title: what it is.
+      num_parameters: of the whole model.
+      perplexities: validation perplexity after the last epoch, one per seed; a failed seed has
+        none.
+    """
+
+    title: str
+    num_parameters: int
+    perplexities: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds."""
+        return statistics.fmean(self.perplexities)
+
+    @property
+    def spread(self) -> float:
+        """The sample standard deviation over the seeds; 0 for one."""
+        return statistics.stdev(self.perplexities) if len(self.perplexities) > 1 else 0.0
+
+
+def compare(
+    result: SearchResult,
+    trainer: LanguageModelTrainer,
+    train_cells: TrainCells,
+    *,
+    num_seeds: int,
+    seed: int,
+) -> tuple[Candidate, ...]:
+    """Train the best cell, an LSTM of equal size, and the best of the first samples.
+
+    The LSTM has the hidden size whose model comes closest in parameters, and as many steps.
+
+    Args:
+      result: of the search.
+      trainer: of its children.
+      train_cells: trains (cell, training, seed) each, None for what fails.
+      num_seeds: for each.
+      seed: of the search.
+    """
+    contestants = _contestants(result, trainer)
+    # Fresh seeds: none that a trial of the search had.
+    seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
+    tasks = [(cell, training, each) for _, cell, training in contestants for each in seeds]
+    trained = train_cells(tasks)
+    return tuple(
+        _candidate(title, [t for t in trained[index * num_seeds :][:num_seeds] if t])
+        for index, (title, _, _) in enumerate(contestants)
+    )
+
+
+def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_Contestant]:
+    best, training = result.best, trainer.training
+    first = ranked(result.trials[:FIRST_SAMPLES])
+    best_cell = cell_of(best.architecture)
+    contestants: list[_Contestant] = [("best cell of the search", best_cell, training)]
+    size = training.size(len(trainer.corpus.vocabulary), best_cell)
+    units = closest_units(best.trial.num_parameters or 0, LSTM, size)
+    lstm_training = dataclasses.replace(training, units=units, num_parameters=0)
+    contestants.append((f"LSTM, {units} units", LSTM, lstm_training))
+    if first:
+        random_best = finding(first[0], result.space)
+        title = f"best of the first {min(FIRST_SAMPLES, len(result.trials))} samples"
+        contestants.append((title, cell_of(random_best.architecture), training))
+    return contestants
+
+
+def _candidate(title: str, trained: Sequence[LanguageModelResult]) -> Candidate:
+    num_parameters = trained[-1].num_parameters if trained else 0
+    perplexities = tuple(each.validation_perplexity[-1] for each in trained)
+    return Candidate(title, num_parameters, perplexities)
+
+
+def keep(candidates: Sequence[Candidate], path: Path, *, num_trials: int, num_seeds: int) -> None:
+    """Write a comparison, whole or not at all.
+
+    Args:
+      candidates: what was measured.
+      path: of the file.
+      num_trials: of the search, whose best is among them.
+      num_seeds: for each.
+    """
+    values = [dataclasses.asdict(candidate) for candidate in candidates]
+    kept = {"num_trials": num_trials, "num_seeds": num_seeds, "candidates": values}
+    write_object(kept, path)
+
+
+def kept(path: Path, *, num_trials: int, num_seeds: int) -> tuple[Candidate, ...] | None:
+    """Return what `keep` wrote; None where it was another search's length, or cannot be read."""
+    try:
+        values = read_object(path)
+        if (values["num_trials"], values["num_seeds"]) != (num_trials, num_seeds):
+            return None
+        return tuple(_read(candidate) for candidate in values["candidates"]) or None
+    except (InputError, KeyError, TypeError, ValueError):  # it is measured again
+        return None
+
+
+def _read(values: Any) -> Candidate:
+    return Candidate(
+        str(values["title"]),
+        int(values["num_parameters"]),
+        tuple(float(perplexity) for perplexity in values["perplexities"]),
+    )
+
+
+def describe(candidates: Sequence[Candidate]) -> str:
+    """Return the comparison as a table, with what can be said of the differences."""
+    width = max(len(candidate.title) for candidate in candidates)
+    lines = [
+        f"{c.title:{width}}  {c.num_parameters:>9,} parameters  perplexity "
+        f"{c.mean:6.2f} ± {c.spread:.2f} ({len(c.perplexities)} seeds)"
+        if c.perplexities
+        else f"{c.title:{width}}  failed with every seed"
+        for c in candidates
+    ]
+    best, *others = candidates
+    compared = [other for other in others if best.perplexities and other.perplexities]
+    return "\n".join([*lines, *(_verdict(best, other) for other in compared)])
+
+
+def _verdict(best: Candidate, other: Candidate) -> str:
+    """Say which is better, or that the seeds do not tell."""
+    low, high = sorted((best, other), key=lambda candidate: max(candidate.perplexities))
+    if best.perplexities == other.perplexities:
+        return f"The {best.title} is the {other.title}."
+    overlap = max(low.perplexities) >= min(high.perplexities)
+    if overlap or min(len(best.perplexities), len(other.perplexities)) < 2:
+        return f"{best.title} and {other.title}: no difference beyond the spread of seeds."
+    word = "lower" if best is low else "higher"
+    ratio = abs(other.mean - best.mean) / other.mean
+    return f"{best.title}: {ratio:.1%} {word} than {other.title}, on every seed."

@@ -1,0 +1,376 @@
+"""The search: sample batches, evaluate them, record them, learn from them, until all are sampled.
+
+This is the main path, in one process and on a cluster. Whatever moment it is killed at, starting
+it again on the same store and checkpoints continues as if nothing had happened: a batch is
+recorded when it is sampled, an outcome before it is learned from, and updates newer than the
+checkpoint are learned again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from absl import logging
+
+from nas_with_rl.child_models.rewards import failure_reward
+from nas_with_rl.controller.searcher import Proposal, Searcher, Update
+from nas_with_rl.launch.evaluators.evaluation import Evaluation, Evaluator, OnError
+from nas_with_rl.launch.records.checkpoints import Checkpoints
+from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from nas_with_rl.launch.searches.open_trials import OpenTrials
+from nas_with_rl.search_spaces.architecture import parse_architecture
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields, check_range
+from nas_with_rl.search_spaces.randomness import child_seed
+from nas_with_rl.search_spaces.space import MAX_DEPTH, SearchSpace
+
+MAX_SAMPLES = 10**9
+# Architectures of an update, and under way on a cluster; a controller's batch has them at once.
+MAX_TOGETHER = 100_000
+MOST_NOTES = 10  # of updates, that a search says
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthSchedule:
+    """How many layers a trial's architecture has (section 4.1: start at 6, +2 every 1,600).
+
+    Attributes:
+      initial: layers of the first trials.
+      increment: layers added
+      every: this many trials; 0 keeps the depth.
+      maximum: the greatest depth. Paper: 12,800 samples, so that 20 is reached.
+    """
+
+    initial: int = 6
+    increment: int = 2
+    every: int = 1600
+    maximum: int = 20
+
+    def __post_init__(self) -> None:
+        check_fields(self, "search.depth")
+        check_range(self, ["maximum"], least=1, most=MAX_DEPTH, group="search.depth")
+        if not 0 < self.initial <= self.maximum:
+            raise InputError(
+                f"search.depth.initial is {self.initial}; it must be from 1 to "
+                f"search.depth.maximum, {self.maximum}"
+            )
+        if self.every < 0 or self.increment < 0:
+            raise InputError("search.depth.every and search.depth.increment cannot be negative")
+
+    def depth(self, trial: int) -> int:
+        """Return the depth of a trial, numbered from 0."""
+        grown = self.increment * (trial // self.every) if self.every else 0
+        return min(self.initial + grown, self.maximum)
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """How a search runs.
+
+    Attributes:
+      num_samples: architectures to sample in all. A run that is extended later equals one that
+        was never ended if this is a multiple of `batch_size * accumulate_gradients`; else its
+        last update is a short one.
+      batch_size: m, architectures that a replica of the controller samples at a time.
+      accumulate_gradients: batches whose gradients an update of the controller sums up. In one
+        process they are sampled together, as one batch.
+      num_replicas: K, replicas of the controller that an asynchronous search on a cluster has,
+        each with a batch under way; 0 for as many as keep the workers busy.
+      searcher: what proposes them.
+      depth: of spaces with layers; None keeps the space's own depth.
+      duplicates: an architecture seen before takes over its outcome or is evaluated again.
+      failure_reward: what the controller gets for a child that failed; None for less than any that
+        has trained so far (`rewards.failure_reward`). Of children that fail before any has trained
+        it learns once one has.
+      failure_retries: with `reuse`, how often an architecture whose child failed is evaluated again
+        when it is sampled again, before the failure is believed; one that is "infeasible" is
+        believed at once.
+      on_error: what an exception of an evaluation does, apart from `ChildFailure`: end the search,
+        or fail the child as "crashed", with the traceback as its message. Twenty children that
+        crash in a row end the search.
+      checkpoint_every: updates between two checkpoints.
+      child_seconds: ceiling of a child's time in a child process; 0 for none.
+      child_memory_gib: ceiling of a child process's memory; 0 for an equal share of the machine's.
+    """
+
+    num_samples: int = 1000
+    batch_size: int = 8
+    accumulate_gradients: int = 1
+    num_replicas: int = 0
+    searcher: Literal["reinforce", "random"] = "reinforce"
+    depth: DepthSchedule | None = None
+    duplicates: Literal["reuse", "evaluate"] = "reuse"
+    failure_reward: float | None = None
+    failure_retries: int = 2
+    on_error: OnError = "raise"
+    checkpoint_every: int = 10
+    child_seconds: float = 0.0
+    child_memory_gib: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self, "search")
+        sizes = ("batch_size", "accumulate_gradients")
+        check_range(self, sizes, least=1, most=MAX_TOGETHER, group="search")
+        check_range(self, ["num_replicas"], least=0, most=MAX_TOGETHER, group="search")
+        lengths = ("num_samples", "checkpoint_every")
+        check_range(self, lengths, least=1, most=MAX_SAMPLES, group="search")
+        for name in ("accumulate_gradients", "num_replicas"):
+            if getattr(self, name) * self.batch_size > MAX_TOGETHER:
+                raise InputError(
+                    f"search.batch_size is {self.batch_size:,} and search.{name} "
+                    f"{getattr(self, name):,}; their product must be at most {MAX_TOGETHER:,}"
+                )
+        for name in ("child_seconds", "child_memory_gib"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"search.{name} is {getattr(self, name)}, not a number from 0")
+        if self.failure_retries < 0:
+            raise InputError(f"search.failure_retries is {self.failure_retries}, below 0")
+        if self.failure_reward is not None and not math.isfinite(self.failure_reward):
+            raise InputError(f"search.failure_reward is {self.failure_reward}, not a finite number")
+
+    @property
+    def update_size(self) -> int:
+        """Architectures per update of the controller."""
+        return self.batch_size * self.accumulate_gradients
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How much is under way at a time.
+
+    Attributes:
+      num_replicas: K, replicas of the controller, each with a batch under way.
+      batch_size: m, architectures in a batch.
+      accumulated: batches that an update learns from.
+    """
+
+    num_replicas: int
+    batch_size: int
+    accumulated: int
+
+    @classmethod
+    def synchronous(cls, config: SearchConfig) -> Pace:
+        """Return that of one replica, which learns from all that it samples before it goes on."""
+        return cls(1, config.update_size, 1)
+
+    @classmethod
+    def asynchronous(cls, config: SearchConfig, *, num_workers: int) -> Pace:
+        """Return that of K replicas (section 3.2).
+
+        Where the configuration does not say, K keeps all workers busy while replicas wait for the
+        last children of their batches: half as many children more than workers, and a batch.
+        """
+        enough = math.ceil(1.5 * num_workers / config.batch_size) + 1
+        replicas = config.num_replicas or enough
+        return cls(replicas, config.batch_size, config.accumulate_gradients)
+
+
+class Observer(Protocol):
+    """Looks on: a progress bar, TensorBoard."""
+
+    def finished(self, trial: Trial) -> None:
+        """A trial has its outcome."""
+
+    def learned(self, update: Update, trials: Sequence[Trial], store: TrialStore) -> None:
+        """The controller has learned from trials for the first time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """Everything that one search runs with.
+
+    Attributes:
+      space: at any depth; `config.depth` says which depth a trial has.
+      pace: None for the synchronous one.
+      checkpoints: None keeps none.
+    """
+
+    space: SearchSpace
+    config: SearchConfig
+    seed: int
+    searcher: Searcher
+    evaluator: Evaluator
+    store: TrialStore
+    pace: Pace | None = None
+    checkpoints: Checkpoints | None = None
+    observers: tuple[Observer, ...] = ()
+
+
+def run_search(search: Search) -> None:
+    """Run a search from its store's and checkpoints' state to `num_samples` trials."""
+    if search.checkpoints:
+        search.checkpoints.restore(search.searcher)
+        _check_that_trials_reach(search)
+    _learn_again(search)
+    progress = _Progress(search)
+    progress.advance()
+    with contextlib.closing(search.evaluator.evaluate(progress.trials.queue)) as outcomes:
+        for outcome in outcomes:
+            progress.trials.take(outcome)
+            progress.advance()
+    if search.checkpoints and len(search.store):
+        search.checkpoints.save(search.searcher)
+
+
+def _check_that_trials_reach(search: Search) -> None:
+    """Raise InputError where the controller has learned from trials that the store lacks."""
+    version = search.searcher.version
+    if version > search.store.last_update():
+        raise InputError(
+            f"the newest checkpoint has learned from {version} batches of trials, which the store "
+            "of trials lacks; restore trials.sqlite from a copy, together with the -wal and -shm "
+            "files beside it, or start again with another --workdir"
+        )
+
+
+def _learn_again(search: Search) -> None:
+    """Repeat the updates that are newer than the searcher's state."""
+    learned = search.store.learned_after(search.searcher.version)
+    for _, trials in itertools.groupby(learned, key=lambda trial: trial.updated_version):
+        _tell(search, list(trials))
+
+
+class _Progress:
+    """Which batches are under way, from sampling to the update that learns from them.
+
+    Attributes:
+      trials: those without an outcome.
+    """
+
+    def __init__(self, search: Search):
+        self._search, self._store = search, search.store
+        self._pace = search.pace or Pace.synchronous(search.config)
+        self._num_sampled, self._num_batches = len(self._store), self._store.num_batches()
+        self._num_notes = 0
+        self.trials = OpenTrials(
+            self._store,
+            reuse=search.config.duplicates == "reuse",
+            failure_reward=search.config.failure_reward,
+            failure_retries=search.config.failure_retries,
+            evaluation_of=lambda trial: _evaluation(search, trial),
+            on_finish=self._finished,
+        )
+        unlearned = self._store.unlearned()
+        # Of each batch that nothing has learned from: how many of its trials have no outcome.
+        self._missing = {trial.batch: 0 for trial in unlearned}
+        running = [trial for trial in unlearned if trial.status == "running"]
+        for trial in running:
+            self._missing[trial.batch] += 1
+        self.trials.add(running)
+
+    def advance(self) -> None:
+        """Learn from what is complete and sample what is free, until both have to wait."""
+        while self._learn() or self._sample():
+            pass
+
+    def _finished(self, trial: Trial) -> None:
+        self._missing[trial.batch] -= 1
+        for observer in self._search.observers:
+            observer.finished(trial)
+
+    def _learn(self) -> bool:
+        """Take one update from complete batches; return whether there were enough of them."""
+        complete = [batch for batch, missing in self._missing.items() if not missing]
+        is_last = self._all_sampled() and len(complete) == len(self._missing)
+        if len(complete) < self._pace.accumulated and not (is_last and complete):
+            return False
+        batches = complete[: self._pace.accumulated]
+        if not self._store.count_failures(batches, failure_reward):
+            return False
+        trials = self._store.batches(batches)
+        trials = [trial for trial in trials if trial.depth == trials[0].depth]  # one rollout's
+        update = _tell(self._search, trials)
+        for note in update.notes:
+            self._note(note)
+        for observer in self._search.observers:
+            observer.learned(update, trials, self._store)
+        self._store.mark_learned([trial.number for trial in trials], update.version)
+        for batch in {trial.batch for trial in trials}:
+            del self._missing[batch]
+        due = update.version % self._search.config.checkpoint_every == 0
+        if self._search.checkpoints and due:
+            self._search.checkpoints.save(self._search.searcher)
+        return True
+
+    def _note(self, note: str) -> None:
+        """Say something of an update, but not of every one of a search in which it is usual."""
+        self._num_notes += 1
+        if self._num_notes <= MOST_NOTES:
+            logging.warning(note)
+        if self._num_notes == MOST_NOTES:
+            logging.warning("of further updates of this kind nothing is said")
+
+    def _all_sampled(self) -> bool:
+        return self._num_sampled >= self._search.config.num_samples
+
+    def _sample(self) -> bool:
+        """Let a replica that has no batch sample one; return whether there was one."""
+        search = self._search
+        waited_for = sum(missing > 0 for missing in self._missing.values())
+        if self._all_sampled() or waited_for >= self._pace.num_replicas:
+            return False
+        first = self._num_sampled
+        last = min(first + self._pace.batch_size, search.config.num_samples)
+        proposals = search.searcher.ask(_space_of(search, first), range(first, last))
+        batch = self._num_batches
+        trials = [_sampled(search, proposal, batch) for proposal in proposals]
+        self._store.add(trials)
+        self._num_sampled, self._num_batches = last, batch + 1
+        self._missing[batch] = len(trials)
+        self.trials.add(trials)
+        return True
+
+
+def _sampled(search: Search, proposal: Proposal, batch: int) -> Trial:
+    return Trial(
+        number=proposal.trial,
+        architecture=str(proposal.architecture),
+        depth=proposal.architecture.space.depth,
+        status="running",
+        log_prob=proposal.log_prob,
+        sampled_version=proposal.version,
+        updated_version=None,
+        seed=child_seed(search.seed, proposal.trial),
+        batch=batch,
+    )
+
+
+def _space_of(search: Search, trial: int) -> SearchSpace:
+    """The space at a trial's depth; a batch has the depth of its first trial."""
+    if not search.space.depth or search.config.depth is None:
+        return search.space
+    return search.space.at_depth(search.config.depth.depth(trial))
+
+
+def _evaluation(search: Search, trial: Trial) -> Evaluation:
+    space = search.space.at_depth(trial.depth) if trial.depth else search.space
+    return Evaluation(trial.number, parse_architecture(trial.architecture, space), trial.seed)
+
+
+def _tell(search: Search, trials: Sequence[Trial]) -> Update:
+    """Let the searcher learn from recorded trials: the first time, or again after a restart."""
+    proposals = [
+        Proposal(
+            trial.number,
+            _evaluation(search, trial).architecture,
+            trial.log_prob,
+            trial.sampled_version,
+        )
+        for trial in trials
+    ]
+    return search.searcher.tell(proposals, [_reward(trial) for trial in trials])
+
+
+def _reward(trial: Trial) -> float:
+    if trial.reward is None:
+        raise InputError(
+            f"trial {trial.number} was learned from, and the store of trials has no reward of it; "
+            "restore trials.sqlite from a copy, with the -wal and -shm files beside it, or start "
+            "again with another workdir"
+        )
+    return trial.reward

@@ -1,0 +1,225 @@
+"""Runs: a search with everything around it, in a workdir or in memory.
+
+The named experiments of the binaries and the searches of the Python API both come through here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nas_with_rl.controller.configuration import ReinforceConfig
+from nas_with_rl.controller.parameter_servers import SharedReinforce
+from nas_with_rl.controller.random_search import RandomSearch
+from nas_with_rl.controller.reinforce import Reinforce
+from nas_with_rl.controller.searcher import Searcher
+from nas_with_rl.launch.evaluators.evaluation import CrashLimit, Evaluator
+from nas_with_rl.launch.experiments.overrides import as_json
+from nas_with_rl.launch.records import continuation
+from nas_with_rl.launch.records.checkpoints import Checkpoints
+from nas_with_rl.launch.records.search_result import SearchResult
+from nas_with_rl.launch.records.trial_store import TrialStore
+from nas_with_rl.launch.records.workdir import Workdir
+from nas_with_rl.launch.searches.curves import Curves
+from nas_with_rl.launch.searches.loop import Observer, Pace, Search, SearchConfig, run_search
+from nas_with_rl.launch.searches.observers import Dispensable, attempt
+from nas_with_rl.launch.searches.progress import Progress
+from nas_with_rl.launch.searches.report import write_report
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.space import SearchSpace
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A search that can be started or continued.
+
+    Attributes:
+      name: of the experiment.
+      source: where its settings come from, for the report.
+      space, config, controller, seed: what is searched and how.
+      evaluator: what measures architectures.
+      pace: how much is under way at a time; None for the synchronous pace.
+      strategy: of the parameter servers that hold the controller; None keeps it in this process.
+      description: further JSON-ready facts for `experiment.json` that a resumed run must share.
+      location: where the data lies and the like, which a resumed run may change.
+    """
+
+    name: str
+    source: str
+    space: SearchSpace
+    config: SearchConfig
+    controller: ReinforceConfig
+    seed: int
+    evaluator: Evaluator
+    pace: Pace | None = None
+    strategy: Any = None  # tf.distribute.ParameterServerStrategy
+    description: dict[str, Any] = dataclasses.field(default_factory=dict)
+    location: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        """Return what `experiment.json` says of the run."""
+        return {
+            "experiment": self.name,
+            "seed": self.seed,
+            "search": as_json(self.config),
+            "controller": as_json(self.controller),
+            **self.description,
+            "location": self.location,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A run with the workdir that is its own until it ends.
+
+    Attributes:
+      run: with the settings that it has taken over, where it is continued.
+      place: its workdir.
+      changed: what evaluates now and did not before, as `experiment.json` keeps it.
+    """
+
+    run: Run
+    place: Workdir
+    changed: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def opened(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Claim]:
+    """Claim a workdir: a new one to start a run in, or the run's own to continue it.
+
+    Raises:
+      InputError: a workdir that is another run's, in use, damaged, or not there to be resumed.
+    """
+    place = Workdir(workdir)
+    with contextlib.closing(place):
+        if resume:
+            yield _resumed(run, place)
+        else:
+            place.start(run.described())
+            yield Claim(run, place)
+
+
+def _resumed(run: Run, place: Workdir) -> Claim:
+    """Check that the workdir's run is this one, apart from its length, and continue it."""
+    stored = continuation.stored_search(place)
+    place.resume()
+    config, controller = continuation.taken_over(run.config, run.controller, stored)
+    run = dataclasses.replace(run, config=config, controller=controller)
+    wanted = run.described()
+    continuation.check_same(stored, wanted, place.path)
+    with contextlib.closing(TrialStore(place.trials)) as store:
+        num_trials = len(store)
+    if num_trials > run.config.num_samples:
+        raise InputError(
+            f"--num_samples={run.config.num_samples} is below the {num_trials} trials that "
+            f"--workdir={place.path} has"
+        )
+    description = continuation.continued(stored, wanted, num_trials)
+    if description != stored:
+        place.write(description)
+    return Claim(run, place, continuation.change_of(stored, wanted))
+
+
+def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
+    """Run a search to its end, in a claimed workdir or, without one, in memory.
+
+    Ctrl-C ends the search; the result then says `interrupted`. An exception that ends it has the
+    result so far as its attribute `search_result`.
+    """
+    searcher = _searcher(run)
+    store = TrialStore(place.trials if place else None)
+    with contextlib.closing(store), _observers(run, store, place, progress) as observers:
+        search = Search(
+            space=run.space,
+            config=run.config,
+            seed=run.seed,
+            searcher=searcher,
+            evaluator=CrashLimit(run.evaluator) if run.config.on_error == "fail" else run.evaluator,
+            store=store,
+            pace=run.pace,
+            checkpoints=Checkpoints(place.checkpoints) if place else None,
+            observers=tuple(observers),
+        )
+        interrupted = False
+        try:
+            run_search(search)
+        except KeyboardInterrupt:
+            interrupted = True  # perhaps within an update: only what is stored counts
+        except Exception as error:
+            with contextlib.suppress(Exception):  # of a store that is the error's own reason
+                _attach(_found(run, store, place, interrupted=True), error, run)
+            raise
+        return _found(run, store, place, interrupted=interrupted)
+
+
+def _found(
+    run: Run, store: TrialStore, place: Workdir | None, *, interrupted: bool
+) -> SearchResult:
+    """Return the result so far, and write its report."""
+    found = SearchResult(run.space, tuple(store.all()), place.path if place else None, interrupted)
+    if place and found.trials:
+        report(run, found, place)
+    return found
+
+
+def report(run: Run, found: SearchResult, place: Workdir, *, comparison: str = "") -> None:
+    """Write `report.html`, if that can be done.
+
+    Args:
+      run: the search.
+      found: its result.
+      place: its workdir.
+      comparison: of the best architecture with others, as text.
+    """
+    attempt(
+        "the report",
+        lambda: write_report(
+            found, title=run.name, source=run.source, path=place.report, comparison=comparison
+        ),
+    )
+
+
+def _attach(found: SearchResult, error: Exception, run: Run) -> None:
+    """Let an exception that ends a search carry the result so far, and say so."""
+    error.search_result = found  # type: ignore[attr-defined]
+    num_done = sum(trial.status != "running" for trial in found.trials)
+    stored = f"; they are kept in {found.workdir}, where the run can be resumed"
+    error.add_note(
+        f"{num_done} of {run.config.num_samples} trials are done: `search_result` of this "
+        f"exception has them{stored if found.workdir else ''}"
+    )
+
+
+def _searcher(run: Run) -> Searcher:
+    if run.config.searcher == "random":
+        return RandomSearch(seed=run.seed)
+    schedule = run.config.depth if run.space.depth else None
+    max_depth = schedule.maximum if schedule else run.space.depth
+    if run.strategy is None:
+        return Reinforce(run.space, run.controller, max_depth=max_depth, seed=run.seed)
+    return SharedReinforce(
+        run.space, run.controller, max_depth=max_depth, seed=run.seed, strategy=run.strategy
+    )
+
+
+@contextlib.contextmanager
+def _observers(
+    run: Run, store: TrialStore, place: Workdir | None, progress: bool
+) -> Iterator[Sequence[Observer]]:
+    observers: list[Dispensable] = []
+    with contextlib.ExitStack() as stack:
+        if place:
+            directory = place.tensorboard
+            observers.append(
+                Dispensable("the curves for TensorBoard", lambda: Curves(directory, store))
+            )
+        if progress:
+            observers.append(
+                Dispensable("the progress bar", lambda: Progress(run.config.num_samples, store))
+            )
+        for observer in observers:
+            stack.enter_context(contextlib.closing(observer))
+        yield observers

@@ -1,0 +1,64 @@
+"""What a finished search prints."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from nas_with_rl.launch.evaluators.measurements import last_number
+from nas_with_rl.launch.records.ranking import Ranked, ranked
+from nas_with_rl.launch.records.search_result import SearchResult
+from nas_with_rl.launch.records.trial_store import Trial
+from nas_with_rl.launch.searches.recent_children import child_seconds
+from nas_with_rl.search_spaces.drawing import draw
+
+
+def describe(result: SearchResult, *, metric: str | None = None) -> str:
+    """Return the end result as text: the best architecture, its measurement, the children.
+
+    Args:
+      result: of the search.
+      metric: name of the measurement to print beside the reward; its last value where it is one
+        per epoch.
+    """
+    trials = result.trials
+    failed = [trial for trial in trials if trial.status == "failed"]
+    reused = sum(trial.reused_from is not None for trial in trials)
+    trained = len(trials) - reused - sum(trial.status == "running" for trial in trials)
+    seconds = sum(child_seconds(trial) or 0.0 for trial in trials)
+    lines = _best(ranked(trials), result, metric)
+    reasons = sorted({str(trial.failure) for trial in failed})
+    lines.append(
+        f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
+        f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
+    )
+    quarter = len(trials) // 4
+    first, last = _mean_reward(trials[:quarter]), _mean_reward(trials[-quarter:])
+    if first is not None and last is not None:
+        lines.append(
+            f"mean reward: {first:.4g} of the first {quarter} trials, {last:.4g} of the last"
+        )
+    return "\n".join(lines)
+
+
+def _best(found: Sequence[Ranked], result: SearchResult, metric: str | None) -> list[str]:
+    if not found:
+        return ["no child was completed"]
+    best, trial = found[0], found[0].trial
+    facts = [f"trial {trial.number}", f"reward {best.describe()}"]
+    value = last_number(trial.metrics.get(metric)) if metric else None
+    if metric and value is not None:
+        facts.append(f"{metric.replace('_', ' ')} {value:.4g}")
+    if trial.num_parameters:
+        facts.append(f"{trial.num_parameters:,} parameters")
+    architecture = result.architecture(trial)
+    return [
+        f"best architecture ({', '.join(facts)}):",
+        f"  --architecture='{architecture}'",
+        *("  " + line for line in draw(architecture).splitlines()),
+    ]
+
+
+def _mean_reward(trials: Sequence[Trial]) -> float | None:
+    rewards = [trial.reward for trial in trials if trial.reward is not None]
+    return statistics.fmean(rewards) if rewards else None

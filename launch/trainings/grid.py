@@ -1,0 +1,171 @@
+"""Grid search over training settings for the best architectures of a search.
+
+Zoph & Le (2016), section 4.1: "a small grid search over learning rate, weight decay, batchnorm
+epsilon and what epoch to decay the learning rate"; section 4.2: learning rate, weight
+initialisation, dropout rates and decay epoch. The values are left open. Every point is a final
+training that never sees the test set (`grid_run`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.field_checks import check_fields
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """One setting and the values it takes: `child.learning_rate` and ("0.05", "0.1")."""
+
+    field: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        separator = ";" if any("," in value for value in self.values) else ","
+        return f"{self.field}={separator.join(self.values)}"
+
+
+def parse_axis(text: str) -> Axis:
+    """Read `FIELD=VALUE,VALUE`, or `FIELD=VALUE;VALUE` for values that have commas themselves.
+
+    Raises:
+      InputError: no "=", no value, or the same one twice.
+    """
+    field, equals, values = text.partition("=")
+    found = [value.strip() for value in values.split(";" if ";" in values else ",")]
+    if not equals or not field.strip() or not all(found):
+        raise InputError(
+            f"--grid={text}: expected FIELD=VALUE,VALUE, as in child.learning_rate=0.05,0.1"
+        )
+    if len(set(found)) < len(found):
+        raise InputError(f"--grid={text}: a value stands there twice")
+    return Axis(field.strip(), tuple(found))
+
+
+def default_axes(experiment: Experiment) -> tuple[Axis, ...]:
+    """Return the paper's axes around an experiment's own values; the paper gives no values."""
+    child = experiment.child
+    if isinstance(child, ImageTraining):
+        rate, decay, epsilon = child.learning_rate, child.weight_decay, child.batch_norm_epsilon
+        later = ",".join(f"{(1 + fraction) / 2:g}" for fraction in child.decay_epochs)
+        epochs = ",".join(f"{fraction:g}" for fraction in child.decay_epochs)
+        chosen = (
+            isinstance(experiment.space, ConvolutionalSpace) and experiment.space.learning_rates
+        )
+        return (
+            *([] if chosen else [_axis("learning_rate", rate / 2, rate)]),
+            _axis("weight_decay", decay, 5 * decay),
+            _axis("batch_norm_epsilon", epsilon / 100, epsilon),
+            *([Axis("child.decay_epochs", (epochs, later))] if epochs else []),
+        )
+    if isinstance(child, LanguageModelTraining):
+        dropped = child.dropout.output
+        return (
+            _axis("learning_rate", child.learning_rate / 2, child.learning_rate),
+            _axis("init_scale", 0.8 * child.init_scale, child.init_scale),
+            _axis("dropout.output", dropped, dropped + 0.4 * (1 - dropped)),
+            *([] if child.decay_factor == 1 else [_later(child.decay_after)]),
+        )
+    raise InputError(
+        f"{experiment.name} looks its results up, or has them from a function of your own: there "
+        "is nothing to tune"
+    )
+
+
+def _later(epoch: int) -> Axis:
+    return Axis("child.decay_after", (str(epoch), str(epoch + 4)))
+
+
+def _axis(field: str, *values: float) -> Axis:
+    distinct = dict.fromkeys(f"{value:.6g}" for value in values)
+    return Axis(f"child.{field}", tuple(distinct))
+
+
+@dataclasses.dataclass(frozen=True)
+class GridSearch:
+    """What is searched.
+
+    Attributes:
+      experiment: by name.
+      overrides: of every point.
+      final_overrides: of the winner's training beside, as a larger number of epochs.
+      axes: every combination of their values is a point.
+      architectures: as text; each is trained at every point.
+      seed: of every training.
+      data_dir: where the data lies.
+    """
+
+    experiment: str
+    architectures: tuple[str, ...]
+    axes: tuple[Axis, ...]
+    overrides: tuple[str, ...] = ()
+    final_overrides: tuple[str, ...] = ()
+    seed: int = 0
+    data_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        fields = [axis.field for axis in self.axes]
+        for field in fields:
+            if field.partition(".")[0] not in ("child", "data", "space"):
+                raise InputError(f"--grid={field}=...: an axis is a field of child, data or space")
+        for field in fields:
+            if fields.count(field) > 1:
+                raise InputError(f"--grid has two axes of {field}")
+        self.training("", (), final=True)  # before the first child, not after days
+        for axis in self.axes:
+            for value in axis.values:
+                self.training("", [f"{axis.field}={value}"])
+
+    def points(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
+        """Yield number, architecture and assignments of every point, architectures outermost."""
+        combinations = itertools.product(
+            self.architectures,
+            itertools.product(*([f"{axis.field}={v}" for v in axis.values] for axis in self.axes)),
+        )
+        for number, (architecture, assignments) in enumerate(combinations, start=1):
+            yield number, architecture, assignments
+
+    def training(
+        self, architecture: str, assignments: Sequence[str], *, final: bool = False
+    ) -> FinalTraining:
+        """Return one point as a training."""
+        overrides = (*self.overrides, *assignments, *(self.final_overrides if final else ()))
+        return FinalTraining(
+            experiment=configured(self.experiment, overrides),
+            architecture=architecture,
+            seed=self.seed,
+            data_dir=self.data_dir,
+            overrides=overrides,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON-ready values, which `grid_from_json` takes back."""
+        return dataclasses.asdict(self) | {"axes": [str(axis) for axis in self.axes]}
+
+
+def grid_from_json(values: Mapping[str, Any]) -> GridSearch:
+    """Return the grid search that `as_json` wrote.
+
+    Raises:
+      KeyError, TypeError: it was written by something else.
+    """
+    return GridSearch(
+        experiment=values["experiment"],
+        architectures=tuple(values["architectures"]),
+        axes=tuple(parse_axis(text) for text in values["axes"]),
+        overrides=tuple(values["overrides"]),
+        final_overrides=tuple(values["final_overrides"]),
+        seed=values["seed"],
+        data_dir=values["data_dir"],
+    )

@@ -1,0 +1,66 @@
+"""A role that does what it is told: python toy_role.py DIRECTORY NAME [FLAG ...]
+
+Appends its process number and its flags to DIRECTORY/NAME.starts; then, whenever
+DIRECTORY/NAME.order appears, obeys and removes it; obeys DIRECTORY/NAME.fate without removing it.
+Orders: `exit STATUS TEXT` prints the text, on the standard error if it is an error's, and ends;
+`say TEXT`; `spawn` starts a process in a session of its own and appends its number to
+DIRECTORY/NAME.spawned; `refuse` ignores Ctrl-C and SIGTERM. Ctrl-C ends it with status 130. One
+whose NAME starts with "mute" gives no sign of life.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from nas_with_rl.launch.host import heartbeat
+
+heartbeat.leave_with_supervisor()
+folder, name, flags = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+
+
+def append(suffix, text):
+    with (folder / f"{name}.{suffix}").open("a") as file:
+        file.write(f"{text}\n")
+
+
+def obey(order):
+    verb, _, rest = order.strip().partition(" ")
+    if verb == "exit":
+        status, _, text = rest.partition(" ")
+        print(text, file=sys.stderr if text.startswith("error") else sys.stdout)
+        sys.exit(int(status))
+    elif verb == "say":
+        sys.stdout.write(f"{rest}\r")
+    elif verb == "spawn":
+        spawned = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        append("spawned", spawned.pid)
+    elif verb == "refuse":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def read(path):
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+try:
+    if not name.startswith("mute"):
+        heartbeat.start()
+    append("starts", " ".join([str(os.getpid()), *flags]))
+    order, fate = folder / f"{name}.order", folder / f"{name}.fate"
+    while True:
+        if text := read(order):
+            order.unlink()
+            obey(text)
+        obey(read(fate))
+        time.sleep(0.01)
+except KeyboardInterrupt:
+    append("interrupted", os.getpid())
+    print("stored")
+    sys.exit(130)

@@ -1,0 +1,72 @@
+"""The comparison at the end of a search claims nothing that the seeds do not show."""
+
+import numpy as np
+
+from nas_with_rl.child_models.data.text import Corpus
+from nas_with_rl.child_models.language_models.training import (
+    LanguageModelTraining,
+    train_language_model,
+)
+from nas_with_rl.launch.api import SearchOptions, search
+from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
+from nas_with_rl.launch.searches.fresh_seeds import Candidate, compare, describe
+from nas_with_rl.launch.searches.loop import SearchConfig
+from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
+
+
+def lines(*candidates):
+    return describe(candidates).splitlines()
+
+
+def test_a_difference_within_the_spread_is_no_difference():
+    best = Candidate("best cell", 1000, (7.0, 7.4, 7.2))
+    lstm = Candidate("LSTM", 1010, (7.3, 7.6, 7.9))
+    assert lines(best, lstm)[-1] == (
+        "best cell and LSTM: no difference beyond the spread of seeds."
+    )
+
+
+def test_a_difference_on_every_seed_is_said_either_way():
+    best = Candidate("best cell", 1000, (7.0, 7.1))
+    lstm = Candidate("LSTM", 1010, (8.0, 8.2))
+    assert lines(best, lstm)[-1] == "best cell: 13.0% lower than LSTM, on every seed."
+    assert lines(lstm, best)[-1] == "LSTM: 14.9% higher than best cell, on every seed."
+
+
+def test_one_seed_shows_nothing():
+    pair = Candidate("best cell", 1000, (7.0,)), Candidate("LSTM", 1010, (9.0,))
+    assert "no difference beyond" in lines(*pair)[-1]
+
+
+def test_a_cell_that_fails_with_every_seed_has_no_verdict():
+    failed, lstm = Candidate("best cell", 0, ()), Candidate("LSTM", 10, (7.0, 7.1))
+    assert lines(failed, lstm)[0].endswith("failed with every seed")
+    assert len(lines(failed, lstm)) == 2 and len(lines(lstm, failed)) == 2
+
+
+def test_the_same_cell_is_named_as_such():
+    pair = Candidate("best cell", 10, (7.0, 7.1)), Candidate("first", 10, (7.0, 7.1))
+    assert lines(*pair)[-1] == "The best cell is the first."
+    assert lines(*pair)[0].endswith("10 parameters  perplexity   7.05 ± 0.07 (2 seeds)")
+
+
+def test_the_lstm_has_the_size_that_comes_closest():
+    tokens = (np.arange(400) % 5).astype(np.int32)
+    training = LanguageModelTraining(
+        num_parameters=2_000, batch_size=2, num_steps=3, steps_per_epoch=2
+    )
+    trainer = LanguageModelTrainer(training, Corpus(tokens, tokens[:100], tuple("abcde"), ()))
+    result = search(
+        RecurrentCellSpace(2).search_space(),
+        trainer,
+        num_samples=2,
+        options=SearchOptions(search=SearchConfig(searcher="random"), progress=False),
+    )
+
+    def train_cells(tasks):
+        return [train_language_model(c, trainer.corpus, t, seed=seed) for c, t, seed in tasks]
+
+    best, lstm, first = compare(result, trainer, train_cells, num_seeds=1, seed=0)
+    assert best.num_parameters == result.best.trial.num_parameters == 1_955  # 21 units
+    assert (lstm.title, lstm.num_parameters) == ("LSTM, 10 units", 1_785)  # 11 units have 2,101
+    assert first.perplexities == best.perplexities and len(lstm.perplexities) == 1

@@ -1,0 +1,369 @@
+"""Final trainings: the same numbers however often killed, one test figure, clear refusals."""
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import nas_with_rl as nas
+from nas_with_rl.child_models.data.images import ImageDataConfig, load_test_images, whiten
+from nas_with_rl.child_models.saved_models import describe_model
+from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.records.training_result import read_result
+from nas_with_rl.launch.searches.named_run import Request as Search
+from nas_with_rl.launch.searches.named_run import run_experiment
+from nas_with_rl.launch.trainings import named_run
+from nas_with_rl.launch.trainings.named_run import Request
+from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.search_spaces.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]
+SMALL = ("child.epochs=3", "data.num_train=200", "data.num_validation=100")
+ARCHITECTURE = "3 3 - 8 | 5 1 1 8"
+WORDS = ("a b c d e f g\n" * 60, "b c d e f g a\n" * 30, "a b c z\nd e f g\n" * 10)
+
+
+def convnet_training(overrides=SMALL, **changes):
+    training = FinalTraining(
+        configured("quickstart_conv", overrides), ARCHITECTURE, overrides=overrides
+    )
+    return dataclasses.replace(training, **changes)
+
+
+def request(place, **changes):
+    values = {"experiment": "quickstart_conv", "architecture": ARCHITECTURE, "overrides": SMALL}
+    return Request(**{"workdir": str(place), **values, **changes})
+
+
+def resumption(workdir, **changes):
+    return Request(workdir=str(workdir), resume=True, **changes)
+
+
+def refused(run, message):
+    with pytest.raises(InputError) as caught:
+        named_run.run(run)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished training. Tests that change it copy it."""
+    workdir = tmp_path_factory.mktemp("trainings") / "finished"
+    assert named_run.run(request(workdir)) == 0
+    return workdir
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture(scope="module")
+def penn(tmp_path_factory):
+    """A directory that looks like the Penn Treebank's; seven words, one unknown in the test."""
+    folder = tmp_path_factory.mktemp("ptb")
+    for split, text in zip(("train", "valid", "test"), WORDS, strict=True):
+        (folder / f"ptb.{split}.txt").write_text(text)
+    return folder
+
+
+def language_training(experiment, data_dir, **settings):
+    overrides = ("child.epochs=2", "child.batch_size=4", "child.num_steps=5", "child.units=6")
+    overrides += tuple(f"{name}={value}" for name, value in settings.items())
+    return FinalTraining(
+        configured(experiment, overrides), "baseline_gru", 0, str(data_dir), overrides
+    )
+
+
+def test_a_training_leaves_what_the_readme_says(finished):
+    result = read_result(finished)
+    assert result.status == "finished" and result.metric == "accuracy" and result.epochs == 3
+    assert (result.experiment, result.architecture) == ("quickstart_conv", ARCHITECTURE)
+    assert len(result.train_loss) == len(result.validation) == 3
+    assert result.best_validation == max(result.validation)
+    assert result.best_epoch == 1 + result.validation.index(result.best_validation)
+    assert result.num_parameters == 9 * 8 + 16 + 5 * 8 * 8 + 16 + 90
+    assert result.multiply_adds == 64 * (9 * 8 + 5 * 8 * 8) + 80
+    assert result.test_looks == 1 and result.test_looked_at and result.seconds_per_epoch > 0
+    stored = json.loads((finished / "experiment.json").read_text())
+    assert stored["kind"] == "training" and stored["named"] is None
+    assert stored["child"]["epochs"] == 3 and stored["data_found"]["train"]["images"] == 200
+    assert [p.name for p in sorted((finished / "checkpoints").iterdir())] == [
+        "version-00000002",
+        "version-00000003",
+    ]
+    assert sorted(p.name for p in finished.iterdir()) == [
+        ".lock",
+        "checkpoints",
+        "experiment.json",
+        "model.keras",
+        "result.json",
+        "tensorboard",
+    ]
+
+
+def test_the_figures_are_those_of_the_kept_model(finished):
+    result, model = read_result(finished), nas.load_model(finished / "model.keras")
+    images = load_test_images(ImageDataConfig("digits"), None)
+    logits = keras.ops.convert_to_numpy(model(whiten(images.images), training=False))
+    assert result.test == pytest.approx(np.mean(np.argmax(logits, axis=-1) == images.labels))
+    told = describe_model(finished / "model.keras")
+    assert (told.architecture, told.epoch) == (ARCHITECTURE, result.best_epoch)
+    assert told.validation == result.best_validation
+
+
+def test_tensorboard_has_one_point_per_epoch(finished):
+    events = EventAccumulator(str(finished / "tensorboard"))
+    events.Reload()
+    result = read_result(finished)
+    assert set(events.Tags()["scalars"]) == {
+        "loss/training",
+        "validation/accuracy",
+        "learning_rate",
+        "epoch_seconds",
+    }
+    points = events.Scalars("validation/accuracy")
+    assert [point.step for point in points] == [1, 2, 3]
+    assert [point.value for point in points] == pytest.approx(result.validation)
+    rates = [point.value for point in events.Scalars("learning_rate")]
+    assert rates == pytest.approx([0.1, 0.01, 0.001])
+
+
+def test_a_killed_training_ends_as_one_never_killed(tmp_path):
+    killed, whole = str(tmp_path / "killed"), str(tmp_path / "whole")
+    moments = {"model": "1", "checkpoint": "2", "renamed": "2", "result": "4", "tested": "1"}
+    runs = [(killed, *moment) for moment in moments.items()]
+    runs += [(killed, "never", "0"), (whole, "never", "0")]
+    script = Path(__file__).parents[2] / "harness" / "killed_training.py"
+    done = subprocess.run(
+        [sys.executable, script, *sum(runs, ())],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    statuses = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("status")]
+    assert list(map(int, statuses)) == [-signal.SIGKILL] * len(moments) + [0, 0]
+    first, second = (
+        dataclasses.replace(read_result(path), seconds_per_epoch=None, test_looked_at=None)
+        for path in (killed, whole)
+    )
+    assert first == second and first.test_looks == 1 and len(first.validation) == 5
+    models = [nas.load_model(f"{path}/model.keras") for path in (killed, whole)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(copied, finished):
+    result = json.loads((copied / "result.json").read_text())
+    (copied / "result.json").write_text(
+        json.dumps({**result, "status": "training", "test": None, "test_looks": 0})
+    )
+    (copied / "checkpoints" / "version-00000003" / "variables.npz").write_bytes(b"damaged")
+    (copied / "model.keras").unlink()  # the checkpoint has it too
+    again = train(convnet_training(), copied, resume=True)
+    before = read_result(finished)
+    assert (again.train_loss, again.validation) == (before.train_loss, before.validation)
+    assert (again.test, again.test_looks) == (before.test, 1)
+    assert not list(copied.glob("restoring-*"))
+    for path in (copied / "checkpoints").glob("*/variables.npz"):
+        path.write_bytes(b"damaged")
+    (copied / "result.json").write_text(json.dumps({**result, "status": "training"}))
+    with pytest.raises(InputError, match=r"every checkpoint is damaged .* train from"):
+        train(convnet_training(), copied, resume=True)
+
+
+def test_the_test_set_is_looked_at_once(copied, capsys):
+    before = (copied / "result.json").read_bytes()
+    refused(resumption(copied), "its test set was looked at on 20")
+    refused(resumption(copied), "--test=again looks again")
+    assert train(convnet_training(), copied, resume=True) == read_result(copied)
+    assert named_run.run(resumption(copied, test="never")) == 0
+    assert (copied / "result.json").read_bytes() == before
+    assert "test error" in capsys.readouterr().out
+    assert named_run.run(resumption(copied, test="again")) == 0
+    assert "(looked at 2 times)" in capsys.readouterr().out
+    again = read_result(copied)
+    assert again.test_looks == 2 and again.test == json.loads(before)["test"]
+
+
+def test_the_look_can_be_left_for_later(tmp_path, finished, capsys):
+    workdir = tmp_path / "run"
+    assert named_run.run(request(workdir, test="never")) == 0
+    assert "--test=once does" in capsys.readouterr().out
+    result = read_result(workdir)
+    assert result.status == "finished" and result.test is None and result.test_looks == 0
+    assert named_run.run(resumption(workdir)) == 0
+    looked = read_result(workdir)
+    assert (looked.test, looked.test_looks) == (read_result(finished).test, 1)
+
+
+def test_a_model_of_another_architecture_is_refused(copied, tmp_path):
+    other = tmp_path / "other"
+    named_run.run(request(other, architecture="1 1 - 4", test="never"))
+    shutil.copy(other / "model.keras", copied / "model.keras")
+    message = f"{copied}/model.keras is a model of another architecture: 1 1 - 4"
+    refused(resumption(copied, test="again"), message)
+    train(convnet_training(seed=1), tmp_path / "seed", test="never")
+    shutil.copy(tmp_path / "seed" / "model.keras", copied / "model.keras")
+    refused(resumption(copied, test="again"), "is not the model of this training")
+    rate = (*SMALL, "child.learning_rate=0.01")  # another training of the same architecture
+    named_run.run(request(tmp_path / "rate", overrides=rate, test="never"))
+    shutil.copy(tmp_path / "rate" / "model.keras", copied / "model.keras")
+    refused(resumption(copied, test="again"), "is not the model of this training")
+    (copied / "model.keras").write_text("no model")
+    refused(resumption(copied, test="again"), "is no .keras file")
+    assert read_result(copied).test_looks == 1
+
+
+def test_a_diverged_training_keeps_what_it_has(tmp_path, capsys):
+    overrides = (*SMALL, "child.learning_rate=1e6", "child.epochs=30")
+    assert named_run.run(request(tmp_path / "run", overrides=overrides)) == 1
+    result = read_result(tmp_path / "run")
+    assert result.status == "failed" and result.test is None and result.test_looks == 0
+    assert result.failure.startswith("diverged: the loss of epoch")
+    assert f"failed after {len(result.validation)} epochs: diverged" in capsys.readouterr().out
+    assert (tmp_path / "run" / "model.keras").exists() == bool(result.validation)
+    assert named_run.run(resumption(tmp_path / "run")) == 1
+    assert read_result(tmp_path / "run") == result
+
+
+def test_words_are_tested_in_perplexity_of_every_token(penn, tmp_path):
+    training = language_training("ptb_small", penn, **{"child.learning_rate": 0.05})
+    with pytest.warns(UserWarning, match="is not the published file"):
+        result = train(training, tmp_path / "run")
+    assert result.metric == "perplexity" and result.named == "baseline_gru" and result.units == 6
+    assert result.best_validation == min(result.validation) < 9
+    told = describe_model(tmp_path / "run" / "model.keras")
+    words = WORDS[2].replace("\n", " <eos> ").split()
+    known = {word: number for number, word in enumerate(told.vocabulary)}
+    tokens = np.array([[known.get(word, known["<unk>"]) for word in words]], np.int32)
+    model = nas.load_model(tmp_path / "run" / "model.keras")
+    logits = keras.ops.convert_to_numpy(model(tokens[:, :-1]))[0].astype(np.float64)
+    log_probs = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
+    nll = -np.mean(log_probs[np.arange(len(words) - 1), tokens[0, 1:]])
+    assert result.test == pytest.approx(math.exp(nll), rel=1e-4)
+
+
+def test_characters_are_measured_in_bits_and_may_have_no_test(penn, tmp_path, capsys):
+    source = str(penn / "ptb.train.txt")
+    training = language_training("quickstart", penn, **{"data.source": source})
+    result = train(training, tmp_path / "run")
+    assert result.metric == "bits_per_character" and result.status == "finished"
+    assert result.test is None and result.test_looks == 0
+    assert 0 < result.best_validation < math.log2(10)  # of nine characters
+    assert named_run.run(resumption(tmp_path / "run")) == 0
+    assert "no test figure: the data has no test split" in capsys.readouterr().out
+
+
+def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
+    source = str(penn / "ptb.train.txt")
+    dropped = {"child.dropout.input": 0.2, "data.source": source}
+    training = language_training("quickstart", penn, **dropped)
+    whole = train(training, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "version-00000002")
+    (tmp_path / "run" / "result.json").unlink()
+    continued = train(training, tmp_path / "run", resume=True)
+    assert (continued.train_loss, continued.validation) == (whole.train_loss, whole.validation)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"experiment": None}, "--experiment is missing"),
+        ({"architecture": None}, "--architecture is missing"),
+        (
+            {"architecture": "figure_8"},
+            "architecture 'figure_8': no such published architecture; there are",
+        ),
+        ({"architecture": "baseline_lstm"}, "quickstart_conv trains none"),
+        ({"architecture": "nas_cell"}, "is a recurrent cell"),
+        ({"architecture": "3 4 - 8"}, "unknown token at word 2"),
+        ({"overrides": ("child.batch_size=1001",)}, "batch_size is 1001"),
+        ({"experiment": "ptb_small", "architecture": "lstm", "data_dir": "/no/such"}, "/no/such"),
+        ({"resume": True, "workdir": None}, "--resume needs --workdir"),
+        ({"resume": True}, "holds no run"),
+    ],
+    ids=str,
+)
+def test_a_bad_request_is_one_clear_line_and_leaves_nothing(changes, message, tmp_path):
+    refused(request(tmp_path / "run", **{"overrides": (), **changes}), message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_of_the_test_that_are_none_are_found_before_the_first_epoch(tmp_path):
+    images, labels = np.zeros((60, 32, 32, 3), np.uint8), np.arange(60) % 10
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels + 1}
+    np.savez(tmp_path / "cifar10.npz", **arrays)
+    overrides = (*SMALL, "data.dataset=cifar10", "data.num_train=40", "data.num_validation=20")
+    overrides += ("child.batch_size=20", "data.resolution=8")
+    place, data_dir = tmp_path / "run", str(tmp_path)
+    run = request(place, overrides=overrides, data_dir=data_dir)
+    refused(run, f"y_test of {tmp_path}/cifar10.npz has labels from 1 to 10, not from 0 to 9")
+    assert not place.exists()
+
+
+def test_a_workdir_belongs_to_one_training(copied, tmp_path):
+    before = {path: path.read_bytes() for path in copied.glob("*.*")}
+    refused(request(copied), "holds a run of 'quickstart_conv': continue it with --resume")
+    for changes, message in (
+        ({"seed": 1}, "seed: 0 / 1"),
+        ({"architecture": "1 1 - 4"}, f"architecture: '{ARCHITECTURE}' / '1 1 - 4'"),
+        ({"overrides": (*SMALL, "child.flip=true")}, "overrides"),
+    ):
+        refused(resumption(copied, test="again", **changes), message)
+    assert {path: path.read_bytes() for path in before} == before
+    search = tmp_path / "search"
+    run_experiment(Search(experiment="nas_bench_201", workdir=str(search), num_samples=8))
+    refused(resumption(search), "holds another kind of run")
+    with pytest.raises(InputError, match="another kind of run, not a search"):
+        run_experiment(Search(workdir=str(copied), resume=True))
+    refused(request(search), "holds a run of 'nas_bench_201'")
+    (copied / "experiment.json").unlink()
+    refused(request(copied), "but no experiment.json")
+
+
+def test_a_table_is_looked_up(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = "nor_conv_3x3 none none none none none"
+    assert named_run.run(Request("nas_bench_201", text)) == 0
+    assert "validation accuracy: 0.097" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_names_the_command_that_continues(tmp_path):
+    flags = [
+        "--experiment=quickstart_conv",
+        f"--architecture={ARCHITECTURE}",
+        "--workdir=run",
+        "--override=child.epochs=1000000",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nas_with_rl.launch.train_architecture", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert any(line.startswith("epoch 3 ") or " 3 of" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=180)
+    assert process.returncode == 130 and errors == ""
+    command = "-m nas_with_rl.launch.train_architecture --resume --workdir=run"
+    assert f"stopped; continue with: {sys.executable} {command}" in printed
+    assert read_result(tmp_path / "run").status == "training"
