@@ -12,9 +12,9 @@ BAZEL_TARGETS ?= //tests:search_spaces
 OLDEST_PYTHON ?= python3.11
 # What touches each dependency: Keras and TensorFlow, JAX, TensorBoard, tfds, scikit-learn, NumPy.
 OLDEST_TESTS = tests/dependencies_test.py tests/controller/policy_test.py \
-  $(addprefix tests/child_models/,convolutional_test.py image_training_test.py jax_epochs_test.py \
-    operations_test.py saved_models_test.py) \
-  $(addprefix tests/launch/,api_test.py checkpoints_test.py final_training_test.py)
+  $(addprefix tests/child_models/,convnets/builder_test.py convnets/training_test.py \
+    jax_training_test.py cells/operations_test.py saved_models_test.py) \
+  $(addprefix tests/launch/,api_test.py records/checkpoints_test.py trainings/training_test.py)
 
 BIN = $(VENV)/bin
 
@@ -43,9 +43,10 @@ fuzz: $(VENV)/.test-installed ## try hostile inputs for FUZZ_SECONDS; FUZZ_FAILU
 kills: $(VENV)/.test-installed ## kill searches at KILLS random moments, resume them, compare
 	$(BIN)/python tests/faults/random_kills.py --kills=$(KILLS) --seed=$$$$ --folder=$$(mktemp -d)
 
-lint: $(VENV)/.test-installed ## check style and types
+lint: $(VENV)/.test-installed ## check style, which room imports which, and types
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m mypy -p nas_with_rl
 
 wheel-check: $(VENV)/.test-installed ## build the wheel, install it in a clean environment, import all of it

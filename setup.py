@@ -15,6 +15,7 @@ DATA = ["*.css", "*.html", "*.js", "*.json", "*.mjs"]  # the explorer's page, pu
 TEST = [
     "dockerfile-parse>=2.0.1",
     "hypothesis>=6.100",
+    "import-linter>=2.1",  # the arrows of pyproject.toml
     "ipykernel>=6.29",
     "kubernetes-validate>=1.34",  # carries the schemas of every Kubernetes up to its own version
     "mypy>=1.11",

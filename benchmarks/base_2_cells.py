@@ -16,10 +16,8 @@ import tqdm
 
 from nas_with_rl.child_models.data.text import TextDataConfig, load_corpus
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.child_models.language_models.training import (
-    LanguageModelTraining,
-    train_language_model,
-)
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
+from nas_with_rl.child_models.language_models.training import train_language_model
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace, cell_of
 

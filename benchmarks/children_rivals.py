@@ -32,12 +32,13 @@ from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.cells.tree_cell import TreeCell, cell_step
 from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.size import (
     LanguageModelSize,
     closest_units,
     num_parameters,
 )
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining, begin_training
+from nas_with_rl.child_models.language_models.training import begin_training
 from nas_with_rl.child_models.memory import release_child
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from cluster_processes import resident_mib
 
-from nas_with_rl.launch import command_line
 from nas_with_rl.launch.clusters.tf_config import VARIABLE, parse_tf_config
+from nas_with_rl.launch.host import backend
 
 EXPERIMENT, DEPTH, BATCH_SIZE = "cifar10", 20, 8  # section 4.1, at its largest
 DISPATCH_SECONDS, TRIALS, UPDATES = 15, 800, 20
@@ -26,7 +26,7 @@ DISPATCH_SECONDS, TRIALS, UPDATES = 15, 800, 20
 
 def main() -> None:
     """Connect, measure, print."""
-    command_line.prepare_tensorflow()
+    backend.prepare_tensorflow()
     from nas_with_rl.launch.clusters import chief_evaluator, roles, servers
     from nas_with_rl.launch.experiments import catalogue
 
@@ -133,9 +133,10 @@ def _searched(
     experiment: Any, space: Any, strategy: Any, children: Any, num_workers: int
 ) -> dict[str, float]:
     from nas_with_rl.controller.parameter_servers import SharedReinforce
+    from nas_with_rl.launch.experiments.search_config import SearchConfig
     from nas_with_rl.launch.records.checkpoints import Checkpoints
     from nas_with_rl.launch.records.trial_store import TrialStore
-    from nas_with_rl.launch.searches.loop import Pace, Search, SearchConfig, run_search
+    from nas_with_rl.launch.searches.loop import Pace, Search, run_search
 
     config = SearchConfig(num_samples=TRIALS, batch_size=BATCH_SIZE, duplicates="evaluate")
     searcher = SharedReinforce(

@@ -15,8 +15,8 @@ from typing import Any
 
 from cluster_processes import resident_mib
 
-from nas_with_rl.launch import command_line
 from nas_with_rl.launch.clusters.tf_config import VARIABLE, Cluster, parse_tf_config
+from nas_with_rl.launch.host import backend
 
 
 class _Instant:
@@ -34,7 +34,7 @@ class _Instant:
 
 def main() -> None:
     """Serve as all parameter servers and workers."""
-    command_line.prepare_tensorflow()
+    backend.prepare_tensorflow()
     import tensorflow as tf
 
     from nas_with_rl.launch.clusters import servers as cluster_servers

@@ -40,12 +40,8 @@ import tensorflow as tf
 import tqdm
 
 from nas_with_rl.child_models.convnets import tf_epochs
-from nas_with_rl.child_models.convnets.training import (
-    ImageTraining,
-    evaluate_convnet,
-    in_training,
-    new_convnet,
-)
+from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.convnets.training import evaluate_convnet, in_training, new_convnet
 from nas_with_rl.child_models.data.images import (
     Images,
     LabelledImages,

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from nas_with_rl.child_models.convnets.training import ImageTraining, evaluate_convnet
+from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.convnets.training import evaluate_convnet
 from nas_with_rl.child_models.data.images import ImageDataConfig, load_images
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace

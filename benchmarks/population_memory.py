@@ -18,7 +18,7 @@ import sys
 import numpy as np
 
 from nas_with_rl.child_models.data.text import Corpus
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.populations.memory import PROCESS_BYTES, child_bytes
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace, cell_of

@@ -35,7 +35,7 @@ import tensorflow as tf
 import tqdm
 
 from nas_with_rl.child_models.convnets.builder import build_convnet
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig, Images, load_images, whiten
 from nas_with_rl.child_models.data.text import (
     Corpus,
@@ -44,8 +44,8 @@ from nas_with_rl.child_models.data.text import (
     load_corpus,
 )
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.model import LanguageModel
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.launch.evaluators.trainers import ConvNetTrainer, LanguageModelTrainer, Trainer
 from nas_with_rl.search_spaces.architecture import Architecture, random_architecture
 from nas_with_rl.search_spaces.convolutional import LAYER_TYPES, ConvolutionalSpace

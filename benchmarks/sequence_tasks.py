@@ -23,8 +23,9 @@ from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.data.sequences import TASKS, Task
 from nas_with_rl.child_models.data.text import Corpus, load_corpus
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.model import LanguageModel
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining, begin_training
+from nas_with_rl.child_models.language_models.training import begin_training
 from nas_with_rl.child_models.memory import release_child
 from nas_with_rl.child_models.traces.answers import Answers, answers
 from nas_with_rl.child_models.traces.tracing import trace

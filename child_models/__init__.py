@@ -1,1 +1,5 @@
-"""What the controller builds: children, their data, their training and their rewards."""
+"""What the controller builds: children, their training and their rewards; rooms by kind.
+
+It may import search_spaces; the modules here no room of theirs.
+Put here by mistake: what is of one kind of child: that is its room's.
+"""

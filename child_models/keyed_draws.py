@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import keras
 
-from nas_with_rl.child_models.cells.operations import Tensor
+from nas_with_rl.child_models.tensors import Tensor
 
 _MASK = 0xFFFFFFFF
 _MIXERS = (0x85EBCA6B, 0xC2B2AE35)

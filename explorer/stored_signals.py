@@ -12,7 +12,8 @@ import dataclasses
 
 import numpy as np
 
-from nas_with_rl.child_models.traces.trace import Signal, SignalKind
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
+from nas_with_rl.child_models.traces.trace import Signal
 
 NOT_FINITE = 255
 FINE_PARTS = 65534  # of a step; even, so that the middle one means no rest

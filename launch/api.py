@@ -13,10 +13,10 @@ from typing import Any
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.evaluators.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
+from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig
 from nas_with_rl.launch.records.continuation import COMMAND, stored_search
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.launch.searches.loop import MAX_SAMPLES, SearchConfig
 from nas_with_rl.launch.searches.run import Run, execute, opened
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked

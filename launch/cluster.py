@@ -18,7 +18,7 @@ from absl import flags
 
 from nas_with_rl.launch import command_line
 from nas_with_rl.launch.clusters import tf_config
-from nas_with_rl.launch.host import heartbeat
+from nas_with_rl.launch.host import backend, heartbeat, interruption
 from nas_with_rl.launch.host.interruption import leave_now
 from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
 
@@ -39,7 +39,7 @@ def main() -> int:
         return supervise_self(
             str(task), module="nas_with_rl.launch.cluster", is_chief=task.role == "chief"
         )
-    command_line.prepare_tensorflow()
+    backend.prepare_tensorflow()
     from nas_with_rl.launch.clusters import roles
 
     if task.role == "ps":
@@ -57,7 +57,7 @@ def _status_of_chief(cluster: tf_config.Cluster) -> int:
         return command_line.status_of(lambda: roles.run_chief(request, cluster, options))
     except Exception:
         if command_line.is_interrupted():  # by Ctrl-C, of which TensorFlow makes errors of its own
-            return command_line.INTERRUPTED_STATUS
+            return interruption.INTERRUPTED_STATUS
         traceback.print_exc()
         return 1
 

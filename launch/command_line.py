@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import signal
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from nas_with_rl.launch.host.interruption import (
+    BROKEN_PIPE_STATUS,
+    INTERRUPTED_STATUS,
+    USAGE_STATUS,
+)
 from nas_with_rl.launch.records.storage_errors import STORAGE_STATUS, explained
 from nas_with_rl.search_spaces.errors import InputError
-
-BACKENDS = ("tensorflow", "jax")  # of Keras; a search needs the first
-USAGE_STATUS = 2
-INTERRUPTED_STATUS = 130
-BROKEN_PIPE_STATUS = 141
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -106,64 +104,3 @@ _interruptions = threading.Event()
 def _interrupt(signum: int, frame: object) -> None:
     _interruptions.set()
     raise KeyboardInterrupt
-
-
-def prepare_tensorflow() -> None:
-    """Prepare the backend of what runs on TensorFlow alone."""
-    prepare_backend(("tensorflow",))
-
-
-def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
-    """Import Keras and its backend: TensorFlow, or what KERAS_BACKEND names.
-
-    TensorFlow comes without its greeting, which no log level turns off, and with its threads set.
-    Whatever it prints is shown if the import fails, or with TF_CPP_MIN_LOG_LEVEL=0.
-
-    Raises:
-      InputError: a backend that is not supported, or cannot be imported.
-    """
-    _check_backend(os.environ.get("KERAS_BACKEND") or supported[0], supported)
-    quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
-    try:
-        with _held_back_stderr() if quiet else contextlib.nullcontext():
-            import keras
-
-            if keras.backend.backend() == "tensorflow":
-                import tensorflow as tf
-
-                tf.config.list_physical_devices()  # remembered; without a driver it complains
-    except ImportError as error:
-        raise InputError(
-            f"Keras's backend cannot be imported: {error} (KERAS_BACKEND names another of "
-            f"{', '.join(BACKENDS)}; jax comes with pip install 'nas_with_rl[jax]')"
-        ) from None
-    _check_backend(keras.backend.backend(), supported)  # which keras.json may have named
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        # A child's operations follow one another. Each further thread would keep a cache of
-        # oneDNN's compiled primitives of its own, which grows with the children of a search.
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def _check_backend(backend: str, supported: Sequence[str]) -> None:
-    if backend not in supported:
-        raise InputError(f"KERAS_BACKEND is {backend!r}, and this runs on {' or '.join(supported)}")
-
-
-@contextlib.contextmanager
-def _held_back_stderr() -> Iterator[None]:
-    """Hold back what C++ code writes to the standard error, unless an exception passes."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

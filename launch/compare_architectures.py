@@ -13,6 +13,7 @@ from __future__ import annotations
 from absl import flags
 
 from nas_with_rl.launch import command_line
+from nas_with_rl.launch.host import backend
 
 _EXPERIMENT = flags.DEFINE_string(
     "experiment",
@@ -44,7 +45,7 @@ _TEST = flags.DEFINE_enum(
 
 def main() -> int:
     """Compare what the flags ask for; return the exit status."""
-    command_line.prepare_backend()
+    backend.prepare_backend()
     from nas_with_rl.launch.experiments import catalogue
     from nas_with_rl.launch.trainings import comparison
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from absl import flags
 
 from nas_with_rl.launch import command_line
+from nas_with_rl.launch.host import backend
 
 _SEARCH = flags.DEFINE_string("search", None, "Workdir of the search whose best are tuned.")
 _EXPERIMENT = flags.DEFINE_string(
@@ -40,7 +41,7 @@ _RESUME = flags.DEFINE_bool("resume", False, "Continue the grid search in --work
 
 def main() -> int:
     """Run the grid search that the flags ask for; return the exit status."""
-    command_line.prepare_backend()
+    backend.prepare_backend()
     from nas_with_rl.launch.trainings import grid_run
     from nas_with_rl.launch.trainings.grid import parse_axis
 

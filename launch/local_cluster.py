@@ -22,6 +22,7 @@ from pathlib import Path
 from absl import flags
 
 from nas_with_rl.launch import command_line
+from nas_with_rl.launch.clusters.options import ClusterOptions
 from nas_with_rl.launch.clusters.role_process import Role
 from nas_with_rl.launch.clusters.supervisor import Supervisor
 from nas_with_rl.launch.clusters.tf_config import (
@@ -33,11 +34,11 @@ from nas_with_rl.launch.clusters.tf_config import (
 )
 from nas_with_rl.launch.clusters.tf_config import Role as TaskRole
 from nas_with_rl.launch.experiments.named_modules import naming_flags
-from nas_with_rl.launch.host import resources
+from nas_with_rl.launch.host import backend, interruption, resources
 from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
 from nas_with_rl.launch.records.resumption import Request, completed
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
-from nas_with_rl.launch.search_flags import ClusterFlags, ClusterOptions, SearchFlags
+from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
 from nas_with_rl.search_spaces.errors import InputError
 
 _SEARCH = SearchFlags()
@@ -64,7 +65,7 @@ class Sizes:
 def main() -> int:
     """Run the cluster that the flags ask for; return the exit status."""
     if _SEARCH.asks_for_help():
-        command_line.prepare_tensorflow()
+        backend.prepare_tensorflow()
         from nas_with_rl.launch.experiments import catalogue
 
         print(catalogue.describe_experiments())
@@ -82,7 +83,7 @@ def main() -> int:
         print(f"cluster of {sizes} on this machine, logs in {logs}", flush=True)
         with Supervisor(roles) as supervisor:
             status = supervisor.run()
-    if status == command_line.INTERRUPTED_STATUS:
+    if status == interruption.INTERRUPTED_STATUS:
         print(f"continue with: {_resume_command(request, sizes, _CLUSTER.options())}")
     return status
 

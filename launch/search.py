@@ -13,6 +13,7 @@ import time
 from absl import flags
 
 from nas_with_rl.launch import command_line
+from nas_with_rl.launch.host import backend, interruption
 from nas_with_rl.launch.search_flags import SearchFlags
 
 _SEARCH = SearchFlags()
@@ -26,7 +27,7 @@ _PLAN = flags.DEFINE_string(
 
 def main() -> int:
     """Run the search that the flags ask for; return the exit status."""
-    command_line.prepare_tensorflow()
+    backend.prepare_tensorflow()
     from nas_with_rl.launch.experiments import catalogue
     from nas_with_rl.launch.searches import named_run
 
@@ -37,7 +38,7 @@ def main() -> int:
     started = time.monotonic()
     interrupted = named_run.run_experiment(request)
     print(f"{(time.monotonic() - started) / 60:.1f} minutes in all")
-    return command_line.INTERRUPTED_STATUS if interrupted else 0
+    return interruption.INTERRUPTED_STATUS if interrupted else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from __future__ import annotations
 from absl import flags
 
 from nas_with_rl.launch import command_line
+from nas_with_rl.launch.host import backend
 
 _EXPERIMENT = flags.DEFINE_string(
     "experiment",
@@ -55,7 +56,7 @@ _TEST = flags.DEFINE_enum(
 
 def main() -> int:
     """Train what the flags ask for; return the exit status."""
-    command_line.prepare_backend()
+    backend.prepare_backend()
     from nas_with_rl.launch.experiments import catalogue
     from nas_with_rl.launch.trainings import named_run
 

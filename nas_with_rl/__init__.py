@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
     from nas_with_rl.launch.explorations.exploring import explore as explore
     from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
-    from nas_with_rl.launch.evaluators.own_function import OwnEvaluation as OwnEvaluation
+    from nas_with_rl.launch.experiments.children import OwnEvaluation as OwnEvaluation
     from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
-    from nas_with_rl.launch.searches.loop import DepthSchedule as DepthSchedule
-    from nas_with_rl.launch.searches.loop import SearchConfig as SearchConfig
+    from nas_with_rl.launch.experiments.search_config import DepthSchedule as DepthSchedule
+    from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
     from nas_with_rl.search_spaces.architecture import parse_architecture as parse_architecture
     from nas_with_rl.search_spaces.errors import InputError as InputError
@@ -42,15 +42,15 @@ _MODULES = {
     "Architecture": "search_spaces.architecture",
     "ChildFailure": "child_models.failures",
     "Choice": "search_spaces.space",
-    "DepthSchedule": "launch.searches.loop",
+    "DepthSchedule": "launch.experiments.search_config",
     "Experiment": "launch.experiments.experiment",
     "ExploreRequest": "launch.explorations.exploring",
     "InputError": "search_spaces.errors",
     "Measurement": "launch.evaluators.measurements",
-    "OwnEvaluation": "launch.evaluators.own_function",
+    "OwnEvaluation": "launch.experiments.children",
     "PolicyConfig": "controller.configuration",
     "ReinforceConfig": "controller.configuration",
-    "SearchConfig": "launch.searches.loop",
+    "SearchConfig": "launch.experiments.search_config",
     "SearchOptions": "launch.api",
     "SearchResult": "launch.records.search_result",
     "SearchSpace": "search_spaces.space",

@@ -34,3 +34,19 @@ def shown(value: object, limit: int = 60) -> str:
 def shown_path(path: str | os.PathLike[str]) -> str:
     """Return how a message shows a path."""
     return shortened(os.fspath(path), LONGEST_PATH)
+
+
+MOST_SHOWN = 200  # characters of an error in a message
+
+
+def line_of(error: BaseException) -> str:
+    """Return the line that says what was raised, and may stand before a traceback."""
+    return shortened(f"{type(error).__name__}: {message_of(error)}", MOST_SHOWN)
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's message; its type where it cannot say one."""
+    try:
+        return str(error)
+    except Exception:  # its own
+        return type(error).__name__

@@ -1,10 +1,7 @@
-"""The arrows of the layout: which folder may import which.
+"""What import-linter (pyproject.toml, `make lint`) cannot say of the layout.
 
-    search_spaces <- controller
-    search_spaces <- child_models <- explorer
-    everything    <- launch
-
-The imports are read, not run; the BUILD files have to state the same arrows.
+Flags are defined and read in binaries alone; what has to be light imports nothing heavy; a folder
+is imported by its full name; and the BUILD files state the same arrows as pyproject.toml.
 """
 
 import ast
@@ -40,16 +37,16 @@ def violations(source: str, path: str) -> list[str]:
     tree = ast.parse(source)
     found = []
     for line, name in _imported(tree):
-        top, _, rest = name.partition(".")
-        other = rest.partition(".")[0]
-        if not top:
-            found.append(f"{path}:{line}: relative import")
-        elif top in MAY_IMPORT:
+        top = name.partition(".")[0]
+        if top in MAY_IMPORT:
             found.append(f"{path}:{line}: {name!r} is nas_with_rl.{name}")
-        elif top == "nas_with_rl":
-            if other not in {folder, *MAY_IMPORT[folder]}:
-                found.append(f"{path}:{line}: {folder} may not import {name}")
-        elif folder in LIGHT and top not in {*sys.stdlib_module_names, *LIGHT[folder]}:
+        elif name == "nas_with_rl":
+            found.append(f"{path}:{line}: the whole package")
+        elif folder in LIGHT and top not in {
+            "nas_with_rl",
+            *sys.stdlib_module_names,
+            *LIGHT[folder],
+        }:
             found.append(f"{path}:{line}: {folder} may not import {name}")
         is_flags = any(f"{name}.".startswith(f"{library}.") for library in FLAG_LIBRARIES)
         in_binary = folder == "launch" and _is_binary(tree)
@@ -59,17 +56,12 @@ def violations(source: str, path: str) -> list[str]:
 
 
 def _imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield line and dotted name of every import, wherever it stands; "" for a relative one."""
+    """Yield line and dotted name of every import, wherever it stands."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield node.lineno, "" if node.level else f"{node.module}.{alias.name}"
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            name = node.args[0] if node.args else None
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                yield node.lineno, name.value
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
 def _is_binary(tree: ast.Module) -> bool:
@@ -84,7 +76,7 @@ def _modules(folder: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
-def test_the_arrows_hold(folder):
+def test_flags_and_weight_stay_in_their_places(folder):
     modules = _modules(folder)
     assert ROOT / folder / "__init__.py" in modules
     broken = [
@@ -102,14 +94,7 @@ def test_the_arrows_hold(folder):
     [
         ("search_spaces/space.py", "import tensorflow as tf", "may not import tensorflow"),
         ("search_spaces/space.py", "def f():\n  import keras.ops", "may not import keras.ops"),
-        ("search_spaces/space.py", "from nas_with_rl.launch import search", "may not import"),
-        ("controller/policy.py", "from nas_with_rl.child_models import rewards", "may not import"),
-        ("controller/policy.py", "from nas_with_rl import child_models", "may not import"),
-        ("child_models/memory.py", "import nas_with_rl.controller.policy", "may not import"),
-        ("child_models/memory.py", "import nas_with_rl as nas", "may not import"),
-        ("explorer/page/page.py", "import_module('nas_with_rl.launch')", "may not import"),
-        ("launch/search.py", "from . import trials", "relative import"),
-        ("launch/search.py", "from .trials import Trial", "relative import"),
+        ("child_models/memory.py", "import nas_with_rl as nas", "the whole package"),
         ("launch/search.py", "import controller", "is nas_with_rl.controller"),
         ("launch/records/trial_store.py", "from absl import flags", "outside a binary"),
         ("launch/records/trial_store.py", "import argparse", "outside a binary"),
@@ -133,7 +118,6 @@ def test_a_wrong_import_is_found(path, source, message):
         ("search_spaces/space.py", "import math\nimport numpy as np"),
         ("search_spaces/space.py", "from nas_with_rl.search_spaces.errors import InputError"),
         ("controller/policy.py", "import keras\nfrom nas_with_rl.search_spaces import space"),
-        ("explorer/page/page.py", "from nas_with_rl.child_models import tracing"),
         ("launch/searches/loop.py", "from absl import app, logging"),
         ("launch/search.py", "from absl import flags\nif __name__ == '__main__':\n  pass"),
     ],

@@ -1,1 +1,5 @@
-"""Recurrent cells: what a node computes, trees that a search finds, cells that are known."""
+"""Recurrent cells: operations, trees that a search finds, cells that are known.
+
+It may import the modules of child_models beside it.
+Put here by mistake: what a whole model has, as an embedding: that is language_models'.
+"""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from nas_with_rl.child_models.cells.operations import Tensor
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from nas_with_rl.child_models.traces.trace import SignalKind
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
 

@@ -27,9 +27,9 @@ from nas_with_rl.child_models.cells.designed_cells import (
     lstm_signals,
     rnn_signals,
 )
-from nas_with_rl.child_models.cells.operations import Tensor
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
 from nas_with_rl.child_models.cells.tree_cell import TreeCell, cell_step
-from nas_with_rl.child_models.traces.trace import SignalKind
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 

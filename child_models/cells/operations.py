@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import keras
 
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 
-Tensor = Any  # a tensor of whichever backend Keras runs on
 Combination = Callable[[Tensor, Tensor], Tensor]
 Activation = Callable[[Tensor], Tensor]
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import keras
 
-from nas_with_rl.child_models.cells.operations import Tensor, activation, combination
+from nas_with_rl.child_models.cells.operations import activation, combination
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
 

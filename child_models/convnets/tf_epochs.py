@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from nas_with_rl.child_models.convnets.builder import multiply_adds
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import (
     Images,
     LabelledImages,

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import keras
 
-from nas_with_rl.child_models.cells.operations import Tensor
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
 

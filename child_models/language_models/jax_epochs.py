@@ -26,9 +26,10 @@ from nas_with_rl.child_models.jax_training import (
     unless_diverged,
 )
 from nas_with_rl.child_models.keyed_draws import keyed_uniform
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import DropoutMasks, draw_masks
 from nas_with_rl.child_models.language_models.model import LanguageModel, State
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining, segments_of
+from nas_with_rl.child_models.language_models.training import segments_of
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.search_spaces.errors import InputError
 

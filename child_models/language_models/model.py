@@ -16,10 +16,10 @@ import keras
 import numpy as np
 
 from nas_with_rl.child_models.cells.known_cells import Cell, CellKind, Step, cell_kind
-from nas_with_rl.child_models.cells.operations import Tensor
 from nas_with_rl.child_models.cells.tree_cell import product, tree_from_json, tree_to_json
 from nas_with_rl.child_models.language_models.dropout import DropoutMasks, masked, no_dropout
 from nas_with_rl.child_models.language_models.size import LanguageModelSize
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 

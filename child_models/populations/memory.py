@@ -11,8 +11,8 @@ import math
 import keras
 import numpy as np
 
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.size import LanguageModelSize, tree_weight_shapes
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.search_spaces.errors import InputError
 
 PROCESS_BYTES = 1.25 * 2**30  # TensorFlow, and XLA while it compiles

@@ -21,11 +21,11 @@ import tensorflow as tf
 
 from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.model import draw_weights
 from nas_with_rl.child_models.language_models.size import tree_weight_shapes
 from nas_with_rl.child_models.language_models.training import (
     LanguageModelResult,
-    LanguageModelTraining,
     check_corpus,
     perplexity,
     segments_of,

@@ -17,13 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from nas_with_rl.child_models.keyed_draws import keyed_uniform
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import (
     DropoutMasks,
     draw_masks,
     no_dropout,
 )
 from nas_with_rl.child_models.language_models.size import LanguageModelSize
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.child_models.populations.universal_cell import Cells
 from nas_with_rl.child_models.populations.unrolling import Layers, Surroundings, unroll
 

@@ -36,7 +36,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.cells.operations import Tensor, maximum
+from nas_with_rl.child_models.cells.operations import maximum
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.cells.operations import Tensor
 from nas_with_rl.child_models.data.text import UNKNOWN
 from nas_with_rl.child_models.language_models.model import LanguageModel, State
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.child_models.traces.tracing import check_vocabulary, compiled
 from nas_with_rl.search_spaces.errors import InputError
 

@@ -12,9 +12,10 @@ import keras
 import numpy as np
 
 from nas_with_rl.child_models.cells.known_cells import cell_kind
-from nas_with_rl.child_models.cells.operations import Tensor
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
 from nas_with_rl.child_models.language_models.model import LanguageModel
-from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, SignalKind, Trace
+from nas_with_rl.child_models.tensors import Tensor
+from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, Trace
 from nas_with_rl.search_spaces.errors import InputError
 
 

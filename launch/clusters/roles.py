@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from nas_with_rl.launch.clusters.chief_evaluator import ClusterChildren, ServersLost
 from nas_with_rl.launch.clusters.messages import identity_of
+from nas_with_rl.launch.clusters.options import ClusterOptions
 from nas_with_rl.launch.clusters.servers import (
     ServersMissing,
     check_port,
@@ -29,7 +30,6 @@ from nas_with_rl.launch.clusters.servers import (
 )
 from nas_with_rl.launch.clusters.tf_config import Cluster, Task, describe_sizes
 from nas_with_rl.launch.clusters.worker_service import ChildService, RpcServer, start_rpc_server
-from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.evaluators.group_work import ChildData, GroupWork, trainer_of
 from nas_with_rl.launch.evaluators.local import (
     cluster_plan,
@@ -38,10 +38,9 @@ from nas_with_rl.launch.evaluators.local import (
 )
 from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Limits
 from nas_with_rl.launch.host import heartbeat, resources
-from nas_with_rl.launch.host.interruption import leave_now
+from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now
 from nas_with_rl.launch.records.resumption import Request, completed
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.search_flags import ClusterOptions
 from nas_with_rl.launch.searches.loop import Pace
 from nas_with_rl.launch.searches.named_run import (
     check_effect,

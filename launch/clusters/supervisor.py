@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.launch.clusters.role_process import Role, RoleProcess
-from nas_with_rl.launch.command_line import INTERRUPTED_STATUS, USAGE_STATUS
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE
+from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, USAGE_STATUS
 from nas_with_rl.launch.host.remnants import PrivateFolder
 from nas_with_rl.launch.records.storage_errors import STORAGE_STATUS
 

@@ -28,7 +28,6 @@ from typing import Any, NoReturn
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
-from nas_with_rl.launch.command_line import prepare_backend
 from nas_with_rl.launch.evaluators.child_frames import (
     SEND_SECONDS,
     FrameReader,
@@ -38,13 +37,14 @@ from nas_with_rl.launch.evaluators.child_frames import (
     read_frame,
     write_frame,
 )
-from nas_with_rl.launch.evaluators.evaluation import Evaluation, line_of, message_of
+from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
+from nas_with_rl.launch.host.backend import prepare_backend
 from nas_with_rl.launch.host.descendants import Descendant
 from nas_with_rl.launch.host.heartbeat import leave_with
 from nas_with_rl.launch.host.remnants import module_path
 from nas_with_rl.launch.host.resources import Place
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, line_of, message_of
 
 LAST_SECONDS = 2  # for a process to end after its socket has
 ANYWHERE = "-"  # for CORE

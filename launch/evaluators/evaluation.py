@@ -10,13 +10,14 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
+from nas_with_rl.launch.experiments.search_config import OnError
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.errors import InputError, shortened
+from nas_with_rl.search_spaces.errors import MOST_SHOWN, InputError, line_of, shortened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +52,8 @@ class Evaluator(Protocol):
 
 
 EvaluateFunction = Callable[..., Any]  # what it may return is in `measurements.result_of`
-OnError = Literal["raise", "fail"]
 
 MOST_CRASHES_IN_A_ROW = 20  # failed children; then it is no chance, the set-up is broken
-MOST_SHOWN = 200  # characters of an error in a message
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -114,19 +113,6 @@ class InProcess:
                 raise InputError(f"{error} ({_child(evaluation)})") from error
             note_child(error, evaluation)
             raise
-
-
-def line_of(error: BaseException) -> str:
-    """Return the line that says what was raised, and may stand before a traceback."""
-    return shortened(f"{type(error).__name__}: {message_of(error)}", MOST_SHOWN)
-
-
-def message_of(error: BaseException) -> str:
-    """Return an exception's message; its type where it cannot say one."""
-    try:
-        return str(error)
-    except Exception:  # its own
-        return type(error).__name__
 
 
 def note_child(error: Exception, evaluation: Evaluation) -> None:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.training import (
     LanguageModelResult,
-    LanguageModelTraining,
     train_language_model,
 )
 from nas_with_rl.child_models.populations.memory import check_memory

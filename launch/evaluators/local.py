@@ -12,12 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nas_with_rl.child_models.cells.known_cells import Cell
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.child_models.language_models.training import (
-    LanguageModelResult,
-    LanguageModelTraining,
-)
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
+from nas_with_rl.child_models.language_models.training import LanguageModelResult
 from nas_with_rl.launch.evaluators.child_process import Work
 from nas_with_rl.launch.evaluators.evaluation import Evaluator, InProcess
 from nas_with_rl.launch.evaluators.group_work import (
@@ -28,14 +26,14 @@ from nas_with_rl.launch.evaluators.group_work import (
     train_cell,
     trainer_of,
 )
-from nas_with_rl.launch.evaluators.nas_bench_201 import TableLookup
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation, check_function
+from nas_with_rl.launch.evaluators.own_function import check_function
 from nas_with_rl.launch.evaluators.plan_choice import choose_plan
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan, parse_plan
 from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Limits
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import Child
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import resources
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.search_spaces.errors import InputError
 
 _EVALUATE = "nas_with_rl.launch.evaluators.group_work:make_evaluate"

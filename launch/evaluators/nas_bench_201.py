@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.util
 import pickle
 import statistics
 from pathlib import Path
-from typing import Literal
 
 from nas_with_rl.launch.evaluators.measurements import Measurement
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
-from nas_with_rl.search_spaces.field_checks import check_fields
 
 _FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet"}
-
-
-@dataclasses.dataclass(frozen=True)
-class TableLookup:
-    """A child that was trained by the benchmark's authors.
-
-    Attributes:
-      dataset: which of the three image data sets.
-    """
-
-    dataset: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
-
-    def __post_init__(self) -> None:
-        check_fields(self, "child")
 
 
 @functools.cache

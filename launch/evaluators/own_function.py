@@ -8,41 +8,28 @@ have what the function needs. Nothing here imports Keras.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import functools
 import hashlib
 import importlib
 import importlib.util
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess, line_of
+from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
+from nas_with_rl.launch.experiments.children import OwnEvaluation
+from nas_with_rl.launch.experiments.named_modules import (
+    _importing,
+    _not_imported,
+    imported,
+)
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
-from nas_with_rl.search_spaces.field_checks import check_fields
 
 _FLAG = "--evaluate"
-
-
-@dataclasses.dataclass(frozen=True)
-class OwnEvaluation:
-    """A child that is trained and measured by a function of one's own.
-
-    Attributes:
-      function: "module:function", as Python imports it wherever children are evaluated.
-    """
-
-    function: str
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        check_name(self.function, flag="function")
 
 
 class OwnTrainer:
@@ -102,61 +89,6 @@ def imported_function(child: OwnEvaluation) -> Callable[..., Any]:
             f"{_FLAG}={child.function}: it is of type {type(function).__name__}, no function"
         )
     return function
-
-
-def check_name(text: str, *, flag: str) -> None:
-    """Raise InputError where the text is not of the form "package.module:name"."""
-    module, _, name = str(text).partition(":")
-    if not all(word.isidentifier() for word in (*module.split("."), name)):
-        raise InputError(f"{flag}={text}: expected MODULE:NAME, as in my_package.my_module:name")
-
-
-def imported(text: str, *, flag: str) -> Any:
-    """Import what "module:name" stands for.
-
-    Args:
-      text: the name.
-      flag: that it was given with.
-
-    Raises:
-      InputError: another form, no such module or name, a module that lacks what it imports, raises
-        anything else or calls `sys.exit`.
-    """
-    check_name(text, flag=flag)
-    module_name, _, name = text.partition(":")
-    with _importing(text, flag):
-        module = importlib.import_module(module_name)
-        with contextlib.suppress(AttributeError):
-            return getattr(module, name)
-    raise InputError(f"{flag}={text}: the module {module_name} has no {name!r}")
-
-
-@contextlib.contextmanager
-def _importing(text: str, flag: str) -> Iterator[None]:
-    """Turn what the module of a name raises as it is imported into an InputError."""
-    try:
-        yield
-    except ImportError as error:
-        raise _not_imported(error, text, flag) from error
-    except InputError as error:
-        raise InputError(f"{flag}={text}: {error}") from error
-    except (Exception, SystemExit) as error:
-        raised = line_of(error)
-        if not isinstance(error, SyntaxError):  # which says where
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            raised += f" ({frame.filename}, line {frame.lineno})"
-        module = text.partition(":")[0]
-        raise InputError(f"{flag}={text}: importing {module} has raised {raised}") from error
-
-
-def _not_imported(error: ImportError, text: str, flag: str) -> InputError:
-    module = text.partition(":")[0]
-    is_itself = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
-    where = "; it must lie in the current directory, on PYTHONPATH or be installed"
-    return InputError(
-        f"{flag}={text}: the module {module} cannot be imported: {error}"
-        + (where if is_itself else "")
-    )
 
 
 def _digest(text: str) -> str | None:

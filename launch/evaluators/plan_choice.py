@@ -25,9 +25,9 @@ from nas_with_rl.launch.evaluators.plan_timing import CELLS_TRIED, TIMED_SEGMENT
 from nas_with_rl.launch.evaluators.plans import MAX_TOGETHER, Plan, parse_plan
 from nas_with_rl.launch.evaluators.process_pool import ChildProcesses
 from nas_with_rl.launch.experiments.overrides import as_json
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import compilation, resources
 from nas_with_rl.launch.records.workdir import versions
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.search_spaces.errors import InputError
 
 _MEASURE = "nas_with_rl.launch.evaluators.plan_timing:measure"

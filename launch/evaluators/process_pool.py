@@ -28,9 +28,10 @@ from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch.evaluators.child_process import Answer, Call, Group, Work
-from nas_with_rl.launch.evaluators.evaluation import Evaluation, OnError, Outcome
+from nas_with_rl.launch.evaluators.evaluation import Evaluation, Outcome
 from nas_with_rl.launch.evaluators.measurements import Failure
 from nas_with_rl.launch.evaluators.process_slot import Broken, Job, ProcessSlot
+from nas_with_rl.launch.experiments.search_config import OnError
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields

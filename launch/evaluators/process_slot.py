@@ -18,8 +18,8 @@ from nas_with_rl.launch.evaluators.child_process import (
     Work,
     WorkError,
 )
-from nas_with_rl.launch.evaluators.evaluation import OnError
 from nas_with_rl.launch.evaluators.measurements import Failure
+from nas_with_rl.launch.experiments.search_config import OnError
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.errors import InputError
 

@@ -7,19 +7,21 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from nas_with_rl.child_models.convnets.training import ImageTraining, check_images, evaluate_convnet
+from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.convnets.training import check_images, evaluate_convnet
 from nas_with_rl.child_models.data.images import ImageDataConfig, Images, load_images
 from nas_with_rl.child_models.data.text import Corpus, TextDataConfig, load_corpus
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.training import (
     LanguageModelResult,
-    LanguageModelTraining,
     check_corpus,
     train_language_model,
 )
 from nas_with_rl.child_models.rewards import accuracy_reward, perplexity_reward
 from nas_with_rl.launch.evaluators.measurements import Measurement
-from nas_with_rl.launch.evaluators.nas_bench_201 import TableLookup, accuracies, look_up
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation, OwnTrainer
+from nas_with_rl.launch.evaluators.nas_bench_201 import accuracies, look_up
+from nas_with_rl.launch.evaluators.own_function import OwnTrainer
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import Child, Data, Experiment
 from nas_with_rl.launch.records.workdir import data_directory
 from nas_with_rl.search_spaces.architecture import Architecture

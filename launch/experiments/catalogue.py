@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation, check_name, imported
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
+from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.experiments.named_modules import check_name, imported
 from nas_with_rl.launch.experiments.overrides import with_overrides
 from nas_with_rl.launch.experiments.paper import PAPER_EXPERIMENTS
 from nas_with_rl.launch.experiments.sequence_tasks import SEQUENCE_EXPERIMENTS

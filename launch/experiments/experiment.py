@@ -6,15 +6,14 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.controller.configuration import ReinforceConfig
-from nas_with_rl.launch.evaluators.nas_bench_201 import TableLookup
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.overrides import DESCRIPTIVE
-from nas_with_rl.launch.searches.loop import SearchConfig
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range

@@ -6,11 +6,16 @@ where the command line names it, and not where `experiment.json` alone does.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import importlib.util
 import shlex
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, line_of
 
 _FUNCTION = "child.function"  # the field that an override may set to a "module:function"
 
@@ -49,3 +54,58 @@ def check_named(flags: Sequence[str], workdir: str | Path, *, flag: str = "--wor
             f"{flag}={workdir} names a module of one's own, which is imported only where the "
             f"command line names it too: if it is one that you trust, add {shlex.join(flags)}"
         )
+
+
+def check_name(text: str, *, flag: str) -> None:
+    """Raise InputError where the text is not of the form "package.module:name"."""
+    module, _, name = str(text).partition(":")
+    if not all(word.isidentifier() for word in (*module.split("."), name)):
+        raise InputError(f"{flag}={text}: expected MODULE:NAME, as in my_package.my_module:name")
+
+
+def imported(text: str, *, flag: str) -> Any:
+    """Import what "module:name" stands for.
+
+    Args:
+      text: the name.
+      flag: that it was given with.
+
+    Raises:
+      InputError: another form, no such module or name, a module that lacks what it imports, raises
+        anything else or calls `sys.exit`.
+    """
+    check_name(text, flag=flag)
+    module_name, _, name = text.partition(":")
+    with _importing(text, flag):
+        module = importlib.import_module(module_name)
+        with contextlib.suppress(AttributeError):
+            return getattr(module, name)
+    raise InputError(f"{flag}={text}: the module {module_name} has no {name!r}")
+
+
+@contextlib.contextmanager
+def _importing(text: str, flag: str) -> Iterator[None]:
+    """Turn what the module of a name raises as it is imported into an InputError."""
+    try:
+        yield
+    except ImportError as error:
+        raise _not_imported(error, text, flag) from error
+    except InputError as error:
+        raise InputError(f"{flag}={text}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raised = line_of(error)
+        if not isinstance(error, SyntaxError):  # which says where
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            raised += f" ({frame.filename}, line {frame.lineno})"
+        module = text.partition(":")[0]
+        raise InputError(f"{flag}={text}: importing {module} has raised {raised}") from error
+
+
+def _not_imported(error: ImportError, text: str, flag: str) -> InputError:
+    module = text.partition(":")[0]
+    is_itself = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
+    where = "; it must lie in the current directory, on PYTHONPATH or be installed"
+    return InputError(
+        f"{flag}={text}: the module {module} cannot be imported: {error}"
+        + (where if is_itself else "")
+    )

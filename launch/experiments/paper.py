@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
-from nas_with_rl.child_models.language_models.training import Dropout, LanguageModelTraining
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
+from nas_with_rl.child_models.language_models.dropout import Dropout
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.experiment import Experiment
-from nas_with_rl.launch.searches.loop import DepthSchedule, SearchConfig
+from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 

@@ -10,11 +10,11 @@ import dataclasses
 import math
 
 from nas_with_rl.child_models.data.text import Corpus, TextDataConfig
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.experiments.small import SMALL_SEARCH
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
 TASK_TRAINING = LanguageModelTraining(

@@ -24,10 +24,9 @@ from nas_with_rl.child_models.traces.tracing import trace
 from nas_with_rl.explorer.exploration import Exploration, ExploredModel, Table
 from nas_with_rl.explorer.page.page import write_page
 from nas_with_rl.explorer.rankings import feature_table
-from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.explorations.cells import ExploredCell, described, read_cells
 from nas_with_rl.launch.explorations.subjects import Subject, TaskSubject, TextSubject
-from nas_with_rl.launch.host.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.trainings.progress import EpochBar
 from nas_with_rl.launch.trainings.training import FinalTraining, train

@@ -16,8 +16,8 @@ import numpy as np
 
 from nas_with_rl.child_models.data.sequences import SOURCES, TASKS, Sample, Task, draw_samples
 from nas_with_rl.child_models.data.text import UNKNOWN, Corpus, TextDataConfig, load_corpus
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.model import LanguageModel
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.child_models.traces.answers import AnsweredSample, Answers, answers
 from nas_with_rl.child_models.traces.trace import Trace
 from nas_with_rl.explorer.exploration import Table

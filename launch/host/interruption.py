@@ -40,3 +40,12 @@ def leave_now(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+USAGE_STATUS = 2
+
+
+INTERRUPTED_STATUS = 130
+
+
+BROKEN_PIPE_STATUS = 141

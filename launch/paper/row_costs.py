@@ -10,24 +10,23 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from nas_with_rl.child_models.cells.known_cells import Cell, cell_kind
-from nas_with_rl.child_models.convnets.training import ImageTraining
-from nas_with_rl.child_models.data.images import NUM_CLASSES, SIDES, ImageDataConfig
+from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.convnets.size import ConvNetCounts, convnet_counts
+from nas_with_rl.child_models.data.images import SIDES, ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.size import LanguageModelSize, num_parameters
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.launch.experiments.catalogue import configured
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.paper.our_rows import OwnRow
 from nas_with_rl.launch.trainings.grid import default_axes
 from nas_with_rl.launch.trainings.grid_run import NUM_BEST
 from nas_with_rl.search_spaces.architecture import Architecture, random_architecture
-from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.published import PUBLISHED
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
@@ -136,57 +135,6 @@ def language_model_multiply_adds(cell: Cell, size: LanguageModelSize) -> int:
     width = kind.num_parameters(1, units) - kind.num_parameters(0, units)
     recurrent = sum(width * (inputs + units) for inputs in size.input_widths)
     return recurrent + units * size.vocabulary
-
-
-class ConvNetCounts(NamedTuple):
-    """Trainable numbers of a ConvNet, and multiply-adds per image."""
-
-    num_parameters: int
-    multiply_adds: int
-
-
-class _Map(NamedTuple):
-    """The extents of a layer's output."""
-
-    height: int
-    width: int
-    channels: int
-
-
-def convnet_counts(convnet: ConvNet, image: tuple[int, int, int]) -> ConvNetCounts:
-    """Count a ConvNet of convolutions as `build_convnet` and `multiply_adds` do, unbuilt.
-
-    A hundred of them are counted in the time in which one is built.
-
-    Args:
-      convnet: its layers.
-      image: (H, W, C).
-    """
-    maps = [_Map(*image)]
-    parameters = products = 0
-
-    def taken(sources: Sequence[int], by: int) -> _Map:
-        pooled = [_pooled(maps[s], sum(s <= p < by for p in convnet.pool_after)) for s in sources]
-        height, width, _ = map(max, zip(*pooled, strict=True))
-        return _Map(height, width, sum(one.channels for one in pooled))
-
-    for number, layer in enumerate(convnet.layers, start=1):
-        assert isinstance(layer, ConvolutionalLayer)
-        inputs = taken(layer.inputs or (0,), number)
-        kernel = layer.filter_height * layer.filter_width * inputs.channels * layer.filters
-        height = math.ceil(inputs.height / layer.stride_height)
-        width = math.ceil(inputs.width / layer.stride_width)
-        maps.append(_Map(height, width, layer.filters))
-        parameters += kernel + 2 * layer.filters  # batch normalisation's two
-        products += kernel * height * width
-    linear = taken(convnet.unconnected, len(convnet.layers) + 1).channels * NUM_CLASSES
-    return ConvNetCounts(parameters + linear + NUM_CLASSES, products + linear)
-
-
-def _pooled(one: _Map, times: int) -> _Map:
-    for _ in range(times):
-        one = _Map(math.ceil(one.height / 2), math.ceil(one.width / 2), one.channels)
-    return one
 
 
 def _counts(architecture: Architecture, experiment: Experiment) -> ConvNetCounts:

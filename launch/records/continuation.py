@@ -16,8 +16,8 @@ from typing import Any
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.named_modules import naming_flags
 from nas_with_rl.launch.experiments.overrides import difference
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown
 
 Description = dict[str, Any]  # what `experiment.json` says of a run

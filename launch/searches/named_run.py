@@ -13,19 +13,19 @@ from typing import Any
 from nas_with_rl.launch.evaluators.evaluation import Evaluator
 from nas_with_rl.launch.evaluators.group_work import ChildData, trainer_of
 from nas_with_rl.launch.evaluators.local import LocalChildren, check_limits, local_children
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan
 from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configured
+from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import naming_flags
 from nas_with_rl.launch.experiments.overrides import as_json
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.continuation import check_evaluation, stored_search
 from nas_with_rl.launch.records.resumption import Request, completed
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.searches import fresh_seeds, summary
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.launch.searches.run import Claim, Run, execute, opened, report
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.space import SearchSpace

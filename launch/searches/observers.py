@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nas_with_rl.controller.searcher import Update
-from nas_with_rl.launch.evaluators.evaluation import line_of
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.searches.loop import Observer
+from nas_with_rl.search_spaces.errors import line_of
 
 
 class ClosingObserver(Observer, Protocol):

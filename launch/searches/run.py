@@ -18,13 +18,14 @@ from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.launch.evaluators.evaluation import CrashLimit, Evaluator
 from nas_with_rl.launch.experiments.overrides import as_json
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records import continuation
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.searches.curves import Curves
-from nas_with_rl.launch.searches.loop import Observer, Pace, Search, SearchConfig, run_search
+from nas_with_rl.launch.searches.loop import Observer, Pace, Search, run_search
 from nas_with_rl.launch.searches.observers import Dispensable, attempt
 from nas_with_rl.launch.searches.progress import Progress
 from nas_with_rl.launch.searches.report import write_report

@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configured
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.experiments.overrides import difference
-from nas_with_rl.launch.host.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, figure
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.trainings.named_run import FAILED_STATUS, module_command

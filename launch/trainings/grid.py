@@ -13,8 +13,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nas_with_rl.child_models.convnets.training import ImageTraining
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.launch.experiments.catalogue import configured
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.trainings.trainees import FinalTraining

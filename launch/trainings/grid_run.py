@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
 from nas_with_rl.launch.experiments.catalogue import configured
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
-from nas_with_rl.launch.host.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.continuation import is_of_python
 from nas_with_rl.launch.records.ranking import ranked
 from nas_with_rl.launch.records.training_result import FinalResult, figure, read_result

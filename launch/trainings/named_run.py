@@ -8,15 +8,13 @@ import shlex
 import sys
 from typing import Any
 
-from nas_with_rl.launch.command_line import INTERRUPTED_STATUS
-from nas_with_rl.launch.evaluators.nas_bench_201 import TableLookup
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation
 from nas_with_rl.launch.evaluators.trainers import make_trainer
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configured
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.experiments.overrides import difference
-from nas_with_rl.launch.host.interruption import leave_now, run_interruptibly
+from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.trainings.summary import describe

@@ -7,20 +7,16 @@ from typing import Any, Protocol
 
 from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS, Cell
 from nas_with_rl.child_models.child_in_training import ChildInTraining
-from nas_with_rl.child_models.convnets.training import (
-    ImageTraining,
-    in_training,
-    new_convnet,
-    training_of,
-)
+from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.convnets.training import in_training, new_convnet, training_of
 from nas_with_rl.child_models.data.images import (
     ImageDataConfig,
     check_test_images,
     load_test_images,
 )
 from nas_with_rl.child_models.data.text import TextDataConfig, load_test_tokens, test_source
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.training import (
-    LanguageModelTraining,
     begin_training,
     bits_per_character,
     perplexity,

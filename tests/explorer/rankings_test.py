@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models.traces.trace import SignalKind
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
 from nas_with_rl.explorer import rankings
 from nas_with_rl.explorer.stored_signals import NOT_FINITE, StoredSignal
 from tests.harness import examples

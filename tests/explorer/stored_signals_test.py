@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models.traces.trace import Signal, SignalKind
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
+from nas_with_rl.child_models.traces.trace import Signal
 from nas_with_rl.explorer.stored_signals import FINE_PARTS, NOT_FINITE, store
 
 INFINITE = float("inf")

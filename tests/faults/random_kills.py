@@ -23,7 +23,7 @@ from pathlib import Path
 from fault_toys import KINDS
 from forked_searches import Forked, differences
 
-from nas_with_rl.launch import command_line
+from nas_with_rl.launch.host import backend
 
 MOST_SECONDS = 1.5  # after its start-up, until which a search is killed
 
@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     words = parser.parse_args()
     words.folder.mkdir(parents=True, exist_ok=True)
-    command_line.prepare_tensorflow()
+    backend.prepare_tensorflow()
     import nas_with_rl.launch.searches.named_run  # noqa: F401  before the forks, once
 
     report = run_kills(words.folder.resolve(), kills=words.kills, seed=words.seed)

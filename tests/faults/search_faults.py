@@ -23,7 +23,7 @@ from typing import Any
 from fault_toys import FAULT_VARIABLE, FILLER, SECONDS_VARIABLE, drop_rights
 from forked_searches import Forked, differences
 
-from nas_with_rl.launch import command_line
+from nas_with_rl.launch.host import backend
 
 SEED = 3
 SHORTER = "search.num_samples=120"
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--disk", type=Path, default=None)
     words = parser.parse_args()
-    command_line.prepare_tensorflow()
+    backend.prepare_tensorflow()
     import nas_with_rl.launch.searches.named_run  # noqa: F401  before the forks, once
 
     found = Faults(words.folder.resolve(), words.disk).all()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mutations import NUMBERS, SCALARS, TEXTS
 
 import nas_with_rl as nas
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.search_spaces.architecture import parse_architecture, random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
 from nas_with_rl.child_models.data.sequences import TASKS
-from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, SignalKind, Trace
+from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, Trace
 from nas_with_rl.explorer.findings.tables import COLUMNS, findings
 
 LSTM = ("input_gate", "forget_gate", "candidate", "output_gate", "cell", "hidden")

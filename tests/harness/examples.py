@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, SignalKind, Trace
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
+from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, Trace
 from nas_with_rl.explorer.exploration import Exploration, ExploredModel, Table
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.convnets.builder import build_convnet
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.convnets.jax_epochs import ConvNetInTraining, augment, epoch_order
-from nas_with_rl.child_models.convnets.training import ImageTraining
 from nas_with_rl.child_models.data import images
 from nas_with_rl.child_models.data.images import Images, LabelledImages
 from nas_with_rl.child_models.data.text import Corpus
@@ -24,8 +24,8 @@ from nas_with_rl.child_models.jax_training import (
     random_key,
 )
 from nas_with_rl.child_models.language_models import training
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import Dropout
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
 from nas_with_rl.search_spaces.errors import InputError

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from nas_with_rl.child_models.convnets import training as convnets
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import (
     ImageDataConfig,
     Images,
@@ -22,8 +22,8 @@ from nas_with_rl.child_models.data.images import (
 )
 from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.language_models import training as language_models
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import Dropout
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.search_spaces.convnet import (
     BatchNormalizationLayer,
     ConvNet,

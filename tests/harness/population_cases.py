@@ -13,9 +13,9 @@ import pytest
 
 from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import Dropout
 from nas_with_rl.child_models.language_models.training import (
-    LanguageModelTraining,
     begin_training,
     perplexity,
     train_language_model,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from absl import flags
 
+from nas_with_rl.launch.clusters.options import ClusterOptions
 from nas_with_rl.launch.records.resumption import Request, completed
 from nas_with_rl.launch.records.workdir import Workdir, write_object
-from nas_with_rl.launch.search_flags import ClusterOptions
 from nas_with_rl.search_spaces.errors import InputError
 
 PORTS = [21_001, 21_003, 21_005, 21_007]

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.convnets.tf_epochs import ConvNetInTraining, KeptPrograms, augment
-from nas_with_rl.child_models.convnets.training import ImageTraining, new_convnet
+from nas_with_rl.child_models.convnets.training import new_convnet
 from nas_with_rl.child_models.data.images import Images, LabelledImages, whiten
 from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
 

@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 from tensorflow.python.eager import context
 
 from nas_with_rl.child_models.convnets.builder import build_convnet
-from nas_with_rl.child_models.convnets.training import (
-    ImageTraining,
-    evaluate_convnet,
-    in_training,
-    train_convnet,
-)
+from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.convnets.training import evaluate_convnet, in_training, train_convnet
 from nas_with_rl.child_models.data.images import (
     ImageDataConfig,
     Images,

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from nas_with_rl.child_models.data.text import Corpus
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import Dropout
 from nas_with_rl.child_models.language_models.tf_epochs import LanguageModelInTraining
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining, segments_of
+from nas_with_rl.child_models.language_models.training import segments_of
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 

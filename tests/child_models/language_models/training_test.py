@@ -15,9 +15,9 @@ from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS
 from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models import model
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import Dropout
 from nas_with_rl.child_models.language_models.training import (
-    LanguageModelTraining,
     bits_per_character,
     perplexity,
     segments_of,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.data.text import Corpus
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.populations.population import Member, Population
 from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 from nas_with_rl.search_spaces.errors import InputError

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
 from nas_with_rl.child_models.language_models.model import LanguageModel
 from nas_with_rl.child_models.language_models.size import LanguageModelSize
-from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, SignalKind, Trace
+from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, Trace
 from nas_with_rl.child_models.traces.tracing import trace
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.errors import InputError

@@ -6,7 +6,8 @@ import zlib
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models.traces.trace import LayerTrace, Signal, SignalKind
+from nas_with_rl.child_models.cells.signal_kinds import SignalKind
+from nas_with_rl.child_models.traces.trace import LayerTrace, Signal
 from nas_with_rl.explorer.exploration import Exploration, ExploredModel
 from nas_with_rl.explorer.page.data import page_data
 from nas_with_rl.explorer.page.expected_signals import expected_codes, expressions

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.controller.random_search import RandomSearch
@@ -19,7 +19,7 @@ from nas_with_rl.launch.evaluators import local
 from nas_with_rl.launch.evaluators.child_process import Work, WorkError
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
 from nas_with_rl.launch.evaluators.group_work import ChildData, GroupWork
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation, OwnTrainer, check_function
+from nas_with_rl.launch.evaluators.own_function import OwnTrainer, check_function
 from nas_with_rl.launch.evaluators.process_pool import ChildProcesses
 from nas_with_rl.launch.evaluators.trainers import make_trainer
 from nas_with_rl.launch.experiments.catalogue import (
@@ -27,10 +27,12 @@ from nas_with_rl.launch.experiments.catalogue import (
     describe_experiments,
     find_experiment,
 )
+from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.loop import Search, SearchConfig, run_search
+from nas_with_rl.launch.searches.loop import Search, run_search
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError

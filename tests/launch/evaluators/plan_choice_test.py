@@ -13,8 +13,8 @@ from nas_with_rl.launch.evaluators.plan_timing import Timing
 from nas_with_rl.launch.evaluators.plans import parse_plan
 from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Work
 from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import compilation
-from nas_with_rl.launch.searches.loop import SearchConfig
 
 FOLDER = Path(__file__).parents[2] / "harness"
 SEARCH = SearchConfig(num_samples=20, batch_size=8)

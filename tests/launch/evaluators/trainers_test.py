@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import Images, LabelledImages
 from nas_with_rl.launch.evaluators.measurements import Measurement
 from nas_with_rl.launch.evaluators.trainers import ConvNetTrainer

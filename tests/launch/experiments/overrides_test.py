@@ -10,21 +10,20 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models.convnets.training import ImageTraining
+from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import Dropout
-from nas_with_rl.child_models.language_models.training import LanguageModelTraining
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.api import SearchOptions
-from nas_with_rl.launch.evaluators.nas_bench_201 import TableLookup
-from nas_with_rl.launch.evaluators.own_function import OwnEvaluation
+from nas_with_rl.launch.clusters.options import ClusterOptions
 from nas_with_rl.launch.evaluators.process_pool import Limits
 from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, find_experiment
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.overrides import as_json, difference, with_overrides
+from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
 from nas_with_rl.launch.explorations.exploring import ExploreRequest
-from nas_with_rl.launch.search_flags import ClusterOptions
-from nas_with_rl.launch.searches.loop import DepthSchedule, SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace

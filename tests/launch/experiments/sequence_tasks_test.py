@@ -7,11 +7,8 @@ import pytest
 
 from nas_with_rl.child_models.data.sequences import TASKS
 from nas_with_rl.child_models.data.text import Corpus, load_corpus
-from nas_with_rl.child_models.language_models.training import (
-    LanguageModelTraining,
-    check_corpus,
-    train_language_model,
-)
+from nas_with_rl.child_models.language_models.config import LanguageModelTraining
+from nas_with_rl.child_models.language_models.training import check_corpus, train_language_model
 from nas_with_rl.launch.experiments.catalogue import find_experiment
 from nas_with_rl.launch.experiments.sequence_tasks import fitted_to
 from nas_with_rl.search_spaces.errors import InputError

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from nas_with_rl.child_models.convnets.builder import build_convnet, multiply_adds
+from nas_with_rl.child_models.convnets.size import convnet_counts
 from nas_with_rl.child_models.language_models.model import LanguageModel
 from nas_with_rl.child_models.language_models.size import LanguageModelSize, num_parameters
 from nas_with_rl.launch.paper.our_rows import OWN_ROWS
 from nas_with_rl.launch.paper.row_costs import (
     CONVOLUTIONAL_RATE,
     Work,
-    convnet_counts,
     costs_of,
     language_model_multiply_adds,
 )

@@ -13,10 +13,10 @@ import pytest
 import nas_with_rl as nas
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.overrides import as_json
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.continuation import taken_over
 from nas_with_rl.launch.records.resumption import Request
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.launch.searches.named_run import resume_command, run_experiment
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 

@@ -14,6 +14,7 @@ from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.launch.api import SearchOptions
 from nas_with_rl.launch.command_line import status_of
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.storage_errors import (
     STORAGE_STATUS,
@@ -22,7 +23,6 @@ from nas_with_rl.launch.records.storage_errors import (
     storing,
 )
 from nas_with_rl.launch.records.workdir import Workdir, write_object
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.search_spaces.errors import InputError
 
 SPACE = nas.SearchSpace([nas.Choice("units", (16, 32, 64)), nas.Choice("text", ("a", "b"))])

@@ -7,8 +7,8 @@ import pytest
 
 import nas_with_rl as nas
 from nas_with_rl.launch.api import SearchOptions
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path, data_directory, read_object
-from nas_with_rl.launch.searches.loop import SearchConfig
 from nas_with_rl.search_spaces.errors import InputError
 
 SPACE = nas.SearchSpace([nas.Choice("units", (16, 32, 64))])

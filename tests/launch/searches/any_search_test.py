@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.launch.evaluators.evaluation import InProcess
+from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.loop import DepthSchedule, Search, SearchConfig, run_search
+from nas_with_rl.launch.searches.loop import Search, run_search
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace

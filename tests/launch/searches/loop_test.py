@@ -10,8 +10,9 @@ import pytest
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.controller.random_search import RandomSearch
 from nas_with_rl.launch.evaluators.evaluation import InProcess
+from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.loop import DepthSchedule, Pace, Search, SearchConfig, run_search
+from nas_with_rl.launch.searches.loop import Pace, Search, run_search
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
