@@ -31,15 +31,15 @@ def main() -> None:
     from nas_with_rl.launch.experiments import catalogue
 
     cluster, _ = parse_tf_config(os.environ[VARIABLE])
-    servers.prepare_tensorflow()
+    servers.prepare_servers()
     present = servers.wait_for_servers(cluster, start_timeout=60)
     figures = {"num_workers": len(present.workers), "mib_before": resident_mib()}
     begun = time.perf_counter()
-    strategy, coordinator = roles.connected(present)
+    strategy, coordinator = roles.connect(present)
     figures["connect_seconds"] = time.perf_counter() - begun
-    children = chief_evaluator.ClusterChildren(coordinator, present.workers, {}, lost_seconds=60)
+    children = chief_evaluator.ClusterEvaluator(coordinator, present.workers, {}, lost_seconds=60)
     figures["mib_connected"] = resident_mib()
-    experiment = catalogue.configured(EXPERIMENT, ())
+    experiment = catalogue.configure(EXPERIMENT, ())
     space = experiment.search_space().at_depth(DEPTH)
     figures |= _dispatched(children, space, len(present.workers))
     figures |= _updated(experiment, space, strategy)

@@ -2,7 +2,7 @@
 
     cluster -> simulate -> cluster_simulated_servers.py, cluster_simulated_chief.py
 
-The chief is the real one: TensorFlow's coordinator, `ClusterChildren`, `SharedReinforce`, the store
+The chief is the real one: TensorFlow's coordinator, `ClusterEvaluator`, `SharedReinforce`, the store
 and the search loop, on the paper's space of ConvNets with 20 layers. The workers' servers are real
 too, and the RPC server that they ask, but it is one for all, and replies without a child.
 """
@@ -32,7 +32,7 @@ class Simulated:
     Attributes:
       num_workers: that were started.
       connect_seconds: until the chief has its coordinator.
-      dispatches_per_second, cpu_seconds_per_dispatch: of children given out by `ClusterChildren`.
+      dispatches_per_second, cpu_seconds_per_dispatch: of children given out by `ClusterEvaluator`.
       ask_seconds, tell_seconds: of the controller on the parameter servers, for 8 architectures.
       trials_per_second, cpu_seconds_per_trial: of a whole search.
       mib_before, mib_connected, mib_at_end: the chief's memory.

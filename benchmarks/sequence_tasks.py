@@ -20,7 +20,7 @@ import numpy as np
 from absl import app, flags
 
 from nas_with_rl.child_models.cells.known_cells import Cell
-from nas_with_rl.child_models.data.sequences import TASKS, Task
+from nas_with_rl.child_models.data.sequences import TASKS, SequenceTask
 from nas_with_rl.child_models.data.text import Corpus, load_corpus
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
@@ -30,7 +30,7 @@ from nas_with_rl.child_models.memory import release_child
 from nas_with_rl.child_models.traces.answers import Answers, answers
 from nas_with_rl.child_models.traces.tracing import trace
 from nas_with_rl.explorer.findings.measurements import correlations, memory_of
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.explorations.cells import read_cell
 from nas_with_rl.launch.trainings.trainees import read_named
@@ -79,7 +79,7 @@ class Outcome:
 
 
 def outcome_of(
-    task: Task, cell: Cell, *, corpus: Corpus, training: LanguageModelTraining, seed: int
+    task: SequenceTask, cell: Cell, *, corpus: Corpus, training: LanguageModelTraining, seed: int
 ) -> Outcome:
     """Train a cell with one seed and ask it every line."""
     start = time.perf_counter()
@@ -104,7 +104,7 @@ def outcome_of(
     )
 
 
-def correlation_with_count(model: LanguageModel, corpus: Corpus, task: Task) -> float:
+def correlation_with_count(model: LanguageModel, corpus: Corpus, task: SequenceTask) -> float:
     """Return the largest |r| of a neuron's memory with the a's so far, while a's are read.
 
     The memory is the cell state, of a cell without one the hidden state, of a tree either; every
@@ -139,7 +139,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
     try:
-        experiment = configured(TASK.value, OVERRIDE.value)
+        experiment = configure(TASK.value, OVERRIDE.value)
         cell = cell_named(CELL.value, experiment)
         task, corpus = TASKS[TASK.value], load_corpus(experiment.data)
     except InputError as error:

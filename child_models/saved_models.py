@@ -25,7 +25,7 @@ _OF_KERAS = "config.json"  # a member of every .keras file
 
 _MOST_BYTES = 16 * 2**20  # of a member of JSON; a vocabulary of a million words has about as much
 
-Kind = Literal["convnet", "language_model"]
+ModelKind = Literal["convnet", "language_model"]
 _CLASS_OF = {"convnet": "Functional", "language_model": "LanguageModel"}  # by kind
 
 
@@ -42,7 +42,7 @@ class SavedDescription:
       vocabulary: of a language model, the token of each number.
     """
 
-    kind: Kind
+    kind: ModelKind
     architecture: str
     experiment: str
     epoch: int

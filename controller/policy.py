@@ -48,7 +48,7 @@ class Rollout(NamedTuple):
     entropies: tf.Tensor
 
 
-class Sample(NamedTuple):
+class SampledArchitectures(NamedTuple):
     """Drawn architectures with their log-probabilities `[m]` and step entropies `[T, m]`."""
 
     architectures: list[Architecture]
@@ -149,14 +149,16 @@ class Policy(keras.layers.Layer):
     def _weight(self, name: str, shape: tuple[int, ...]) -> keras.Variable:
         return self.add_weight(name=name, shape=shape, initializer=self._uniform())
 
-    def sample(self, space: SearchSpace, *, seed: int, trials: Sequence[int]) -> Sample:
+    def sample(
+        self, space: SearchSpace, *, seed: int, trials: Sequence[int]
+    ) -> SampledArchitectures:
         """Draw one architecture per trial; the draws are keyed by (seed, trial number)."""
         noise = [self._noise(seed, trial) for trial in trials]
         choice_noise = np.stack([choice for choice, _ in noise], -1)
         skip_noise = np.stack([skip for _, skip in noise], -1)
         rollout = self._sampled(self.encoded(space), choice_noise, skip_noise)
         encoded = EncodedArchitectures(rollout.choices.numpy(), rollout.skips.numpy())
-        return Sample(
+        return SampledArchitectures(
             decode_architectures(encoded, space),
             rollout.log_prob.numpy(),
             rollout.entropies.numpy()[: len(space.steps)],

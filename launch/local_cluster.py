@@ -23,7 +23,7 @@ from absl import flags
 
 from nas_with_rl.launch import command_line
 from nas_with_rl.launch.clusters.options import ClusterOptions
-from nas_with_rl.launch.clusters.role_process import Role
+from nas_with_rl.launch.clusters.role_process import SupervisedRole
 from nas_with_rl.launch.clusters.supervisor import Supervisor
 from nas_with_rl.launch.clusters.tf_config import (
     VARIABLE,
@@ -90,7 +90,7 @@ def main() -> int:
 
 def cluster_roles(
     words: Sequence[str], sizes: Sizes, *, ports: Sequence[int], logs: Path
-) -> tuple[Role, ...]:
+) -> tuple[SupervisedRole, ...]:
     """Return the roles of a cluster on this machine.
 
     Args:
@@ -110,7 +110,7 @@ def cluster_roles(
     command = (sys.executable, "-m", "nas_with_rl.launch.cluster", *words)
     gpus = resources.visible_gpus()
     return tuple(
-        Role(
+        SupervisedRole(
             name=str(task),
             command=command,
             environment=_environment(cluster, task, gpus),

@@ -36,7 +36,7 @@ from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 Cell = RecurrentCell | str  # a tree, or the name of a known cell
 
 # (x W + b, h U, c_(t-1), further weights...) -> (h_t, c_t): [B, G·H], [B, G·H], [B, H] -> [B, H]
-Step = Callable[..., tuple[Tensor, Tensor]]
+CellStep = Callable[..., tuple[Tensor, Tensor]]
 
 
 def lstm_step(
@@ -88,7 +88,7 @@ class CellKind:
     make: Callable[[int], keras.layers.Layer]
     signals: tuple[SignalKind, ...]
     equations: tuple[str, ...]
-    step: Step | None
+    step: CellStep | None
     num_parameters: Callable[[int, int], int]
     weights: Callable[[Any], tuple[Tensor | None, tuple[Tensor, ...]]]
     fused: Callable[..., keras.layers.Layer] | None = None

@@ -28,7 +28,7 @@ def _identity(value: Tensor) -> Tensor:
     return value
 
 
-COMBINATIONS: Mapping[str, Combination] = MappingProxyType(
+COMBINATION_FUNCTIONS: Mapping[str, Combination] = MappingProxyType(
     {
         "add": keras.ops.add,
         "elem_mult": keras.ops.multiply,
@@ -36,7 +36,7 @@ COMBINATIONS: Mapping[str, Combination] = MappingProxyType(
     }
 )
 
-ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
+ACTIVATION_FUNCTIONS: Mapping[str, Activation] = MappingProxyType(
     {
         "identity": _identity,
         "tanh": keras.ops.tanh,
@@ -53,9 +53,9 @@ def combination(name: str) -> Combination:
     Raises:
       InputError: no row of the table has this name.
     """
-    if name not in COMBINATIONS:
-        raise InputError(f"combination is {name!r}, not one of {', '.join(COMBINATIONS)}")
-    return COMBINATIONS[name]
+    if name not in COMBINATION_FUNCTIONS:
+        raise InputError(f"combination is {name!r}, not one of {', '.join(COMBINATION_FUNCTIONS)}")
+    return COMBINATION_FUNCTIONS[name]
 
 
 def activation(name: str) -> Activation:
@@ -64,6 +64,6 @@ def activation(name: str) -> Activation:
     Raises:
       InputError: no row of the table has this name.
     """
-    if name not in ACTIVATIONS:
-        raise InputError(f"activation is {name!r}, not one of {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
+    if name not in ACTIVATION_FUNCTIONS:
+        raise InputError(f"activation is {name!r}, not one of {', '.join(ACTIVATION_FUNCTIONS)}")
+    return ACTIVATION_FUNCTIONS[name]

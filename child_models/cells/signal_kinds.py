@@ -8,7 +8,7 @@ from typing import Literal
 
 from nas_with_rl.search_spaces.errors import InputError
 
-Kind = Literal["gate", "state"]
+SignalRole = Literal["gate", "state"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class SignalKind:
     title: str
     low: float
     high: float
-    kind: Kind
+    kind: SignalRole
 
     def __post_init__(self) -> None:
         if not self.low < self.high:

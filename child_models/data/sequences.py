@@ -43,7 +43,7 @@ class Sample:
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
+class SequenceTask:
     """A task.
 
     Attributes:
@@ -90,11 +90,11 @@ def draw_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[S
     return drawn
 
 
-def _counter() -> Task:
+def _counter() -> SequenceTask:
     def sample(size: int) -> Sample:
         return Sample(f"{'a' * size}X", "b" * size, size)
 
-    return Task(
+    return SequenceTask(
         name="counter",
         title="counter",
         description=f"N times a, X, N times b; N from 1 to {MOST}",
@@ -109,7 +109,7 @@ SELECTIVE_PER_SIZE, SELECTIVE_HELD_OUT, SELECTIVE_BEYOND = 210, 10, 5
 HELD_OUT_SHARE = 0.2  # at most, of a size with few different lines
 
 
-def _selective_counter() -> Task:
+def _selective_counter() -> SequenceTask:
     rng = np.random.default_rng(SAMPLE_SEED)
     training, held_out, beyond = [], [], []
     for size in range(1, MOST + 1):
@@ -119,7 +119,7 @@ def _selective_counter() -> Task:
         training += samples[first:]
     for size in range(MOST + 1, SELECTIVE_FURTHEST + 1):
         beyond += _scattered(size, SELECTIVE_BEYOND, rng)
-    return Task(
+    return SequenceTask(
         name="selective_counter",
         title="selective counter",
         description=f"N times a with up to {MOST_IRRELEVANT} X's anywhere among them, Y, N times "
@@ -150,7 +150,7 @@ def _scattered(size: int, most: int, rng: np.random.Generator) -> list[Sample]:
 STATES_HELD_OUT = {("A", 3), ("A", 6), ("A", 9), ("B", 2), ("B", 5), ("B", 8)}
 
 
-def _state_memorizer() -> Task:
+def _state_memorizer() -> SequenceTask:
     def samples(sizes: Sequence[int], held_out: bool = False) -> tuple[Sample, ...]:
         return tuple(
             Sample(f"{letter}{'x' * size}Y", letter.lower(), size)
@@ -159,7 +159,7 @@ def _state_memorizer() -> Task:
         )
 
     trained = range(1, MOST + 1)
-    return Task(
+    return SequenceTask(
         name="state_memorizer",
         title="state memorizer",
         description=f"A or B, N times x, Y, the first letter in lower case; N from 1 to {MOST}",
@@ -172,10 +172,10 @@ def _state_memorizer() -> Task:
 COPIED_LETTERS, COPIED_LENGTH, COPIES_HELD_OUT = "abc", 3, 7
 
 
-def _copy_machine() -> Task:
+def _copy_machine() -> SequenceTask:
     letters = itertools.product(COPIED_LETTERS, repeat=COPIED_LENGTH)
     samples = (Sample(f"{word}X", word, COPIED_LENGTH) for word in map("".join, letters))
-    return Task(
+    return SequenceTask(
         name="copy_machine",
         title="copy machine",
         description="three letters of a, b and c, X, the same three letters",
@@ -183,7 +183,7 @@ def _copy_machine() -> Task:
     )
 
 
-def _copy_machine_held_out() -> Task:
+def _copy_machine_held_out() -> SequenceTask:
     whole = _copy_machine()
     order = np.random.default_rng(SAMPLE_SEED).permutation(len(whole.training))
     chosen = set(order[:COPIES_HELD_OUT].tolist())
@@ -200,7 +200,7 @@ def _copy_machine_held_out() -> Task:
     )
 
 
-_MAKERS: tuple[Callable[[], Task], ...] = (
+_MAKERS: tuple[Callable[[], SequenceTask], ...] = (
     _counter,
     _selective_counter,
     _state_memorizer,
@@ -208,7 +208,7 @@ _MAKERS: tuple[Callable[[], Task], ...] = (
     _copy_machine_held_out,
 )
 
-TASKS: Mapping[str, Task] = MappingProxyType(
+TASKS: Mapping[str, SequenceTask] = MappingProxyType(
     {task.name: task for task in (make() for make in _MAKERS)}
 )
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import jax
 
-from nas_with_rl.child_models.cells.known_cells import Step
+from nas_with_rl.child_models.cells.known_cells import CellStep
 from nas_with_rl.child_models.language_models.dropout import masked
 
 State = tuple[jax.Array, jax.Array]
 
 
-def make_unroll(step: Step) -> Callable[..., tuple[jax.Array, jax.Array]]:
+def make_unroll(step: CellStep) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """Return unroll(projected, recurrent_kernel, h_0, c_0, mask, *weights) -> (all h, c_T).
 
     The shapes are those of `unrolling.make_unroll`.

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nas_with_rl.child_models.cells.known_cells import Cell, CellKind, Step, cell_kind
+from nas_with_rl.child_models.cells.known_cells import Cell, CellKind, CellStep, cell_kind
 from nas_with_rl.child_models.cells.tree_cell import product, tree_from_json, tree_to_json
 from nas_with_rl.child_models.language_models.dropout import DropoutMasks, masked, no_dropout
 from nas_with_rl.child_models.language_models.size import LanguageModelSize
@@ -244,7 +244,7 @@ def _by_token(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
     return keras.ops.take(keras.ops.reshape(mask, (-1,)), places)[..., None]
 
 
-def _make_unroll(step: Step | None) -> Callable[..., tuple[Tensor, Tensor]] | None:
+def _make_unroll(step: CellStep | None) -> Callable[..., tuple[Tensor, Tensor]] | None:
     if step is None:
         return None
     backend = keras.backend.backend()

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.eager import record  # see `make_unroll`
 
-from nas_with_rl.child_models.cells.known_cells import Step
+from nas_with_rl.child_models.cells.known_cells import CellStep
 from nas_with_rl.child_models.cells.tree_cell import product
 from nas_with_rl.child_models.language_models.dropout import masked
 
@@ -38,7 +38,7 @@ class _Unrolling(NamedTuple):
     weights: tuple[tf.Tensor, ...]
 
 
-def make_unroll(step: Step) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+def make_unroll(step: CellStep) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """Return unroll(projected, recurrent_kernel, h_0, c_0, mask, *weights) -> (all h, c_T).
 
     The gradient is written out, since the one that TensorFlow derives from a loop stacks every
@@ -73,7 +73,7 @@ def make_unroll(step: Step) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     return unroll
 
 
-def _forward(step: Step, inputs: _Unrolling) -> tuple[tf.Tensor, tf.Tensor]:
+def _forward(step: CellStep, inputs: _Unrolling) -> tuple[tf.Tensor, tf.Tensor]:
     """Return h and c of all steps, [T, B, H] each."""
     num_steps = keras.ops.shape(inputs.projected)[0]
 
@@ -90,7 +90,7 @@ def _forward(step: Step, inputs: _Unrolling) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _backward(
-    step: Step,
+    step: CellStep,
     inputs: _Unrolling,
     states: tuple[tf.Tensor, tf.Tensor],
     upstream: tuple[tf.Tensor, tf.Tensor],

@@ -35,7 +35,7 @@ from nas_with_rl.child_models.populations.memory import check_memory
 from nas_with_rl.child_models.populations.program import (
     PopulationProgram,
     Settings,
-    Training,
+    TrainState,
     program_of,
 )
 from nas_with_rl.child_models.populations.universal_cell import (
@@ -121,7 +121,7 @@ class Population:
         self.validation_tokens = segments_of(corpus.validation, config)
         self.train_loop, self.validation_loop = _compiled(program_of(self.size, config))
 
-    def begin(self, members: Sequence[Member]) -> Group:
+    def begin(self, members: Sequence[Member]) -> PopulationInTraining:
         """Draw the weights of a group of children.
 
         Raises:
@@ -129,7 +129,7 @@ class Population:
         """
         if not 1 <= len(members) <= self.num_children:
             raise InputError(f"{len(members)} children in a population of {self.num_children}")
-        return Group(self, members)
+        return PopulationInTraining(self, members)
 
     def train(
         self, members: Sequence[Member], report: Report | None = None
@@ -171,7 +171,7 @@ def _compiled(program: PopulationProgram) -> tuple[Any, Any]:
     return train, evaluate
 
 
-class Group:
+class PopulationInTraining:
     """Some children of a population in training.
 
     Places that are left free train copies of the first child, unseen.
@@ -193,7 +193,7 @@ class Group:
         weights = self._drawn()
         slots = tuple(tuple(map(np.zeros_like, weights)) for _ in range(num_slots))
         alive = np.ones(population.num_children, bool)
-        self._training = Training(weights, slots, np.zeros((), np.int32), alive)
+        self._training = TrainState(weights, slots, np.zeros((), np.int32), alive)
 
     def train_epoch(self, epoch: int, *, most: int = 0) -> np.ndarray:
         """Train for an epoch, counted from 1; return the mean nll of each child, in nats per token.

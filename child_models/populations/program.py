@@ -35,7 +35,7 @@ Weights = tuple[tf.Tensor, ...]  # each [C, ...], in the order of `tree_weight_s
 States = tuple[tf.Tensor, tf.Tensor]  # h and c of all layers, [L, C, B, H] each
 
 
-class Training(NamedTuple):
+class TrainState(NamedTuple):
     """What training changes.
 
     Attributes:
@@ -79,12 +79,12 @@ class PopulationProgram:
 
     def train(
         self,
-        training: Training,
+        training: TrainState,
         settings: Settings,
         cells: Cells,
         tokens: tf.Tensor,
         num_segments: tf.Tensor,
-    ) -> tuple[Training, tf.Tensor]:
+    ) -> tuple[TrainState, tf.Tensor]:
         """Train for an epoch; return each child's mean nll too, [C], in nats per token.
 
         It is NaN for those that had diverged before.
@@ -96,10 +96,10 @@ class PopulationProgram:
           num_segments: how many of these to train on, from the first.
         """
 
-        def unfinished(index: tf.Tensor, training: Training, *_: object) -> tf.Tensor:
+        def unfinished(index: tf.Tensor, training: TrainState, *_: object) -> tf.Tensor:
             return tf.logical_and(index < num_segments, tf.reduce_any(training.alive))
 
-        def body(index: tf.Tensor, training: Training, state: States, total: tf.Tensor) -> tuple:
+        def body(index: tf.Tensor, training: TrainState, state: States, total: tf.Tensor) -> tuple:
             masks = self._masks(settings.seed, training.step)
             segment = (*_segment(tokens, index, self.config.num_steps), state, masks)
             with tf.GradientTape() as tape:
@@ -181,7 +181,7 @@ class PopulationProgram:
         one_hot = tf.one_hot(tokens, self.size.vocabulary, dtype=embedding.dtype)
         return _product(tf.broadcast_to(one_hot, (embedding.shape[0], *one_hot.shape)), embedding)
 
-    def _updated(self, training: Training, gradients: Weights, settings: Settings) -> Training:
+    def _updated(self, training: TrainState, gradients: Weights, settings: Settings) -> TrainState:
         """Apply the optimizer's rule to the clipped gradients of those alive, then the decay."""
         gradients = _clipped(gradients, settings.clip_norm)
         step = training.step + 1
@@ -200,7 +200,7 @@ class PopulationProgram:
         weights, slots = tf.nest.map_structure(
             lambda new, old: tf.where(_by_child(training.alive, new), new, old), after, before
         )
-        return Training(weights, slots, step, training.alive)
+        return TrainState(weights, slots, step, training.alive)
 
     def _masks(self, seeds: tf.Tensor, step: tf.Tensor) -> DropoutMasks:
         """Draw each child's masks of a training step as `language_models.tf_epochs` draws them."""

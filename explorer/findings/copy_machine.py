@@ -36,7 +36,7 @@ CRITERIA = (
 def copy_machine_findings(trace: Trace, lines: Sequence[Line]) -> Iterator[Finding]:
     """Yield the post's findings on its copy machine, of the last layer."""
     memory = memory_of(trace, -1)
-    yield rows.continued(trace, lines)
+    yield rows.continued_answers(trace, lines)
     starts, following = start_groups(lines), next_groups(lines)
     for letter in COPIED_LETTERS:
         claim = f'at X a neuron is for "starts with {letter}": d\' ≥ {TOLD_APART:g}'

@@ -17,7 +17,7 @@ from nas_with_rl.explorer.exploration import Table
 from nas_with_rl.explorer.findings import measurements
 from nas_with_rl.explorer.findings.measurements import Memory, memory_of
 from nas_with_rl.explorer.findings.rows import TOLD_APART, d_prime, neuron, number
-from nas_with_rl.explorer.findings.task_lines import Line, places
+from nas_with_rl.explorer.findings.task_lines import Line, line_places
 
 APART = 0.3  # of a neuron's whole span, between a group's mean h and the next; the post: 0.85
 COLUMNS = (
@@ -72,7 +72,7 @@ class CopyNeuron:
 def start_groups(lines: Sequence[Line]) -> Groups:
     """Return where X stands, by the line's first letter."""
     return {
-        letter: places([line for line in lines if line.sample.prompt[0] == letter], "X").index
+        letter: line_places([line for line in lines if line.sample.prompt[0] == letter], "X").index
         for letter in COPIED_LETTERS
     }
 

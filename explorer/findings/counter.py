@@ -14,7 +14,7 @@ from nas_with_rl.explorer.findings.rows import Finding
 from nas_with_rl.explorer.findings.task_lines import (
     Line,
     characters,
-    places,
+    line_places,
     right_lines,
     trained_sizes,
 )
@@ -26,8 +26,8 @@ def counter_findings(trace: Trace, lines: Sequence[Line]) -> Iterator[Finding]:
     """Yield the post's findings on its counter, of the first layer."""
     memory = memory_of(trace, 0)
     trained = trained_sizes(lines)
-    a, b = places(trained, "a"), places(trained, "b")
-    yield rows.continued(trace, lines, sizes=range(1, MOST + 1))
+    a, b = line_places(trained, "a"), line_places(trained, "b")
+    yield rows.continued_answers(trace, lines, sizes=range(1, MOST + 1))
     yield counted_to(trace, lines)
     yield rows.counting(memory, a.index, a.order, what="a's read", post="neuron 1: r = 1.000")
     yield rows.ordering(memory, a.index, a.order, what="a's read")

@@ -193,7 +193,7 @@ def keeping(memory: Memory, best: int, index: np.ndarray, *, while_: str) -> Ite
     yield Finding(claim, f"{neuron(best)}: {number(kept)}", "about 1", kept >= KEEPS)
 
 
-def continued(trace: Trace, lines: Sequence[Line], *, sizes: Sequence[int] = ()) -> Finding:
+def continued_answers(trace: Trace, lines: Sequence[Line], *, sizes: Sequence[int] = ()) -> Finding:
     """Say how many of the text's lines the network continued rightly.
 
     Args:

@@ -13,7 +13,13 @@ from nas_with_rl.child_models.traces.trace import Trace
 from nas_with_rl.explorer.findings import measurements, rows
 from nas_with_rl.explorer.findings.measurements import Memory, memory_of
 from nas_with_rl.explorer.findings.rows import OPEN, SHUT, Finding, number
-from nas_with_rl.explorer.findings.task_lines import Line, Places, characters, places, trained_sizes
+from nas_with_rl.explorer.findings.task_lines import (
+    Line,
+    Places,
+    characters,
+    line_places,
+    trained_sizes,
+)
 
 IGNORED = 0.2  # the change at X, as a share of that at a; the post: 0.02
 BALANCED = 0.5  # the least of the changes at a and at b, as a share of the other; the post: 1.00
@@ -29,9 +35,9 @@ CRITERIA = (
 def selective_counter_findings(trace: Trace, lines: Sequence[Line]) -> Iterator[Finding]:
     """Yield the post's findings on its selective counter, of the first layer."""
     memory = memory_of(trace, 0)
-    yield rows.continued(trace, lines)
+    yield rows.continued_answers(trace, lines)
     lines = trained_sizes(lines)
-    a, x, y, b = (places(lines, letter) for letter in "aXYb")
+    a, x, y, b = (line_places(lines, letter) for letter in "aXYb")
     claim = f"a {memory.cell_name} goes up at a, down at b, not at X"
     post = "neuron 20: +1.00, -1.00, +0.02"
     if not x.index.size or not rows.can_count(a.order):
@@ -57,7 +63,7 @@ def _up_and_down(memory: Memory, lines: Sequence[Line]) -> int:
     """Return the neuron whose cell changes most like +1 at each a, 0 at X, -1 at b."""
     changes, expected = [], []
     for letter, change in (("a", 1.0), ("X", 0.0), ("b", -1.0)):
-        changes.append(_steps(memory, places(lines, letter)))
+        changes.append(_steps(memory, line_places(lines, letter)))
         expected.append(np.full(len(changes[-1]), change))
     agreements = measurements.agreements(np.concatenate(changes), np.concatenate(expected))
     return measurements.strongest(np.abs(agreements))

@@ -14,7 +14,7 @@ from nas_with_rl.child_models.traces.trace import Trace
 from nas_with_rl.explorer.findings import measurements, rows
 from nas_with_rl.explorer.findings.measurements import Memory, memory_of
 from nas_with_rl.explorer.findings.rows import KEEPS, LOUD, SHUT, TOLD_APART, Finding, number
-from nas_with_rl.explorer.findings.task_lines import Line, characters, places, trained_sizes
+from nas_with_rl.explorer.findings.task_lines import Line, characters, line_places, trained_sizes
 
 LETTERS = "AB"
 COUNTS_X = 0.95  # |r|; the post gives none, its neuron's cell goes from -0.34 to -1.30
@@ -54,9 +54,9 @@ class LetterNeuron:
 def state_memorizer_findings(trace: Trace, lines: Sequence[Line]) -> Iterator[Finding]:
     """Yield the post's findings on its state memorizer, of the first layer."""
     memory = memory_of(trace, 0)
-    yield rows.continued(trace, lines)
+    yield rows.continued_answers(trace, lines)
     lines = trained_sizes(lines)
-    x = places(lines, "x")
+    x = line_places(lines, "x")
     of_letter = {
         letter: [line for line in lines if line.sample.prompt[0] == letter] for letter in LETTERS
     }
@@ -74,7 +74,7 @@ def _letter_neuron(memory: Memory, of_letter: LinesOf, letter: str) -> LetterNeu
     """Return the neuron that is on at one letter's x's and tells them best from the other's."""
     other_letter = LETTERS.replace(letter, "")
     own, other = (
-        memory.hidden[places(of_letter[each], "x").index] for each in (letter, other_letter)
+        memory.hidden[line_places(of_letter[each], "x").index] for each in (letter, other_letter)
     )
     size, other_size = (measurements.mean(np.abs(each)) for each in (own, other))
     separations = np.abs(measurements.separations(own, other))
@@ -109,7 +109,7 @@ def _stays_on(memory: Memory, of_letter: LinesOf, telling: Sequence[LetterNeuron
     """Say whether the hidden state is on at the last x, long before it is needed."""
     at_last = []
     for each in telling:
-        x = places(of_letter[each.letter], "x")
+        x = line_places(of_letter[each.letter], "x")
         # A line of one x would say nothing of staying.
         later = x.index[x.last & (x.order > 1)]
         at_last.append(float(measurements.mean(np.abs(memory.hidden[later]))[each.number]))
@@ -129,7 +129,9 @@ def _gates(
         return
     kept, written, dropped = (
         [
-            float(measurements.mean(gate[places(of_letter[each.letter], at).index])[each.number])
+            float(
+                measurements.mean(gate[line_places(of_letter[each.letter], at).index])[each.number]
+            )
             for each in telling
         ]
         for gate, at in ((memory.keep, "x"), (memory.write, "x"), (memory.keep, "Y"))

@@ -105,7 +105,7 @@ def _sample(line: str, grammar: _Grammar) -> Sample | None:
     return Sample(match[0], line[match.end() :], size)
 
 
-def places(lines: Sequence[Line], letters: str) -> Places:
+def line_places(lines: Sequence[Line], letters: str) -> Places:
     """Return where any of some letters stands in the lines."""
     found = [
         (line, [i for i, letter in enumerate(line.sample.line) if letter in letters])

@@ -49,7 +49,7 @@ class ServersLost(Exception):
     """Workers, or a parameter server, do not answer any more; the search can be continued."""
 
 
-class ClusterChildren:
+class ClusterEvaluator:
     """Evaluates children on workers, one on each at a time, through closures of TensorFlow.
 
     A child whose worker dies is evaluated again by another: TensorFlow repeats the closure. Each

@@ -23,7 +23,7 @@ CHUNK = 2**16  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
-class Role:
+class SupervisedRole:
     """What a supervisor keeps running.
 
     Attributes:
@@ -52,7 +52,7 @@ class RoleProcess:
       is_over: whether `kill` was called.
     """
 
-    def __init__(self, role: Role, beats: Path, *, again: bool = False):
+    def __init__(self, role: SupervisedRole, beats: Path, *, again: bool = False):
         """Start the process.
 
         Args:
@@ -171,7 +171,7 @@ class RoleProcess:
         return [line.rstrip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
 
 
-def _opened(role: Role, command: list[str]) -> IO[bytes] | None:
+def _opened(role: SupervisedRole, command: list[str]) -> IO[bytes] | None:
     """Open the log, and say in it what starts when."""
     if not role.log:
         return None

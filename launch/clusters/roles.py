@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import tensorflow as tf
 
-from nas_with_rl.launch.clusters.chief_evaluator import ClusterChildren, ServersLost
+from nas_with_rl.launch.clusters.chief_evaluator import ClusterEvaluator, ServersLost
 from nas_with_rl.launch.clusters.messages import identity_of
 from nas_with_rl.launch.clusters.options import ClusterOptions
 from nas_with_rl.launch.clusters.servers import (
@@ -24,19 +24,19 @@ from nas_with_rl.launch.clusters.servers import (
     check_port,
     cluster_spec,
     keep_to_this_machine,
-    prepare_tensorflow,
+    prepare_servers,
     start_server,
     wait_for_servers,
 )
 from nas_with_rl.launch.clusters.tf_config import Cluster, Task, describe_sizes
-from nas_with_rl.launch.clusters.worker_service import ChildService, RpcServer, start_rpc_server
-from nas_with_rl.launch.evaluators.group_work import ChildData, GroupWork, trainer_of
+from nas_with_rl.launch.clusters.worker_service import RpcServer, WorkerService, start_rpc_server
+from nas_with_rl.launch.evaluators.group_work import ChildProgram, LocatedExperiment, trainer_of
 from nas_with_rl.launch.evaluators.local import (
     cluster_plan,
     start_process,
     work_of,
 )
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Limits
+from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import heartbeat, resources
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now
 from nas_with_rl.launch.records.resumption import Request, completed
@@ -72,7 +72,7 @@ LOST_ERRORS = (
 def run_ps(cluster: Cluster, task: Task) -> NoReturn:
     """Serve variables until the process is ended."""
     heartbeat.start()
-    prepare_tensorflow()
+    prepare_servers()
     _serve(task, start_server(cluster, task))
 
 
@@ -80,11 +80,11 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
     """Evaluate children until the process is ended."""
     heartbeat.start()
     processes, data = _processes(request, cluster, task)
-    prepare_tensorflow()
+    prepare_servers()
     check_port(task)
     # At once: else the first children would find some workers far slower than others.
     found = start_process(processes, data)
-    service = ChildService(
+    service = WorkerService(
         processes,
         data.experiment.search_space(),
         identity_of(data.experiment, data.seed, found),
@@ -94,14 +94,16 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
     _serve(task, start_server(cluster, task), rpc)
 
 
-def _processes(request: Request, cluster: Cluster, task: Task) -> tuple[ChildProcesses, ChildData]:
+def _processes(
+    request: Request, cluster: Cluster, task: Task
+) -> tuple[ProcessPool, LocatedExperiment]:
     """Return a worker's child process, which has not started yet, and what it trains."""
     experiment, search = with_search(request)
-    data = ChildData(experiment, request.data_dir, request.seed or 0)
+    data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
-    processes = ChildProcesses(
-        work_of(GroupWork(data, cluster_plan(experiment.child).program)),
+    processes = ProcessPool(
+        work_of(ChildProgram(data, cluster_plan(experiment.child).program)),
         num_processes=1,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib or shared_gib),
@@ -123,14 +125,14 @@ def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
 def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> int:
     """Lead the search to its end; return the exit status."""
     heartbeat.start()
-    prepare_tensorflow()
+    prepare_servers()
     check_port(cluster.chief)
     request, is_synchronous = _completed(request, options)
     experiment, search = with_search(request)
     if not request.resume:
         why = "a synchronous search has a single one" if is_synchronous else None
         check_effect(request, experiment, why)
-    data = ChildData(experiment, request.data_dir, request.seed or 0)
+    data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
     try:
         present = wait_for_servers(cluster, start_timeout=options.start_timeout)
         run = _run(request, data, present, is_synchronous=is_synchronous, options=options)
@@ -173,7 +175,7 @@ def _completed(request: Request, options: ClusterOptions) -> tuple[Request, bool
 
 def _run(
     request: Request,
-    data: ChildData,
+    data: LocatedExperiment,
     present: Cluster,
     *,
     is_synchronous: bool,
@@ -182,8 +184,8 @@ def _run(
     """Connect to the cluster; return the run on it."""
     search = data.experiment.search
     assert search is not None
-    strategy, coordinator = connected(present)
-    children = ClusterChildren(
+    strategy, coordinator = connect(present)
+    children = ClusterEvaluator(
         coordinator,
         present.workers,
         identity_of(data.experiment, data.seed, trainer_of(data).data),
@@ -200,7 +202,7 @@ def _run(
     )
 
 
-def connected(cluster: Cluster) -> tuple[Any, Any]:
+def connect(cluster: Cluster) -> tuple[Any, Any]:
     """Return TensorFlow's strategy and coordinator of a cluster that is there."""
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         cluster_spec(cluster), rpc_layer="grpc"

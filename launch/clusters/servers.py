@@ -43,7 +43,7 @@ def _stream_socket() -> socket.socket:
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
 
-def prepare_tensorflow() -> None:
+def prepare_servers() -> None:
     """Give TensorFlow enough threads between operations and no GPU, before its first operation.
 
     A server knows nothing of this: see `start_server`.

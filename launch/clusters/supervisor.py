@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_with_rl.launch.clusters.role_process import Role, RoleProcess
+from nas_with_rl.launch.clusters.role_process import RoleProcess, SupervisedRole
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, USAGE_STATUS
 from nas_with_rl.launch.host.remnants import PrivateFolder
@@ -70,7 +70,7 @@ def supervise_self(name: str, *, module: str, is_chief: bool) -> int:
       The exit status.
     """
     command = (sys.executable, "-m", module, *sys.argv[1:], "--nosupervise")
-    with Supervisor((Role(name, command, is_chief=is_chief),)) as supervisor:
+    with Supervisor((SupervisedRole(name, command, is_chief=is_chief),)) as supervisor:
         return supervisor.run()
 
 
@@ -81,7 +81,7 @@ class Supervisor:
     call `heartbeat.leave_with_supervisor`, and a guard ends what they have started.
     """
 
-    def __init__(self, roles: Sequence[Role], patience: Patience = Patience()):
+    def __init__(self, roles: Sequence[SupervisedRole], patience: Patience = Patience()):
         self._patience = patience
         self._num_interrupts = 0
         self._handlers: dict[int, Any] = {}
@@ -171,7 +171,7 @@ class _End:
 class _Post:
     """A role and whichever process fills it."""
 
-    def __init__(self, role: Role, beats: Path, patience: Patience):
+    def __init__(self, role: SupervisedRole, beats: Path, patience: Patience):
         self.role, self._beats, self._patience = role, beats, patience
         self._process: RoleProcess | None = None
         self._num_quick_deaths = 0

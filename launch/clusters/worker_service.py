@@ -1,7 +1,7 @@
 """A worker of a cluster: evaluates children for the chief, in one child process.
 
 chief: closure on the worker's TensorFlow server
-    -> the worker's RPC server, a Unix socket of its own machine -> ChildService
+    -> the worker's RPC server, a Unix socket of its own machine -> WorkerService
     -> process_pool: trains; so that neither server has anything to do with Keras or a GPU
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 from nas_with_rl.launch.clusters.messages import Reply, digest_of, read_digest, read_request
 from nas_with_rl.launch.clusters.tf_config import Task
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, EvaluationStopped
+from nas_with_rl.launch.evaluators.process_pool import EvaluationStopped, ProcessPool
 from nas_with_rl.launch.host.remnants import PrivateFolder
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -42,7 +42,7 @@ def rpc_address(task: Task) -> str:
     return f"unix:/tmp/nas_with_rl-{os.getuid()}-worker-{task.port}/rpc"
 
 
-class ChildService:
+class WorkerService:
     """Answers requests for children, one child at a time.
 
     The chief has one closure in flight on each worker. So a request for another child than the
@@ -51,7 +51,7 @@ class ChildService:
     """
 
     def __init__(
-        self, processes: ChildProcesses, space: SearchSpace, identity: dict[str, Any], worker: str
+        self, processes: ProcessPool, space: SearchSpace, identity: dict[str, Any], worker: str
     ):
         self._processes, self._space, self._worker = processes, space, worker
         self._identity, self._digest = identity, digest_of(identity)
@@ -117,7 +117,7 @@ class RpcServer:
         self.folder.close()
 
 
-def start_rpc_server(task: Task, service: ChildService) -> RpcServer:
+def start_rpc_server(task: Task, service: WorkerService) -> RpcServer:
     """Start the server that the chief's closures call, on the worker's own machine.
 
     Raises:

@@ -53,7 +53,7 @@ HIGH_DESCRIPTOR = 200  # beyond those that a program opens, and closes or writes
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class Setup:
     """What a child process is to do.
 
     Attributes:
@@ -83,12 +83,12 @@ class Call:
         _check_function(self.function)
 
 
-Group = tuple[Evaluation, ...]  # a request to evaluate them
+Evaluations = tuple[Evaluation, ...]  # a request to evaluate them
 Results = tuple[Measurement | Failure, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class ChildReply:
     """What a request returned, and when (seconds since the epoch)."""
 
     returned: Any
@@ -144,11 +144,11 @@ class ChildProcess:
             stack.pop_all()
         self._reader = FrameReader(self.connection)
         self._number = READY  # of the last request
-        self._request: Work | Call | Group | None = None
+        self._request: Setup | Call | Evaluations | None = None
         self._is_awaited = True
         self.pid = self._process.pid
 
-    def send(self, request: Work | Call | Group) -> bool:
+    def send(self, request: Setup | Call | Evaluations) -> bool:
         """Return whether the process has taken a request."""
         payload = pickle.dumps(request)
         self._number, self._request, self._is_awaited = self._number + 1, request, True
@@ -163,7 +163,7 @@ class ChildProcess:
         """Return whether there is something to receive."""
         return self._reader.has_news()
 
-    def receive(self) -> Answer | Raised | None:
+    def receive(self) -> ChildReply | Raised | None:
         """Return the answer to the last request; None where it is not whole yet.
 
         Raises:
@@ -201,12 +201,12 @@ class ChildProcess:
         return status
 
 
-def _checked(answer: Any, request: Any) -> Answer | Raised:
+def _checked(answer: Any, request: Any) -> ChildReply | Raised:
     """Return an answer; TypeError where it is none to the request."""
     if isinstance(answer, Raised):
         if isinstance(answer.message, str) and isinstance(answer.trace, str):
             return answer
-    elif isinstance(answer, Answer) and math.isfinite(answer.started + answer.ended):
+    elif isinstance(answer, ChildReply) and math.isfinite(answer.started + answer.ended):
         returned = answer.returned
         is_group = isinstance(request, tuple) and not isinstance(returned, Failure)
         if not is_group or _are_results(returned, request):
@@ -214,7 +214,7 @@ def _checked(answer: Any, request: Any) -> Answer | Raised:
     raise TypeError("no answer to the request")
 
 
-def _are_results(returned: Any, group: Group) -> bool:
+def _are_results(returned: Any, group: Evaluations) -> bool:
     """Return whether there is one for each evaluation."""
     return (
         isinstance(returned, tuple)
@@ -293,7 +293,7 @@ def _answer(function: Callable[[], Any]) -> bytes:
     try:
         returned = function()
         seconds = time.monotonic() - begun  # whatever is done to the clock meanwhile
-        return as_payload(Answer(returned, started, started + seconds))
+        return as_payload(ChildReply(returned, started, started + seconds))
     except Exception as error:
         trace, is_input_error = traceback.format_exc(), isinstance(error, InputError)
         return as_payload(Raised(message_of(error), line_of(error), trace, is_input_error))
@@ -303,12 +303,12 @@ class _Answers:
     """Answers requests, with the work that was set up before."""
 
     def __init__(self) -> None:
-        self._evaluate: Callable[[Group], Iterable[Measurement | Failure]] | None = None
+        self._evaluate: Callable[[Evaluations], Iterable[Measurement | Failure]] | None = None
 
     def to(self, pickled: bytes) -> Any:
         """Answer one request; a `Failure` in place of the results is the whole request's."""
-        request: Work | Call | Group = pickle.loads(pickled)
-        if isinstance(request, Work):
+        request: Setup | Call | Evaluations = pickle.loads(pickled)
+        if isinstance(request, Setup):
             self._evaluate = _function(request.factory)(request.argument)
             # What stays for good, all that TensorFlow has imported, need not be looked at by each
             # child's `release_child`: 0.27 s, then 0.02 s.
@@ -323,7 +323,7 @@ class _Answers:
         except ChildFailure as failure:
             return Failure(failure.reason, str(failure))
 
-    def _evaluated(self, group: Group) -> Results:
+    def _evaluated(self, group: Evaluations) -> Results:
         assert self._evaluate is not None, "evaluations came before the work"
         results = tuple(self._evaluate(group))
         if not _are_results(results, group):

@@ -31,7 +31,7 @@ EvaluateGroup = Callable[[Sequence[Evaluation]], list[Measurement | Failure]]
 
 
 @dataclasses.dataclass(frozen=True)
-class ChildData:
+class LocatedExperiment:
     """What is trained, and on what.
 
     Attributes:
@@ -46,7 +46,7 @@ class ChildData:
 
 
 @dataclasses.dataclass(frozen=True)
-class GroupWork:
+class ChildProgram:
     """What a child process is to do.
 
     Attributes:
@@ -56,13 +56,13 @@ class GroupWork:
       memory_gib: what the process may have.
     """
 
-    data: ChildData
+    data: LocatedExperiment
     program: Program
     num_children: int = 1
     memory_gib: float = math.inf
 
 
-def make_evaluate(work: GroupWork) -> EvaluateGroup:
+def make_evaluate(work: ChildProgram) -> EvaluateGroup:
     """Return what evaluates groups of children; data and compiled programs stay in the process.
 
     Raises:
@@ -85,7 +85,7 @@ def make_evaluate(work: GroupWork) -> EvaluateGroup:
     return evaluate
 
 
-def load_data(data: ChildData) -> dict[str, Any]:
+def load_data(data: LocatedExperiment) -> dict[str, Any]:
     """Load what is trained on, in the process that this is called in, before its first group.
 
     Returns:
@@ -108,7 +108,7 @@ class CellTraining:
       seed: of its weights and dropout masks.
     """
 
-    work: GroupWork
+    work: ChildProgram
     cell: Cell
     training: LanguageModelTraining
     seed: int
@@ -158,7 +158,7 @@ def with_sound_programs(function: Callable[[], Result]) -> Result:
     return function()
 
 
-def check_memory_of(work: GroupWork) -> None:
+def check_memory_of(work: ChildProgram) -> None:
     """Raise InputError where a population does not fit into its process."""
     trainer, space = trainer_of(work.data), work.data.experiment.space
     if work.program == "population":
@@ -177,13 +177,13 @@ def _operations(space: RecurrentCellSpace) -> UniversalCell:
 
 
 @functools.cache
-def trainer_of(data: ChildData) -> Trainer:
+def trainer_of(data: LocatedExperiment) -> Trainer:
     """Return what trains an experiment's children one by one; its data is loaded once."""
     return make_trainer(data.experiment, data_dir=data.data_dir, seed=data.seed)
 
 
 @functools.cache
-def population_of(work: GroupWork) -> Population:
+def population_of(work: ChildProgram) -> Population:
     """Return the population of an experiment, compiled at its first group."""
     trainer, space = trainer_of(work.data), work.data.experiment.space
     assert isinstance(trainer, LanguageModelTrainer) and isinstance(space, RecurrentCellSpace)

@@ -16,12 +16,12 @@ from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.training import LanguageModelResult
-from nas_with_rl.launch.evaluators.child_process import Work
+from nas_with_rl.launch.evaluators.child_process import Setup
 from nas_with_rl.launch.evaluators.evaluation import Evaluator, InProcess
 from nas_with_rl.launch.evaluators.group_work import (
     CellTraining,
-    ChildData,
-    GroupWork,
+    ChildProgram,
+    LocatedExperiment,
     check_memory_of,
     train_cell,
     trainer_of,
@@ -29,7 +29,7 @@ from nas_with_rl.launch.evaluators.group_work import (
 from nas_with_rl.launch.evaluators.own_function import check_function
 from nas_with_rl.launch.evaluators.plan_choice import choose_plan
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan, parse_plan
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Limits
+from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import Child
 from nas_with_rl.launch.experiments.search_config import SearchConfig
@@ -47,7 +47,7 @@ CellTask = tuple[Cell, LanguageModelTraining, int]  # a cell, its training and i
 
 
 @dataclasses.dataclass(frozen=True)
-class LocalChildren:
+class LocalEvaluator:
     """Where children are trained.
 
     Attributes:
@@ -61,8 +61,8 @@ class LocalChildren:
     plan: Plan
     reason: str
     evaluator: Evaluator
-    work: GroupWork
-    processes: ChildProcesses | None = None
+    work: ChildProgram
+    processes: ProcessPool | None = None
 
     def train_cells(self, tasks: Sequence[CellTask]) -> list[LanguageModelResult | None]:
         """Train language models of given cells on the experiment's text; None for what fails.
@@ -85,7 +85,9 @@ class LocalChildren:
 
 
 @contextlib.contextmanager
-def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator[LocalChildren]:
+def local_children(
+    data: LocatedExperiment, search: SearchConfig, plan: str
+) -> Iterator[LocalEvaluator]:
     """Yield where an experiment's children are trained; at the end its processes are gone.
 
     Args:
@@ -99,17 +101,17 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
     """
     given = _given(data, search, plan)
     if given is not None and given.program == "here":
-        work = GroupWork(data, given.program)
+        work = ChildProgram(data, given.program)
         if isinstance(data.experiment.child, OwnEvaluation):
             check_function(data.experiment.child)  # before the search has begun
-        yield LocalChildren(
+        yield LocalEvaluator(
             given, _described(given), InProcess(trainer_of(data), on_error=search.on_error), work
         )
         return
     num_processes = given.num_processes if given else _num_processes(search)
     leave_gpus_to_the_processes()
-    processes = ChildProcesses(
-        Work(_EVALUATE),
+    processes = ProcessPool(
+        Setup(_EVALUATE),
         num_processes=num_processes,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib),
@@ -123,13 +125,13 @@ def local_children(data: ChildData, search: SearchConfig, plan: str) -> Iterator
         else:
             choice = choose_plan(data, search, processes, memory_gib=memory_gib)
             chosen, reason = choice.plan, choice.describe()
-        work = GroupWork(data, chosen.program, chosen.num_children, memory_gib)
+        work = ChildProgram(data, chosen.program, chosen.num_children, memory_gib)
         check_memory_of(work)
         processes.work = work_of(work)
         processes.group_size = chosen.num_children
         if isinstance(data.experiment.child, OwnEvaluation):
             _checked_own(processes, data.experiment.child)  # before the search has begun
-        yield LocalChildren(chosen, reason, processes, work, processes)
+        yield LocalEvaluator(chosen, reason, processes, work, processes)
 
 
 def check_limits(child: Child, search: SearchConfig, plan: str) -> None:
@@ -144,15 +146,15 @@ def check_limits(child: Child, search: SearchConfig, plan: str) -> None:
             )
 
 
-def work_of(work: GroupWork) -> Work:
+def work_of(work: ChildProgram) -> Setup:
     """Return what child processes are told to do."""
     child = work.data.experiment.child
     if isinstance(child, OwnEvaluation):
-        return Work(_EVALUATE_OWN, child, backends=())  # what it needs it imports itself
-    return Work(_EVALUATE, work)
+        return Setup(_EVALUATE_OWN, child, backends=())  # what it needs it imports itself
+    return Setup(_EVALUATE, work)
 
 
-def start_process(processes: ChildProcesses, data: ChildData) -> dict[str, Any]:
+def start_process(processes: ProcessPool, data: LocatedExperiment) -> dict[str, Any]:
     """Start one process before its first child; return what it found as data.
 
     Raises:
@@ -165,7 +167,7 @@ def start_process(processes: ChildProcesses, data: ChildData) -> dict[str, Any]:
     return found
 
 
-def _checked_own(processes: ChildProcesses, child: OwnEvaluation) -> dict[str, Any]:
+def _checked_own(processes: ProcessPool, child: OwnEvaluation) -> dict[str, Any]:
     """Import an own function in a child process; return what `experiment.json` says of it."""
     try:
         (found,) = processes.call(_CHECK_OWN, [child], seconds=IMPORT_SECONDS)
@@ -177,7 +179,7 @@ def _checked_own(processes: ChildProcesses, child: OwnEvaluation) -> dict[str, A
     return found
 
 
-def _given(data: ChildData, search: SearchConfig, text: str) -> Plan | None:
+def _given(data: LocatedExperiment, search: SearchConfig, text: str) -> Plan | None:
     """Return the plan that is asked for or goes without saying; None where it is to be chosen."""
     child = data.experiment.child
     plan = None if text == AUTO else parse_plan(text)

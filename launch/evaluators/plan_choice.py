@@ -16,14 +16,14 @@ from typing import Any
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.populations.memory import PopulationTooLarge
 from nas_with_rl.launch.evaluators.group_work import (
-    ChildData,
-    GroupWork,
+    ChildProgram,
+    LocatedExperiment,
     check_memory_of,
     trainer_of,
 )
 from nas_with_rl.launch.evaluators.plan_timing import CELLS_TRIED, TIMED_SEGMENTS, Timing
-from nas_with_rl.launch.evaluators.plans import MAX_TOGETHER, Plan, parse_plan
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses
+from nas_with_rl.launch.evaluators.plans import MAX_CHILDREN, Plan, parse_plan
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import compilation, resources
@@ -35,7 +35,7 @@ _FILE = "plans.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class PlanChoice:
     """A plan that was chosen, and why.
 
     Attributes:
@@ -57,8 +57,8 @@ class Choice:
 
 
 def choose_plan(
-    data: ChildData, search: SearchConfig, processes: ChildProcesses, *, memory_gib: float
-) -> Choice:
+    data: LocatedExperiment, search: SearchConfig, processes: ProcessPool, *, memory_gib: float
+) -> PlanChoice:
     """Choose how language models are trained: what a whole search by each plan would take.
 
     Measured once for an experiment on a machine; `compilation.cache_directory` remembers it.
@@ -74,7 +74,7 @@ def choose_plan(
         return remembered
     print("measuring how children train fastest, once per experiment and machine ...", flush=True)
     works = {
-        plan: GroupWork(data, plan.program, plan.num_children, memory_gib)
+        plan: ChildProgram(data, plan.program, plan.num_children, memory_gib)
         for plan in _candidates(search.update_size, processes.num_processes)
     }
     works = {plan: work for plan, work in works.items() if _fits(work)}
@@ -85,20 +85,20 @@ def choose_plan(
         if timing is not None
     }
     if not seconds:  # all that was tried diverged; the search will say so of each child
-        return Choice(Plan("single", 1, processes.num_processes), {})
-    choice = Choice(min(seconds, key=seconds.__getitem__), seconds)
+        return PlanChoice(Plan("single", 1, processes.num_processes), {})
+    choice = PlanChoice(min(seconds, key=seconds.__getitem__), seconds)
     _remember(key, choice)
     return choice
 
 
 def _candidates(batch_size: int, num_processes: int) -> list[Plan]:
     """One child at a time, a process's share of a batch at a time, and each child by itself."""
-    share = min(math.ceil(batch_size / num_processes), MAX_TOGETHER)
+    share = min(math.ceil(batch_size / num_processes), MAX_CHILDREN)
     populations = [Plan("population", size, num_processes) for size in dict.fromkeys((1, share))]
     return [*populations, Plan("single", 1, num_processes)]
 
 
-def _fits(work: GroupWork) -> bool:
+def _fits(work: ChildProgram) -> bool:
     try:
         check_memory_of(work)
     except PopulationTooLarge:
@@ -106,14 +106,14 @@ def _fits(work: GroupWork) -> bool:
     return True
 
 
-def _timings(works: list[GroupWork], processes: ChildProcesses) -> list[Timing | None]:
+def _timings(works: list[ChildProgram], processes: ProcessPool) -> list[Timing | None]:
     try:
         return processes.call(_MEASURE, works)
     except ChildFailure:  # which one is not known: each by itself
         return [_timing(work, processes) for work in works]
 
 
-def _timing(work: GroupWork, processes: ChildProcesses) -> Timing | None:
+def _timing(work: ChildProgram, processes: ProcessPool) -> Timing | None:
     with contextlib.suppress(ChildFailure):
         return processes.call(_MEASURE, [work])[0]
     return None
@@ -127,7 +127,9 @@ def _search_seconds(plan: Plan, timing: Timing, search: SearchConfig) -> float:
     return timing.once + num_batches * rounds * timing.each
 
 
-def _key(data: ChildData, search: SearchConfig, num_processes: int, memory_gib: float) -> str:
+def _key(
+    data: LocatedExperiment, search: SearchConfig, num_processes: int, memory_gib: float
+) -> str:
     experiment = data.experiment
     told: list[Any] = [as_json(each) for each in (experiment.space, experiment.child)]
     told += [as_json(experiment.data), search.update_size, search.num_samples, num_processes]
@@ -137,16 +139,16 @@ def _key(data: ChildData, search: SearchConfig, num_processes: int, memory_gib: 
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def _remembered(key: str) -> Choice | None:
+def _remembered(key: str) -> PlanChoice | None:
     try:
         found = _all_remembered()[key]
         seconds = {parse_plan(text): float(value) for text, value in found["seconds"].items()}
-        return Choice(parse_plan(found["plan"]), seconds, is_remembered=True)
+        return PlanChoice(parse_plan(found["plan"]), seconds, is_remembered=True)
     except (KeyError, TypeError, ValueError, AttributeError, InputError):
         return None  # as if nothing had been measured
 
 
-def _remember(key: str, choice: Choice) -> None:
+def _remember(key: str, choice: PlanChoice) -> None:
     """Write the choice; where nothing can be written the next run measures again."""
     seconds = {str(plan): value for plan, value in choice.seconds.items()}
     kept = {**_all_remembered(), key: {"plan": str(choice.plan), "seconds": seconds}}

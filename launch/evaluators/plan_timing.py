@@ -14,9 +14,9 @@ from nas_with_rl.child_models.child_in_training import ChildInTraining
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.training import begin_training, segments_of
 from nas_with_rl.child_models.memory import release_child
-from nas_with_rl.child_models.populations.population import Group, Member
+from nas_with_rl.child_models.populations.population import Member, PopulationInTraining
 from nas_with_rl.launch.evaluators.group_work import (
-    GroupWork,
+    ChildProgram,
     population_of,
     trainer_of,
     with_sound_programs,
@@ -52,7 +52,7 @@ class _Seconds(NamedTuple):
     validated: float
 
 
-def measure(work: GroupWork) -> Timing:
+def measure(work: ChildProgram) -> Timing:
     """Time a program on random cells, by a few steps of an experiment of language models.
 
     Raises:
@@ -74,13 +74,13 @@ def measure(work: GroupWork) -> Timing:
     raise ChildFailure("diverged", f"each of {CELLS_TRIED} random cells diverged")
 
 
-def _trainer(work: GroupWork) -> LanguageModelTrainer:
+def _trainer(work: ChildProgram) -> LanguageModelTrainer:
     trainer = trainer_of(work.data)
     assert isinstance(trainer, LanguageModelTrainer)
     return trainer
 
 
-def _num_segments(work: GroupWork) -> tuple[int, int]:
+def _num_segments(work: ChildProgram) -> tuple[int, int]:
     """Return the segments of an epoch's training, and of a validation."""
     training, corpus = _trainer(work).training, _trainer(work).corpus
     trained = segments_of(corpus.train, training, most=training.steps_per_epoch)
@@ -88,12 +88,12 @@ def _num_segments(work: GroupWork) -> tuple[int, int]:
     return len(trained) // training.num_steps, len(validated) // training.num_steps
 
 
-def _timed_population(work: GroupWork, cell: RecurrentCell) -> _Seconds:
+def _timed_population(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
     population = population_of(work)
     members = [Member(cell, seed) for seed in range(work.num_children)]
     num_trained, num_validated = (min(n, TIMED_SEGMENTS) for n in _num_segments(work))
 
-    def begun() -> Group:
+    def begun() -> PopulationInTraining:
         return population.begin(members)
 
     def compiled() -> None:
@@ -110,7 +110,7 @@ def _timed_population(work: GroupWork, cell: RecurrentCell) -> _Seconds:
     return _Seconds(once, start, step / num_trained, validated / num_validated)
 
 
-def _timed_single(work: GroupWork, cell: RecurrentCell) -> _Seconds:
+def _timed_single(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
     trainer = _trainer(work)
     num_trained, num_validated = (min(n, TIMED_SEGMENTS) for n in _num_segments(work))
     training = dataclasses.replace(trainer.training, steps_per_epoch=num_trained)

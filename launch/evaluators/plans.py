@@ -11,7 +11,7 @@ from nas_with_rl.search_spaces.field_checks import check_fields
 
 Program = Literal["population", "single", "here"]
 AUTO = "auto"
-MAX_TOGETHER = 1_000
+MAX_CHILDREN = 1_000
 _COUNT = r"[0-9]{1,9}"  # Python reads no integer of thousands of digits
 _FORM = re.compile(rf"(population:(?P<children>{_COUNT})|single)@(?P<processes>{_COUNT})|here")
 
@@ -33,9 +33,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_fields(self, "plan")
-        if max(self.num_children, self.num_processes) > MAX_TOGETHER:
+        if max(self.num_children, self.num_processes) > MAX_CHILDREN:
             raise InputError(
-                f"--plan={self} has more than {MAX_TOGETHER:,} children together or processes"
+                f"--plan={self} has more than {MAX_CHILDREN:,} children together or processes"
             )
         if self.num_children < 1 or (self.program == "here") != (self.num_processes == 0):
             raise InputError(f"--plan={self} has too few children or processes, at least 1 each")

@@ -1,6 +1,6 @@
 """Child processes that live long, each evaluating whole groups of children: an evaluator.
 
-    ChildProcesses -> ProcessSlot (one per core or GPU) -> ChildProcess, replaced when it has died
+    ProcessPool -> ProcessSlot (one per core or GPU) -> ChildProcess, replaced when it has died
 
 What becomes of a group whose process has died or has passed a ceiling of time or memory, or whose
 work has raised ChildFailure:
@@ -27,7 +27,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluators.child_process import Answer, Call, Group, Work
+from nas_with_rl.launch.evaluators.child_process import Call, ChildReply, Evaluations, Setup
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, Outcome
 from nas_with_rl.launch.evaluators.measurements import Failure
 from nas_with_rl.launch.evaluators.process_slot import Broken, Job, ProcessSlot
@@ -65,7 +65,7 @@ class EvaluationStopped(Exception):
     """An evaluation was ended from another thread."""
 
 
-class ChildProcesses:
+class ProcessPool:
     """Evaluates groups of children in processes of their own, which start at the first use.
 
     Each process has a core to itself and computes in a single thread; on a machine with GPUs each
@@ -87,7 +87,7 @@ class ChildProcesses:
 
     def __init__(
         self,
-        work: Work,
+        work: Setup,
         *,
         num_processes: int,
         group_size: int,
@@ -108,7 +108,7 @@ class ChildProcesses:
         self._hostname = socket.gethostname()
         self._evaluation: Generator[Outcome, None, None] | None = None
 
-    def __enter__(self) -> ChildProcesses:
+    def __enter__(self) -> ProcessPool:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -149,7 +149,7 @@ class ChildProcesses:
         returned: dict[Job, Any] = {}
         with contextlib.closing(self._serve(list(jobs))) as served:
             for _, job, answer in served:
-                result = answer.returned if isinstance(answer, Answer) else answer.failure
+                result = answer.returned if isinstance(answer, ChildReply) else answer.failure
                 if isinstance(result, Failure):
                     raise ChildFailure(result.reason, result.message)
                 returned[job] = result
@@ -176,7 +176,7 @@ class ChildProcesses:
         queue.clear()
         return jobs
 
-    def _groups(self, evaluations: Sequence[Evaluation]) -> Iterator[Group]:
+    def _groups(self, evaluations: Sequence[Evaluation]) -> Iterator[Evaluations]:
         """Yield groups of neighbours, as many for each process and as large as can be."""
         rounds = math.ceil(len(evaluations) / (self.group_size * self.num_processes))
         count = min(rounds * self.num_processes, len(evaluations))
@@ -184,25 +184,25 @@ class ChildProcesses:
         for start, end in itertools.pairwise(ends):
             yield tuple(evaluations[start:end])
 
-    def _job(self, group: Group) -> Job:
+    def _job(self, group: Evaluations) -> Job:
         # Also for a smaller group: a program for many children takes as long with a few.
         return Job(group, self._seconds * self.group_size)
 
-    def _again(self, slot: ProcessSlot, job: Job, answer: Answer | Broken) -> list[Job]:
+    def _again(self, slot: ProcessSlot, job: Job, answer: ChildReply | Broken) -> list[Job]:
         """Return what is to be given out again; see the module's rules."""
         group = job.request
         assert isinstance(group, tuple)
-        if isinstance(answer, Answer) and not isinstance(answer.returned, Failure):
+        if isinstance(answer, ChildReply) and not isinstance(answer.returned, Failure):
             return []
         if len(group) > 1:
             return [self._job((evaluation,)) for evaluation in group]
-        if isinstance(answer, Answer) or answer.failure.reason == "timed_out" or job.is_last:
+        if isinstance(answer, ChildReply) or answer.failure.reason == "timed_out" or job.is_last:
             return []
         return [dataclasses.replace(job, index=slot.index, is_last=True)]
 
     def _serve(
         self, jobs: list[Job]
-    ) -> Generator[tuple[ProcessSlot, Job, Answer | Broken], None, None]:
+    ) -> Generator[tuple[ProcessSlot, Job, ChildReply | Broken], None, None]:
         """Give the jobs out, also those that are added meanwhile; yield what came of each."""
         try:
             while jobs or any(slot.job for slot in self._slots):
@@ -231,7 +231,7 @@ class ChildProcesses:
             elif slot.is_ready and slot.give(job, self.work):
                 jobs.remove(job)
 
-    def _news(self) -> Iterator[tuple[ProcessSlot, Job, Answer | Broken]]:
+    def _news(self) -> Iterator[tuple[ProcessSlot, Job, ChildReply | Broken]]:
         """Wait a moment, and yield what came of jobs."""
         slots: dict[Any, ProcessSlot] = {
             slot.process.connection: slot for slot in self._slots if slot.process
@@ -248,11 +248,11 @@ def _choose(jobs: Sequence[Job], index: int) -> Job | None:
     return next(iter([*own, *(job for job in jobs if job.index is None)]), None)
 
 
-def _outcomes(job: Job, answer: Answer | Broken, worker: str) -> Iterator[Outcome]:
+def _outcomes(job: Job, answer: ChildReply | Broken, worker: str) -> Iterator[Outcome]:
     """Yield the outcomes of a group, each with its part of the group's seconds."""
     group = job.request
     assert isinstance(group, tuple)
-    returned = answer.returned if isinstance(answer, Answer) else answer.failure
+    returned = answer.returned if isinstance(answer, ChildReply) else answer.failure
     results = [returned] * len(group) if isinstance(returned, Failure) else returned
     part = (answer.ended - answer.started) / len(group)
     for number, (evaluation, result) in enumerate(zip(group, results, strict=True)):

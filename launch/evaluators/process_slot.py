@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from nas_with_rl.child_models.failures import FailureReason
 from nas_with_rl.launch.evaluators.child_frames import Unreadable
 from nas_with_rl.launch.evaluators.child_process import (
-    Answer,
     Call,
     ChildProcess,
-    Group,
+    ChildReply,
+    Evaluations,
     Raised,
-    Work,
+    Setup,
     WorkError,
 )
 from nas_with_rl.launch.evaluators.measurements import Failure
@@ -37,7 +37,7 @@ class Job:
       is_last: whether it is given out for the last time.
     """
 
-    request: Group | Call
+    request: Evaluations | Call
     seconds: float
     index: int | None = None
     is_last: bool = False
@@ -70,7 +70,7 @@ class ProcessSlot:
         self.is_ready = False
         self.job: Job | None = None
         self._stopped_looks = 0  # in a row that found the process stopped
-        self._work: Work | None = None
+        self._work: Setup | None = None
         self._starts = 0  # in a row that came to nothing
 
     def start(self, backends: Sequence[str]) -> None:
@@ -78,7 +78,7 @@ class ProcessSlot:
         self._starts += 1
         self.process = ChildProcess(self._place, backends)
 
-    def give(self, job: Job, work: Work) -> bool:
+    def give(self, job: Job, work: Setup) -> bool:
         """Return whether the process has taken the job; before its first group it gets the work."""
         assert self.process and self.is_ready
         lacks_work = isinstance(job.request, tuple) and self._work is not work
@@ -95,7 +95,7 @@ class ProcessSlot:
             self._died()
         return self.job is not None
 
-    def hear(self) -> tuple[Job, Answer | Broken] | None:
+    def hear(self) -> tuple[Job, ChildReply | Broken] | None:
         """Return what came of the job; None where there was none.
 
         Raises:
@@ -117,7 +117,7 @@ class ProcessSlot:
         if isinstance(answer, Raised):
             if job and isinstance(job.request, tuple) and self._on_error == "fail":
                 failure = Failure("crashed", f"{answer.line}\n{answer.trace}")
-                return job, Answer(failure, self._given, self._now())
+                return job, ChildReply(failure, self._given, self._now())
             self._work = self._work if job else None  # which could not be set up
             if answer.is_input_error:
                 raise InputError(answer.message)

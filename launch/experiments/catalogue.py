@@ -50,7 +50,7 @@ def _own_experiment(name: str) -> Experiment:
     return found
 
 
-def configured(
+def configure(
     name: str | None, overrides: Sequence[str], *, evaluate: str | None = None
 ) -> Experiment:
     """Return the experiment of that name with overrides applied, which its source then names.

@@ -68,7 +68,7 @@ QUICK = (
     ),
 )
 
-CIFAR10 = Experiment(
+CIFAR10_SMALL = Experiment(
     name="cifar10_small",
     source="section 4.1 with 2,000 images of 16x16 pixels, up to 24 filters, 3 and 4 layers, 4 "
     "epochs: it proves the path, its accuracies are not the paper's",
@@ -86,7 +86,7 @@ CIFAR10 = Experiment(
     controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
 )
 
-PTB = Experiment(
+PTB_SMALL = Experiment(
     name="ptb_small",
     source="section 4.2 with base 4, 32 units and 100 segments of the Penn Treebank: it proves "
     "the path, its perplexities are not the paper's",
@@ -108,9 +108,9 @@ PTB = Experiment(
 )
 
 SEARCHES = (
-    CIFAR10,
+    CIFAR10_SMALL,
     dataclasses.replace(
-        CIFAR10,
+        CIFAR10_SMALL,
         name="cifar10_strides_small",
         source="cifar10_strides, reduced as cifar10_small: strides of 1 to 3 are predicted too",
         expected_time="3 minutes on one core",
@@ -118,7 +118,7 @@ SEARCHES = (
         space=ConvolutionalSpace(filters=(6, 12, 18, 24), strides=(1, 2, 3)),
     ),
     dataclasses.replace(
-        CIFAR10,
+        CIFAR10_SMALL,
         name="cifar10_pooling_small",
         source="cifar10_pooling, reduced as cifar10_small: 4 blocks of 3 layers, max pooling after "
         "layers 4 and 8",
@@ -132,9 +132,9 @@ SEARCHES = (
             checkpoint_every=1,
         ),
     ),
-    PTB,
+    PTB_SMALL,
     dataclasses.replace(
-        PTB,
+        PTB_SMALL,
         name="ptb_max_sin_small",
         source="ptb_max_sin (control 1), reduced as ptb_small",
         expected_result="a validation perplexity of 660",
@@ -145,7 +145,7 @@ SEARCHES = (
         ),
     ),
     dataclasses.replace(
-        PTB,
+        PTB_SMALL,
         name="ptb_random_small",
         source="ptb_random (control 2), reduced as ptb_small: random search",
         expected_result="a validation perplexity like that of ptb_small: 32 samples tell little",

@@ -182,7 +182,7 @@ def _space_of(text: str) -> RecurrentCellSpace:
     raise InputError(f"cell {shown(text)} has {num_words} words; an architecture's has {wanted}")
 
 
-def described(cell: ExploredCell) -> str:
+def describe_cell(cell: ExploredCell) -> str:
     """Return a cell as lines of text: its tree, or its name in words."""
     if cell.model is not None or cell.architecture in KNOWN_CELLS:
         return cell.title

@@ -24,7 +24,7 @@ from nas_with_rl.child_models.traces.tracing import trace
 from nas_with_rl.explorer.exploration import Exploration, ExploredModel, Table
 from nas_with_rl.explorer.page.page import write_page
 from nas_with_rl.explorer.rankings import feature_table
-from nas_with_rl.launch.explorations.cells import ExploredCell, described, read_cells
+from nas_with_rl.launch.explorations.cells import ExploredCell, describe_cell, read_cells
 from nas_with_rl.launch.explorations.subjects import Subject, TaskSubject, TextSubject
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
@@ -104,7 +104,7 @@ def run(request: ExploreRequest) -> int:
     print(subject.title)
     try:
         exploration = run_interruptibly(
-            lambda: explored(request, subject, cells, workdir=workdir, is_shown=True)
+            lambda: explore_cells(request, subject, cells, workdir=workdir, is_shown=True)
         )
     except KeyboardInterrupt:
         print(f"stopped; the same command with --workdir={workdir} continues")
@@ -127,7 +127,7 @@ def explore(request: ExploreRequest) -> Exploration:
     """
     subject, cells = subject_of(request), read_cells(request.cells)
     workdir = request.workdir or default_workdir(subject)
-    return explored(request, subject, cells, workdir=workdir)
+    return explore_cells(request, subject, cells, workdir=workdir)
 
 
 def subject_of(request: ExploreRequest) -> Subject:
@@ -143,7 +143,7 @@ def default_workdir(subject: Subject) -> str:
     return f"runs/explore-{subject.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
-def explored(
+def explore_cells(
     request: ExploreRequest,
     subject: Subject,
     cells: Sequence[ExploredCell],
@@ -164,7 +164,7 @@ def explored(
     failures: list[TrainingFailed] = []
     for cell in cells:
         if is_shown:
-            print(f"\n{cell.name}: {described(cell)}", flush=True)
+            print(f"\n{cell.name}: {describe_cell(cell)}", flush=True)
         try:
             models.append(explored_model(request, subject, cell, workdir=workdir))
         except TrainingFailed as failure:
@@ -242,7 +242,7 @@ def explored_model(
         *subject.tables(model, found, reader.trace),
         *_on_held_out(subject, cell, request, workdir=workdir),
     )
-    explored = ExploredModel(
+    model = ExploredModel(
         name=cell.name,
         title=_title(cell, model, reader.bits(found)),
         trace=found,
@@ -252,8 +252,8 @@ def explored_model(
         tables=tables,
         samples=reader.continued(text, request),
     )
-    features = feature_table(explored)
-    return dataclasses.replace(explored, tables=(*tables, features)) if features else explored
+    features = feature_table(model)
+    return dataclasses.replace(model, tables=(*tables, features)) if features else model
 
 
 def _read(path: Path) -> _Reader:

@@ -14,7 +14,13 @@ from typing import Protocol
 
 import numpy as np
 
-from nas_with_rl.child_models.data.sequences import SOURCES, TASKS, Sample, Task, draw_samples
+from nas_with_rl.child_models.data.sequences import (
+    SOURCES,
+    TASKS,
+    Sample,
+    SequenceTask,
+    draw_samples,
+)
 from nas_with_rl.child_models.data.text import UNKNOWN, Corpus, TextDataConfig, load_corpus
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.model import LanguageModel
@@ -22,7 +28,7 @@ from nas_with_rl.child_models.traces.answers import AnsweredSample, Answers, ans
 from nas_with_rl.child_models.traces.trace import Trace
 from nas_with_rl.explorer.exploration import Table
 from nas_with_rl.explorer.findings.tables import findings, general_findings
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import with_overrides
 from nas_with_rl.launch.experiments.sequence_tasks import fitted_to
@@ -30,7 +36,7 @@ from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened
 
 TEXT_EXPERIMENT = "text"
 LEAST_READ = 15  # characters of a text of one's own: a tenth of them is a prediction
-MOST_SHOWN = 2_000  # of them
+MOST_CHARACTERS = 2_000  # of them
 NEAR = 200  # characters within which they begin with a whole line
 LINES_PER_SIZE = 2  # of a task's lines, those that the page shows
 SHOWN_BEYOND = 15  # and the greatest size
@@ -83,11 +89,11 @@ class TaskSubject:
         """Raise InputError where there is no such task."""
         if name not in TASKS:
             raise InputError(f"task is {shown(name)}: no such task; there are {', '.join(TASKS)}")
-        self.task: Task = TASKS[name]
+        self.task: SequenceTask = TASKS[name]
         self.name = name
         self.title = f"{self.task.title.capitalize()}: {self.task.description}"
         self.num_characters = 0  # all that is there is shown
-        self.experiment = configured(name, overrides)
+        self.experiment = configure(name, overrides)
         note = "The lines are read one after the other, as one stream"
         if self.task.beyond:
             note += f"; those of N above {_most_trained(self.task)} are longer than any trained"
@@ -148,7 +154,7 @@ class TaskSubject:
         return Table(title, ("N", "lines", "right"), tuple(rows), note)
 
 
-def _most_trained(task: Task) -> int:
+def _most_trained(task: SequenceTask) -> int:
     return max(sample.size for sample in task.training)
 
 
@@ -167,7 +173,7 @@ class TextSubject:
         """Read the text; raise InputError where it cannot be read, or is too short to train on."""
         if source in (*SOURCES, "ptb", "stdlib"):  # what `load_corpus` knows by name
             raise InputError(f"text is {source!r}: a file of that name is './{source}'")
-        experiment = configured(TEXT_EXPERIMENT, ())
+        experiment = configure(TEXT_EXPERIMENT, ())
         assert isinstance(experiment.data, TextDataConfig)
         data = dataclasses.replace(experiment.data, source=source)
         experiment = with_overrides(dataclasses.replace(experiment, data=data), overrides)
@@ -193,7 +199,7 @@ class TextSubject:
         self.notes: tuple[str, ...] = (
             f"The last {whole.validation.size:,} of the text's {size:,} characters were not "
             "trained on; what is shown begins "
-            + ("there." if whole.validation.size >= MOST_SHOWN else "before them."),
+            + ("there." if whole.validation.size >= MOST_CHARACTERS else "before them."),
             *_what_is_trained(self.experiment, whole),
             *([f"Left out of the files: {whole.left_out}."] if whole.left_out else []),
         )
@@ -228,11 +234,11 @@ def _excerpt(corpus: Corpus) -> str:
     """Return the characters that a page shows, from a line's start if one is near."""
     held_out = corpus.validation.size
     whole = np.concatenate([corpus.train, corpus.validation])
-    is_short = held_out < MOST_SHOWN
-    first = max(whole.size - (MOST_SHOWN if is_short else held_out), 0)
+    is_short = held_out < MOST_CHARACTERS
+    first = max(whole.size - (MOST_CHARACTERS if is_short else held_out), 0)
     text = "".join(
         "\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token
         for token in (corpus.vocabulary[number] for number in whole[first:])
     )
     line = text.find("\n") + 1 if first and text.find("\n") < NEAR else 0
-    return text[line : line + MOST_SHOWN]
+    return text[line : line + MOST_CHARACTERS]

@@ -23,7 +23,7 @@ from typing import Any
 
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
-from nas_with_rl.launch.paper.printed_tables import Metric
+from nas_with_rl.launch.paper.printed_tables import PrintedMetric
 from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
 from nas_with_rl.launch.records.workdir import (
     EXPERIMENT_FILE,
@@ -51,7 +51,7 @@ TUNED = frozenset(
         "child.jit_compile",
     }
 )
-_METRICS: Mapping[Metric, str] = {
+_METRICS: Mapping[PrintedMetric, str] = {
     "error": "accuracy",
     "perplexity": "perplexity",
     "bits_per_character": "bits_per_character",
@@ -59,7 +59,7 @@ _METRICS: Mapping[Metric, str] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class OwnRun:
+class OurRun:
     """One final training, as its workdir has it.
 
     Attributes:
@@ -89,17 +89,17 @@ class Wanted:
 
     experiment: Experiment
     architecture: str | None
-    metric: Metric
+    metric: PrintedMetric
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def is_meant_by(self, run: OwnRun) -> bool:
+    def is_meant_by(self, run: OurRun) -> bool:
         """Whether a run trains the row's architecture in the row's experiment."""
         named = (run.description.get("architecture"), run.description.get("named"))
         return run.description.get("experiment") == self.experiment.name and (
             self.architecture is None or self.architecture in named
         )
 
-    def why_not(self, run: OwnRun) -> str | None:
+    def why_not(self, run: OurRun) -> str | None:
         """Say why a run that is meant for the row does not count; None where it counts."""
         wanted = _METRICS[self.metric]
         if run.result.status != "finished":
@@ -118,7 +118,7 @@ class Wanted:
                 return f"its {name} is not the published file"
         return None
 
-    def _why_not_found(self, run: OwnRun) -> str | None:
+    def _why_not_found(self, run: OurRun) -> str | None:
         """Say why a run's architecture is not what the row's whole search has found."""
         if run.grid is None:
             return "its architecture is not a grid search's winner"
@@ -128,7 +128,7 @@ class Wanted:
             return f"its search had {finished:,} of {search.num_samples:,} trials"
         return None
 
-    def departures(self, run: OwnRun) -> tuple[str, ...]:
+    def departures(self, run: OurRun) -> tuple[str, ...]:
         """Name the tuned settings in which a run departs from the row's command."""
         return tuple(
             f"{path} {_shown(there)} ({_shown(here)})"
@@ -136,12 +136,12 @@ class Wanted:
             if path in TUNED
         )
 
-    def figure(self, run: OwnRun) -> float:
+    def figure(self, run: OurRun) -> float:
         """Return a counting run's test figure in the table's metric."""
         assert run.result.test is not None
         return 100 * (1 - run.result.test) if self.metric == "error" else run.result.test
 
-    def _differences(self, run: OwnRun) -> dict[str, tuple[Any, Any]]:
+    def _differences(self, run: OurRun) -> dict[str, tuple[Any, Any]]:
         """The settings, by dotted path, that differ: the run's value and the row's."""
         groups = ("data", "space", "child")
         there = _flat({name: run.description.get(name) for name in groups})
@@ -164,8 +164,8 @@ class RowResult:
     """
 
     figures: tuple[float, ...] = ()
-    runs: tuple[OwnRun, ...] = ()
-    rejected: tuple[tuple[OwnRun, str], ...] = ()
+    runs: tuple[OurRun, ...] = ()
+    rejected: tuple[tuple[OurRun, str], ...] = ()
 
     @property
     def looked_again(self) -> bool:
@@ -183,7 +183,7 @@ class RowResult:
         return shown + ("†" if self.looked_again else "")
 
 
-def read_runs(folder: Path) -> tuple[tuple[OwnRun, ...], tuple[str, ...]]:
+def read_runs(folder: Path) -> tuple[tuple[OurRun, ...], tuple[str, ...]]:
     """Read every final training below a directory, in the order of their paths.
 
     A copy of a workdir, equal to the byte, is read once.
@@ -210,7 +210,7 @@ def read_runs(folder: Path) -> tuple[tuple[OwnRun, ...], tuple[str, ...]]:
     return tuple(runs), tuple(warnings)
 
 
-def _read_run(workdir: Path) -> OwnRun:
+def _read_run(workdir: Path) -> OurRun:
     """Read one workdir; InputError where it is damaged."""
     description = read_training(Workdir(workdir))
     result = read_result(workdir)
@@ -222,7 +222,7 @@ def _read_run(workdir: Path) -> OwnRun:
                 f"{RESULT_FILE} {getattr(result, name)!r}"
             )
     _check_figure(result)
-    return OwnRun(workdir, description, result, _grid_of(workdir))
+    return OurRun(workdir, description, result, _grid_of(workdir))
 
 
 def _grid_of(workdir: Path) -> Mapping[str, Any] | None:
@@ -271,7 +271,7 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def result_of(wanted: Wanted, runs: Sequence[OwnRun]) -> RowResult:
+def our_result_of(wanted: Wanted, runs: Sequence[OurRun]) -> RowResult:
     """Return what the runs say of a row."""
     meant = [(run, wanted.why_not(run)) for run in runs if wanted.is_meant_by(run)]
     counting = tuple(run for run, why in meant if why is None)

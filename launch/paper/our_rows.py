@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from nas_with_rl.child_models.data.text import TextDataConfig
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.search_spaces.published import PUBLISHED
 
@@ -27,7 +27,7 @@ _PROGRAM = "python -m nas_with_rl.launch"
 
 
 @dataclasses.dataclass(frozen=True)
-class OwnRow:
+class OurRow:
     """One row.
 
     Attributes:
@@ -61,7 +61,7 @@ class OwnRow:
 
     def configuration(self) -> Experiment:
         """Return what the row's commands resolve to."""
-        return configured(self.experiment, self.overrides)
+        return configure(self.experiment, self.overrides)
 
     def commands(self) -> tuple[tuple[str, ...], ...]:
         """Return what to run in order, each as a program and its flags.
@@ -90,16 +90,16 @@ class OwnRow:
 _CONVERGED = "child.epochs=300"
 
 _ROWS = (
-    OwnRow("v1", 1, "cifar10", "figure_7", (_CONVERGED,)),
-    OwnRow("v2", 1, "cifar10_strides", None, (_CONVERGED,)),
-    OwnRow("v3", 1, "cifar10_pooling", None, (_CONVERGED,)),
-    OwnRow("v3_more_filters", 1, "cifar10_pooling", None, (_CONVERGED, "space.extra_filters=40")),
-    OwnRow("base_8_32m", 2, "ptb_32m", "nas_cell"),
-    OwnRow("base_8_25m", 2, "ptb_25m", "nas_cell"),
-    OwnRow("base_8_54m", 2, "ptb_54m", "nas_cell"),
-    OwnRow("lstm", 3, "char_ptb", "baseline_lstm"),
-    OwnRow("new_cell", 3, "char_ptb", "nas_cell"),
-    OwnRow(
+    OurRow("v1", 1, "cifar10", "figure_7", (_CONVERGED,)),
+    OurRow("v2", 1, "cifar10_strides", None, (_CONVERGED,)),
+    OurRow("v3", 1, "cifar10_pooling", None, (_CONVERGED,)),
+    OurRow("v3_more_filters", 1, "cifar10_pooling", None, (_CONVERGED, "space.extra_filters=40")),
+    OurRow("base_8_32m", 2, "ptb_32m", "nas_cell"),
+    OurRow("base_8_25m", 2, "ptb_25m", "nas_cell"),
+    OurRow("base_8_54m", 2, "ptb_54m", "nas_cell"),
+    OurRow("lstm", 3, "char_ptb", "baseline_lstm"),
+    OurRow("new_cell", 3, "char_ptb", "nas_cell"),
+    OurRow(
         "new_cell_16m",
         3,
         "char_ptb_16m",
@@ -108,4 +108,4 @@ _ROWS = (
         "53,000 numbers are it does not say (biases of the cells would be 12,800).",
     ),
 )
-OWN_ROWS: Mapping[str, OwnRow] = MappingProxyType({row.key: row for row in _ROWS})
+OUR_ROWS: Mapping[str, OurRow] = MappingProxyType({row.key: row for row in _ROWS})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-Metric = Literal["error", "perplexity", "bits_per_character"]
+PrintedMetric = Literal["error", "perplexity", "bits_per_character"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PaperTable:
 
     number: int
     title: str
-    metric: Metric
+    metric: PrintedMetric
     rows: tuple[PaperRow, ...]
     notes: tuple[str, ...] = ()
 

@@ -21,9 +21,9 @@ from nas_with_rl.child_models.data.images import SIDES, ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.size import LanguageModelSize, num_parameters
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
-from nas_with_rl.launch.paper.our_rows import OwnRow
+from nas_with_rl.launch.paper.our_rows import OurRow
 from nas_with_rl.launch.trainings.grid import default_axes
 from nas_with_rl.launch.trainings.grid_run import NUM_BEST
 from nas_with_rl.search_spaces.architecture import Architecture, random_architecture
@@ -95,7 +95,7 @@ class RowCosts:
     work: tuple[Work, ...]
 
 
-def costs_of(row: OwnRow) -> RowCosts:
+def costs_of(row: OurRow) -> RowCosts:
     """Return what a row costs."""
     experiment = row.configuration()
     if isinstance(experiment.child, LanguageModelTraining):
@@ -105,7 +105,7 @@ def costs_of(row: OwnRow) -> RowCosts:
         counted = _counts(PUBLISHED[row.architecture].architecture, experiment)
         work = _image_work("the final training", counted.multiply_adds, experiment)
         return RowCosts(counted.num_parameters, None, (work,))
-    return RowCosts(None, None, _searched_work(experiment, configured(row.experiment, ())))
+    return RowCosts(None, None, _searched_work(experiment, configure(row.experiment, ())))
 
 
 def _language_model_costs(architecture: str, experiment: Experiment) -> RowCosts:

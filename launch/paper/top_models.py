@@ -30,12 +30,12 @@ _SHARED = ("space", "child", "data", "data_found")
 _FLAGS = {"policy gradient": "--policy_gradient", "random search": "--random"}
 _SEARCHERS = {"policy gradient": "reinforce", "random search": "random"}
 
-Searcher = Literal["policy gradient", "random search"]
+SearcherTitle = Literal["policy gradient", "random search"]
 Curve = tuple[tuple[int, float], ...]  # models run, improvement
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class RunModel:
     """One model that was run, in the order of sampling; `value` is None where it failed."""
 
     architecture: str
@@ -58,7 +58,7 @@ class FinishedSearch:
     workdir: Path
     description: dict[str, Any]
     metric: Literal["perplexity", "error"]
-    models: tuple[Model, ...]
+    models: tuple[RunModel, ...]
 
     @property
     def num_failed(self) -> int:
@@ -66,7 +66,7 @@ class FinishedSearch:
         return sum(model.value is None for model in self.models)
 
 
-def read_search(workdir: str | Path, searcher: Searcher) -> FinishedSearch:
+def read_search(workdir: str | Path, searcher: SearcherTitle) -> FinishedSearch:
     """Read a search's models.
 
     Raises:
@@ -92,7 +92,7 @@ def read_search(workdir: str | Path, searcher: Searcher) -> FinishedSearch:
     metric: Literal["perplexity", "error"] = (
         "perplexity" if "validation_perplexity" in completed[0].metrics else "error"
     )
-    models = tuple(Model(trial.architecture, _value(trial, place.path)) for trial in trials)
+    models = tuple(RunModel(trial.architecture, _value(trial, place.path)) for trial in trials)
     return FinishedSearch(Path(workdir), description, metric, models)
 
 
@@ -143,7 +143,7 @@ def interval(num_models: int) -> int:
     return min(INTERVAL, max(num_models // MOST_POINTS, 1))
 
 
-def top_averages(models: Sequence[Model], counts: Iterable[int], k: int) -> dict[int, float]:
+def top_averages(models: Sequence[RunModel], counts: Iterable[int], k: int) -> dict[int, float]:
     """Return the average of the top k unique models among the first n, for each count n.
 
     A model is its architecture's text. One that was measured again keeps its first value, since

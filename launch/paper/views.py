@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from nas_with_rl.launch.paper.our_results import OwnRun, RowResult, Wanted, result_of
-from nas_with_rl.launch.paper.our_rows import OWN_ROWS, PENN_TREEBANK, OwnRow
-from nas_with_rl.launch.paper.printed_tables import Metric, PaperRow, PaperTable
+from nas_with_rl.launch.paper.our_results import OurRun, RowResult, Wanted, our_result_of
+from nas_with_rl.launch.paper.our_rows import OUR_ROWS, PENN_TREEBANK, OurRow
+from nas_with_rl.launch.paper.printed_tables import PaperRow, PaperTable, PrintedMetric
 from nas_with_rl.launch.paper.row_costs import (
     CONVOLUTIONAL_RATE,
     NUM_DRAWN,
@@ -16,7 +16,7 @@ from nas_with_rl.launch.paper.row_costs import (
     costs_of,
 )
 
-DECIMALS: dict[Metric, int] = {"error": 2, "perplexity": 2, "bits_per_character": 3}
+DECIMALS: dict[PrintedMetric, int] = {"error": 2, "perplexity": 2, "bits_per_character": 3}
 MOST_REJECTED = 3  # runs that are named beside a row though they do not count
 
 DATA = "$DATA: the directory above ptb, which holds ptb.train.txt, ptb.valid.txt, ptb.test.txt."
@@ -63,10 +63,10 @@ class TableView:
     notes: tuple[str, ...]
 
 
-def view_table(table: PaperTable, runs: Sequence[OwnRun]) -> TableView:
+def view_table(table: PaperTable, runs: Sequence[OurRun]) -> TableView:
     """Return a table with what the runs say of its rows."""
     own = {
-        row.key: _own_row_view(row, OWN_ROWS[row.key], table.metric, runs)
+        row.key: _own_row_view(row, OUR_ROWS[row.key], table.metric, runs)
         for row in table.rows
         if row.key
     }
@@ -84,14 +84,16 @@ def view_table(table: PaperTable, runs: Sequence[OwnRun]) -> TableView:
     return TableView(table, own, notes)
 
 
-def wanted_by(row: OwnRow, metric: Metric) -> Wanted:
+def wanted_by(row: OurRow, metric: PrintedMetric) -> Wanted:
     """Return what a run has to be to count for a row."""
     return Wanted(row.configuration(), row.text, metric, PENN_TREEBANK)
 
 
-def _own_row_view(row: PaperRow, own: OwnRow, metric: Metric, runs: Sequence[OwnRun]) -> OwnRowView:
+def _own_row_view(
+    row: PaperRow, own: OurRow, metric: PrintedMetric, runs: Sequence[OurRun]
+) -> OwnRowView:
     wanted, costs = wanted_by(own, metric), costs_of(own)
-    result = result_of(wanted, runs)
+    result = our_result_of(wanted, runs)
     return OwnRowView(
         row=row,
         here=result.shown(DECIMALS[metric]),
@@ -105,7 +107,7 @@ def _own_row_view(row: PaperRow, own: OwnRow, metric: Metric, runs: Sequence[Own
     )
 
 
-def _parameters(row: PaperRow, own: OwnRow, costs: RowCosts, result: RowResult) -> str:
+def _parameters(row: PaperRow, own: OurRow, costs: RowCosts, result: RowResult) -> str:
     """Say how many parameters there are beside how many the paper has."""
     if costs.num_parameters is None:
         found = sorted({run.result.num_parameters for run in result.runs})
@@ -122,7 +124,7 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}"
 
 
-def _counting(run: OwnRun, wanted: Wanted, decimals: int) -> str:
+def _counting(run: OurRun, wanted: Wanted, decimals: int) -> str:
     result = run.result
     took = (result.seconds_per_epoch or 0.0) * len(result.validation) / 3600
     facts = [

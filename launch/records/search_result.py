@@ -13,7 +13,7 @@ from nas_with_rl.search_spaces.space import SearchSpace
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class FoundArchitecture:
     """An architecture with what was measured of it.
 
     Attributes:
@@ -48,7 +48,7 @@ class SearchResult:
     interrupted: bool = False
 
     @property
-    def best(self) -> Finding:
+    def best(self) -> FoundArchitecture:
         """The architecture of the highest mean reward, the earliest of equals.
 
         Raises:
@@ -72,9 +72,9 @@ class SearchResult:
         return _architecture(trial, self.space)
 
 
-def finding(found: Ranked, space: SearchSpace) -> Finding:
+def finding(found: Ranked, space: SearchSpace) -> FoundArchitecture:
     """Return an architecture that was measured, read from its text."""
-    return Finding(
+    return FoundArchitecture(
         _architecture(found.trial, space),
         found.reward,
         found.trial,

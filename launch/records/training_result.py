@@ -14,7 +14,7 @@ from nas_with_rl.launch.records.workdir import Workdir, read_object, write_objec
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
-KIND = "training"  # of run, as `experiment.json` says
+TRAINING_KIND = "training"  # of run, as `experiment.json` says
 
 Metric = Literal["accuracy", "perplexity", "bits_per_character"]
 Status = Literal["training", "finished", "failed"]
@@ -157,7 +157,7 @@ def opened(description: dict[str, Any], workdir: str | Path, *, resume: bool) ->
 def read_training(place: Workdir) -> dict[str, Any]:
     """Return the description of the training that is here; InputError for another kind of run."""
     stored = place.read()
-    if stored.get("kind") != KIND:
+    if stored.get("kind") != TRAINING_KIND:
         raise InputError(
             f"--workdir={place.path} holds another kind of run, not a training of one architecture"
         )

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.launch.evaluators.evaluation import Evaluator
-from nas_with_rl.launch.evaluators.group_work import ChildData, trainer_of
-from nas_with_rl.launch.evaluators.local import LocalChildren, check_limits, local_children
+from nas_with_rl.launch.evaluators.group_work import LocatedExperiment, trainer_of
+from nas_with_rl.launch.evaluators.local import LocalEvaluator, check_limits, local_children
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan
 from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
-from nas_with_rl.launch.experiments.catalogue import check_overrides, configured
+from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import naming_flags
@@ -44,7 +44,7 @@ def run_experiment(request: Request) -> bool:
     if not request.resume:
         check_effect(request, experiment, "one process has a single one")
         check_limits(experiment.child, search, request.plan or AUTO)
-    data = ChildData(experiment, request.data_dir, request.seed or 0)
+    data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
     trainer = trainer_of(data)
     assert request.workdir is not None
     place = Workdir(request.workdir)
@@ -91,7 +91,7 @@ def with_search(request: Request) -> tuple[Experiment, SearchConfig]:
     Raises:
       InputError: there is no such experiment, or it has no search.
     """
-    experiment = configured(request.experiment, request.overrides, evaluate=request.evaluate)
+    experiment = configure(request.experiment, request.overrides, evaluate=request.evaluate)
     if experiment.search is None:
         raise InputError(
             f"--experiment={experiment.name} has no search, it trains a given architecture: "
@@ -126,7 +126,9 @@ def check_effect(request: Request, experiment: Experiment, replicas: str | None 
         )
 
 
-def described_run(request: Request, data: ChildData, *, plan: Plan, evaluator: Evaluator) -> Run:
+def described_run(
+    request: Request, data: LocatedExperiment, *, plan: Plan, evaluator: Evaluator
+) -> Run:
     """Return the run that is asked for, which can be continued here or on a cluster.
 
     Args:
@@ -210,7 +212,7 @@ def print_places(result: SearchResult) -> None:
 
 
 def _compared(
-    result: SearchResult, trainer: LanguageModelTrainer, children: LocalChildren, place: Workdir
+    result: SearchResult, trainer: LanguageModelTrainer, children: LocalEvaluator, place: Workdir
 ) -> str:
     """Return the best cell beside others, trained for several seeds each, once for each length."""
     data = children.work.data

@@ -11,7 +11,7 @@ from nas_with_rl.launch.evaluators.measurements import Failure
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 
 
-class OpenTrials:
+class PendingTrials:
     """Records the outcome of every trial that it is given, evaluated or taken over.
 
     With `reuse` one trial of an architecture is evaluated at a time: the later ones wait and take

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_with_rl.launch.experiments.catalogue import check_overrides, configured
+from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.experiments.overrides import difference
@@ -25,7 +25,7 @@ from nas_with_rl.launch.trainings.trainees import draw_training, has_test, make_
 from nas_with_rl.launch.trainings.training import FinalTraining, Test, train
 from nas_with_rl.search_spaces.errors import InputError, shortened
 
-KIND = "comparison"  # of run, as `experiment.json` says
+COMPARISON_KIND = "comparison"  # of run, as `experiment.json` says
 CURVES = "curves.svg"
 
 _AXIS: Mapping[Metric, str] = {
@@ -61,7 +61,7 @@ def run(request: Request) -> int:
     with contextlib.closing(place):
         if request.resume:
             request = _completed(request, place)
-        experiment = configured(request.experiment, request.overrides)
+        experiment = configure(request.experiment, request.overrides)
         names = directories(request.architectures, experiment)
         trainings = {
             name: FinalTraining(
@@ -114,7 +114,7 @@ def directories(architectures: Sequence[str], experiment: Experiment) -> dict[st
 
 def _described(request: Request) -> dict[str, Any]:
     return {
-        "kind": KIND,
+        "kind": COMPARISON_KIND,
         "experiment": request.experiment,
         "architectures": list(request.architectures),
         "seed": request.seed or 0,
@@ -126,7 +126,7 @@ def _described(request: Request) -> dict[str, Any]:
 def _completed(request: Request, place: Workdir) -> Request:
     """Fill in what the comparison's own `experiment.json` says, and check the rest against it."""
     stored = place.resume()
-    if stored.get("kind") != KIND:
+    if stored.get("kind") != COMPARISON_KIND:
         raise InputError(f"--workdir={place.path} holds no comparison of architectures")
     left_out = naming_flags(
         None if request.experiment else stored.get("experiment"),

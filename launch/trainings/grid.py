@@ -15,7 +15,7 @@ from typing import Any
 
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.trainings.trainees import FinalTraining
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -142,7 +142,7 @@ class GridSearch:
         """Return one point as a training."""
         overrides = (*self.overrides, *assignments, *(self.final_overrides if final else ()))
         return FinalTraining(
-            experiment=configured(self.experiment, overrides),
+            experiment=configure(self.experiment, overrides),
             architecture=architecture,
             seed=self.seed,
             data_dir=self.data_dir,

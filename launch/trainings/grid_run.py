@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.continuation import is_of_python
@@ -94,7 +94,7 @@ def new_grid(request: Request) -> GridSearch:
     return GridSearch(
         experiment=name,
         architectures=tuple(each.trial.architecture for each in best),
-        axes=request.axes or default_axes(configured(name, overrides)),
+        axes=request.axes or default_axes(configure(name, overrides)),
         overrides=overrides,
         final_overrides=request.final_overrides,
         seed=seed,

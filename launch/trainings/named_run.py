@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from nas_with_rl.launch.evaluators.trainers import make_trainer
-from nas_with_rl.launch.experiments.catalogue import check_overrides, configured
+from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
@@ -49,7 +49,7 @@ def run(request: Request) -> int:
     """
     if request.resume:
         request = _completed(request)
-    experiment = configured(request.experiment, request.overrides)
+    experiment = configure(request.experiment, request.overrides)
     if request.resume:
         _check_same(request, experiment.name)
     else:

@@ -30,7 +30,7 @@ from nas_with_rl.launch.evaluators.trainers import (
 )
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
-from nas_with_rl.launch.records.training_result import KIND, Metric
+from nas_with_rl.launch.records.training_result import TRAINING_KIND, Metric
 from nas_with_rl.launch.records.workdir import data_directory
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convnet import ConvNet
@@ -162,11 +162,11 @@ def make_trainee(training: FinalTraining) -> Trainee:
     return LanguageModelTrainee(training, named, trainer)
 
 
-def described(trainee: Trainee) -> dict[str, Any]:
+def describe_trainee(trainee: Trainee) -> dict[str, Any]:
     """Return what `experiment.json` says of a training."""
     training, experiment = trainee.training, trainee.training.experiment
     return {
-        "kind": KIND,
+        "kind": TRAINING_KIND,
         "experiment": experiment.name,
         "architecture": trainee.named.text,
         "named": trainee.named.name,

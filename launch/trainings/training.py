@@ -46,7 +46,7 @@ from nas_with_rl.launch.trainings.summary import size_line
 from nas_with_rl.launch.trainings.trainees import (
     FinalTraining,
     Trainee,
-    described,
+    describe_trainee,
     in_metric,
     make_trainee,
 )
@@ -55,7 +55,7 @@ from nas_with_rl.search_spaces.errors import InputError, shortened
 __all__ = ["FinalResult", "FinalTraining", "train"]
 
 Test = Literal["once", "never", "again"]
-KEPT = 2  # checkpoints
+KEPT_CHECKPOINTS = 2  # checkpoints
 VARIABLES = "variables.npz"
 EPOCHS = "epochs.json"
 
@@ -85,7 +85,7 @@ def train(
       InputError: an impossible request, a workdir of another run, data that is missing.
     """
     trainee = make_trainee(training)
-    with opened(described(trainee), workdir, resume=resume) as place:
+    with opened(describe_trainee(trainee), workdir, resume=resume) as place:
         _check_model(place, trainee)
         result = read_result(place.path) or _first_result(trainee)
         if has_diverged(result):
@@ -139,7 +139,9 @@ class _Run:
         child = self._built_child()
         state = _State(child, self._trainee, self._place)
         checkpoints = Checkpoints(
-            self._place.checkpoints, kept=KEPT, without="train from the first epoch again"
+            self._place.checkpoints,
+            kept=KEPT_CHECKPOINTS,
+            without="train from the first epoch again",
         )
         checkpoints.restore(state)
         begun = dataclasses.replace(self.result, status="training", failure=None, device=device())

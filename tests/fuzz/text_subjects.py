@@ -13,7 +13,7 @@ from mutations import SCALARS, TEXTS, mutated_json, mutated_texts
 
 from nas_with_rl.launch.clusters import tf_config
 from nas_with_rl.launch.evaluators.plans import parse_plan
-from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, configured
+from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, configure
 from nas_with_rl.launch.explorations.cells import NAMES, PUBLISHED_NAMES, read_cells
 from nas_with_rl.search_spaces.architecture import parse_architecture, random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -146,7 +146,7 @@ class Overrides:
     def use(self, example: tuple[str, Sequence[str]]) -> None:
         """Configure the experiment, and what is derived from its settings at once."""
         name, overrides = example
-        configured(name, tuple(overrides))
+        configure(name, tuple(overrides))
 
 
 def _fields(config: Any, prefix: str) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from cluster_toys import EVALUATIONS
 
 from nas_with_rl.controller.reinforce import STATE_FILE, Reinforce
 from nas_with_rl.controller.searcher import Proposal
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -217,7 +217,7 @@ class Replay:
 
     def __init__(self, description: Row):
         self._seed = description["seed"]
-        self._experiment = configured(
+        self._experiment = configure(
             description["experiment"], description["overrides"], evaluate=description["evaluate"]
         )
         self._space = self._experiment.search_space()

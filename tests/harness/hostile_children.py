@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch.evaluators.child_frames import as_payload
-from nas_with_rl.launch.evaluators.child_process import Answer
+from nas_with_rl.launch.evaluators.child_process import ChildReply
 from nas_with_rl.launch.evaluators.evaluation import InProcess
 from nas_with_rl.launch.evaluators.measurements import Measurement
 
@@ -72,13 +72,13 @@ class Hostile:
         self.answer(json.dumps({"class": "fractions:Fraction", "fields": {}}).encode())
 
     def answers_too_few(self):
-        self.answer(as_payload(Answer((), 0.0, 1.0)))
+        self.answer(as_payload(ChildReply((), 0.0, 1.0)))
 
     def answers_deeply(self):
         self.answer(b"[" * 100_000)
 
     def answers_twice(self):
-        self.answer(as_payload(Answer((Measurement(1),), 0.0, 1.0)), seconds=0)
+        self.answer(as_payload(ChildReply((Measurement(1),), 0.0, 1.0)), seconds=0)
 
     def answer(self, payload, *, seconds=60):
         """Answer the evaluation, and go on."""

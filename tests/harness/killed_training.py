@@ -12,7 +12,7 @@ import signal
 import sys
 
 from nas_with_rl.child_models.convnets import tf_epochs
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.trainings import training as module
 
@@ -68,7 +68,7 @@ def train(workdir, moment, count):
     """Start or resume the training, and kill the process at the moment."""
     prepare(moment, reach_at(count))
     training = module.FinalTraining(
-        configured("quickstart_conv", OVERRIDES), "3 3 - 8 | 5 1 1 8", overrides=OVERRIDES
+        configure("quickstart_conv", OVERRIDES), "3 3 - 8 | 5 1 1 8", overrides=OVERRIDES
     )
     module.train(training, workdir, resume=Workdir(workdir).is_begun())
 

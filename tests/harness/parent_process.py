@@ -10,7 +10,7 @@ from collections import deque
 import toy_children
 
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Work
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Work
 from nas_with_rl.search_spaces.architecture import parse_architecture
 
 directory, behaviour = sys.argv[1:]
@@ -18,7 +18,7 @@ work = Work("toy_children:Behaving", directory, backends=())
 architecture = parse_architecture(f"{behaviour} 0", toy_children.SPACE)
 evaluations = [Evaluation(trial, architecture, 0) for trial in range(2)]
 try:
-    with ChildProcesses(work, num_processes=2, group_size=1) as processes:
+    with ProcessPool(work, num_processes=2, group_size=1) as processes:
         list(processes.evaluate(deque(evaluations)))
         print("idle", flush=True)
         time.sleep(60)

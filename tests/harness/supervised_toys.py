@@ -8,13 +8,13 @@ import json
 import sys
 from pathlib import Path
 
-from nas_with_rl.launch.clusters.role_process import Role
+from nas_with_rl.launch.clusters.role_process import SupervisedRole
 from nas_with_rl.launch.clusters.supervisor import Patience, Supervisor
 
 directory, patience, *names = sys.argv[1:]
 toy = str(Path(__file__).with_name("toy_role.py"))
 roles = [
-    Role(
+    SupervisedRole(
         name,
         (sys.executable, toy, directory, name),
         {"TOY": name},

@@ -12,7 +12,7 @@ import pytest
 
 from nas_with_rl.launch.experiments.overrides import as_json, with_overrides
 from nas_with_rl.launch.paper.our_results import read_runs
-from nas_with_rl.launch.paper.our_rows import OWN_ROWS, PENN_TREEBANK
+from nas_with_rl.launch.paper.our_rows import OUR_ROWS, PENN_TREEBANK
 from nas_with_rl.launch.paper.printed_tables import PAPER_TABLES
 from nas_with_rl.launch.paper.text import WIDTH, as_markdown, as_text
 from nas_with_rl.launch.paper.views import view_table
@@ -25,7 +25,7 @@ FIGURES = {"v1": 0.9437, "v2": 0.93, "base_8_25m": 64.25, "lstm": 1.2571, "new_c
 
 def write_run(folder, key, *, overrides=(), **result):
     """Write the workdir that a row's final training leaves."""
-    row = OWN_ROWS[key]
+    row = OUR_ROWS[key]
     experiment = with_overrides(row.configuration(), overrides)
     text = row.text or "3 3 1 1 - 36"
     metric = {1: "accuracy", 2: "perplexity", 3: "bits_per_character"}[row.table]

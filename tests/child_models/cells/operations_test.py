@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from nas_with_rl.child_models.cells.operations import ACTIVATIONS, COMBINATIONS
+from nas_with_rl.child_models.cells.operations import ACTIVATION_FUNCTIONS, COMBINATION_FUNCTIONS
 from nas_with_rl.child_models.cells.tree_cell import cell_step
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
@@ -83,7 +83,10 @@ def test_every_operation_is_numpys_in_every_program(program):
     def all_operations():
         return {
             name: value_and_gradient(function, *inputs)
-            for table, inputs in ((COMBINATIONS, (left, right)), (ACTIVATIONS, (alone,)))
+            for table, inputs in (
+                (COMBINATION_FUNCTIONS, (left, right)),
+                (ACTIVATION_FUNCTIONS, (alone,)),
+            )
             for name, function in table.items()
         }
 

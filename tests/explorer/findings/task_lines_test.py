@@ -7,7 +7,7 @@ from nas_with_rl.child_models.data.sequences import TASKS, Sample
 from nas_with_rl.explorer.findings.task_lines import (
     Line,
     characters,
-    places,
+    line_places,
     right_lines,
     task_lines,
     trained_sizes,
@@ -48,12 +48,12 @@ def test_a_token_of_several_characters_is_one_place():
 
 def test_places_count_within_each_line():
     lines = task_lines("counter", list("b\naaXbb\naXb\n"))
-    a, b, x = (places(lines, letter) for letter in "abX")
+    a, b, x = (line_places(lines, letter) for letter in "abX")
     assert a.index.tolist() == [2, 3, 8] and a.order.tolist() == [1, 2, 1]
     assert a.first.tolist() == [True, False, True] and a.last.tolist() == [False, True, True]
     assert b.index.tolist() == [5, 6, 10] and b.left.tolist() == [1, 0, 0]
     assert x.index.tolist() == [4, 9] and x.sizes.tolist() == [2, 1]
-    assert not places(lines, "Y").index.size
+    assert not line_places(lines, "Y").index.size
     assert characters(lines).tolist() == list(range(2, 12))
 
 

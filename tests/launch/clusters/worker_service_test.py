@@ -15,10 +15,10 @@ from nas_with_rl.launch.clusters.messages import (
     read_request,
     write_request,
 )
-from nas_with_rl.launch.clusters.worker_service import NUM_KEPT, ChildService
+from nas_with_rl.launch.clusters.worker_service import NUM_KEPT, WorkerService
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, EvaluationStopped, Work
+from nas_with_rl.launch.evaluators.process_pool import EvaluationStopped, ProcessPool, Work
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 
@@ -44,8 +44,8 @@ def worker(toys, tmp_path):
     from toy_children import SPACE
 
     work = Work("toy_children:Behaving", str(tmp_path), backends=())
-    with ChildProcesses(work, num_processes=1, group_size=1) as processes:
-        yield ChildService(processes, SPACE, IDENTITY, "here/worker-0"), tmp_path
+    with ProcessPool(work, num_processes=1, group_size=1) as processes:
+        yield WorkerService(processes, SPACE, IDENTITY, "here/worker-0"), tmp_path
 
 
 def ask(service, asked, identity=IDENTITY):
@@ -158,7 +158,7 @@ def test_old_replies_are_forgotten(worker):
 
 def test_an_evaluation_can_be_stopped_from_another_thread(tmp_path):
     work = Work("toy_children:Behaving", str(tmp_path), backends=())
-    with ChildProcesses(work, num_processes=1, group_size=1) as processes:
+    with ProcessPool(work, num_processes=1, group_size=1) as processes:
         waiting = threading.Thread(
             target=lambda: (wait_for(tmp_path / "0"), processes.stop.set()), daemon=True
         )

@@ -7,18 +7,18 @@ import pytest
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.populations.memory import PopulationTooLarge
 from nas_with_rl.launch.evaluators.group_work import (
-    ChildData,
-    GroupWork,
+    ChildProgram,
+    LocatedExperiment,
     check_memory_of,
     with_sound_programs,
 )
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.host import compilation
 
 
 def work(**changes):
-    data = ChildData(configured("quickstart", ()), None, 0)
-    return dataclasses.replace(GroupWork(data, "population"), **changes)
+    data = LocatedExperiment(configure("quickstart", ()), None, 0)
+    return dataclasses.replace(ChildProgram(data, "population"), **changes)
 
 
 def test_the_largest_population_that_fits_is_named_and_fits():

@@ -14,10 +14,16 @@ from pathlib import Path
 import pytest
 
 from nas_with_rl.launch.evaluators import process_slot
-from nas_with_rl.launch.evaluators.child_process import Answer, Call, ChildProcess, Work, WorkError
+from nas_with_rl.launch.evaluators.child_process import (
+    Call,
+    ChildProcess,
+    ChildReply,
+    Setup,
+    WorkError,
+)
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import MOST_CHARACTERS, Failure, Measurement
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Limits
+from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
@@ -43,11 +49,9 @@ def evaluations_of(*deeds):
 
 def results(tmp_path, *deeds, seconds=0.0, num_processes=1):
     """Return the result of each, in the order of the trials."""
-    work = Work("hostile_children:Hostile", str(tmp_path), backends=())
+    work = Setup("hostile_children:Hostile", str(tmp_path), backends=())
     limits = Limits(seconds=seconds)
-    with ChildProcesses(
-        work, num_processes=num_processes, group_size=1, limits=limits
-    ) as processes:
+    with ProcessPool(work, num_processes=num_processes, group_size=1, limits=limits) as processes:
         outcomes = list(processes.evaluate(deque(evaluations_of(*deeds))))
     assert sorted(outcome.evaluation.trial for outcome in outcomes) == list(range(len(deeds)))
     by_trial = {outcome.evaluation.trial: outcome.result for outcome in outcomes}
@@ -150,11 +154,11 @@ PARENT = """
 import sys, threading
 from collections import deque
 from hostile_children_test import evaluations_of
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Work
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Work
 
 def search():
     work = Work("hostile_children:Hostile", sys.argv[1], backends=())
-    with ChildProcesses(work, num_processes=1, group_size=1) as processes:
+    with ProcessPool(work, num_processes=1, group_size=1) as processes:
         list(processes.evaluate(deque(evaluations_of(sys.argv[2]))))
 
 thread = threading.Thread(target=search, daemon=True)
@@ -194,7 +198,7 @@ def test_a_process_outlives_the_thread_that_has_asked_for_it():
     thread.join()
     (process,) = started
     try:
-        assert isinstance(answer_of(process), Answer)
+        assert isinstance(answer_of(process), ChildReply)
         time.sleep(0.3)
         assert not process.has_ended()
         assert process.send(Call("hostile_children:connection"))
@@ -213,9 +217,9 @@ def test_a_process_starts_from_a_directory_that_is_gone(tmp_path, monkeypatch):
 
 
 def test_what_never_answers_before_its_first_child_is_an_error(monkeypatch):
-    work = Work("hostile_children:write", b"text", backends=())
+    work = Setup("hostile_children:write", b"text", backends=())
     with (
-        ChildProcesses(work, num_processes=1, group_size=1) as processes,
+        ProcessPool(work, num_processes=1, group_size=1) as processes,
         pytest.raises(WorkError, match=r"wrote what is no answer .* before its first child"),
     ):
         list(processes.evaluate(deque(evaluations_of("nothing"))))
@@ -224,7 +228,7 @@ def test_what_never_answers_before_its_first_child_is_an_error(monkeypatch):
 FORKED = """
 import os
 from nas_with_rl.launch.host import resources
-from nas_with_rl.launch.evaluators.child_process import Answer, ChildProcess
+from nas_with_rl.launch.evaluators.child_process import ChildReply, ChildProcess
 
 def start():
     process = ChildProcess(resources.Place(), [])

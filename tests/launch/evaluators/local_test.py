@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_with_rl.launch.evaluators.group_work import ChildData
+from nas_with_rl.launch.evaluators.group_work import LocatedExperiment
 from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.evaluators.plans import Plan
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.host import resources
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.searches.named_run import Request, run_experiment
@@ -244,7 +244,7 @@ def test_a_bad_plan_is_one_line_and_leaves_nothing(tmp_path, experiment, plan, m
 @pytest.mark.parametrize("batch_size", [1, 8])
 def test_images_have_a_process_for_each_core_that_a_batch_keeps_busy(batch_size):
     overrides = (f"search.batch_size={batch_size}", "search.child_memory_gib=1")
-    data = ChildData(configured("quickstart_conv", overrides), None, 0)
+    data = LocatedExperiment(configure("quickstart_conv", overrides), None, 0)
     with local_children(data, data.experiment.search, "auto") as children:
         assert children.plan == Plan(
             "single", 1, min(resources.default_num_processes(), batch_size)
@@ -253,7 +253,7 @@ def test_images_have_a_process_for_each_core_that_a_batch_keeps_busy(batch_size)
 
 
 def test_tables_are_looked_up_in_this_process():
-    data = ChildData(configured("nas_bench_201", ()), None, 0)
+    data = LocatedExperiment(configure("nas_bench_201", ()), None, 0)
     with local_children(data, data.experiment.search, "auto") as children:
         assert children.plan == Plan("here") and children.processes is None
 
@@ -284,7 +284,7 @@ def test_children_that_pass_their_time_are_failures_and_the_search_ends(tmp_path
 
 def test_cells_are_trained_in_processes_and_one_too_large_for_them_fails_alone():
     overrides = (*TINY, "search.child_memory_gib=1.5")
-    data = ChildData(configured("quickstart", overrides), None, 0)
+    data = LocatedExperiment(configure("quickstart", overrides), None, 0)
     space = data.experiment.search_space()
     tree = cell_of(random_architecture(space, np.random.default_rng(0)))
     training = data.experiment.child

@@ -16,14 +16,14 @@ from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.controller.random_search import RandomSearch
 from nas_with_rl.launch.evaluators import local
-from nas_with_rl.launch.evaluators.child_process import Work, WorkError
+from nas_with_rl.launch.evaluators.child_process import Setup, WorkError
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
-from nas_with_rl.launch.evaluators.group_work import ChildData, GroupWork
+from nas_with_rl.launch.evaluators.group_work import ChildProgram, LocatedExperiment
 from nas_with_rl.launch.evaluators.own_function import OwnTrainer, check_function
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.evaluators.trainers import make_trainer
 from nas_with_rl.launch.experiments.catalogue import (
-    configured,
+    configure,
     describe_experiments,
     find_experiment,
 )
@@ -191,8 +191,8 @@ def test_a_function_that_leaves_does_not_end_the_search_without_a_word():
 def test_an_import_without_an_end_is_one_line(own_modules, monkeypatch, source, said):
     (own_modules / "endless.py").write_text(source)
     monkeypatch.setattr(local, "IMPORT_SECONDS", 1.5)
-    experiment = configured("nas_bench_201", (), evaluate="endless:train")
-    data = ChildData(experiment, None, 0)
+    experiment = configure("nas_bench_201", (), evaluate="endless:train")
+    data = LocatedExperiment(experiment, None, 0)
 
     def begun():
         with local.local_children(data, experiment.search, "single@1"):
@@ -203,23 +203,21 @@ def test_an_import_without_an_end_is_one_line(own_modules, monkeypatch, source, 
 
 
 def test_an_experiment_takes_an_evaluation_of_ones_own():
-    experiment = configured("quickstart", ["search.batch_size=2"], evaluate="own_functions:plain")
+    experiment = configure("quickstart", ["search.batch_size=2"], evaluate="own_functions:plain")
     assert experiment.child == OwnEvaluation("own_functions:plain")
     assert experiment.data is None and experiment.num_compared == 0
     assert experiment.search.batch_size == 2
     assert experiment.space == find_experiment("quickstart").space
     assert "measured by own_functions:plain; changed: search.batch_size=2" in experiment.source
     assert isinstance(make_trainer(experiment, data_dir=None, seed=0), OwnTrainer)
-    assert configured("quickstart", ()) == find_experiment("quickstart")
-    said = message_of(configured, "quickstart", ["child.epochs=5"], evaluate="own_functions:plain")
+    assert configure("quickstart", ()) == find_experiment("quickstart")
+    said = message_of(configure, "quickstart", ["child.epochs=5"], evaluate="own_functions:plain")
     assert "OwnEvaluation has no field 'epochs'; it has function" in said
-    assert "--evaluate=plain: expected" in message_of(
-        configured, "quickstart", (), evaluate="plain"
-    )
+    assert "--evaluate=plain: expected" in message_of(configure, "quickstart", (), evaluate="plain")
 
 
 def test_an_experiment_of_ones_own_is_found_changed_and_described():
-    mine = configured(
+    mine = configure(
         "own_experiments:MINE",
         ["search.batch_size=3", "child.function=own_functions:plain"],
     )
@@ -238,10 +236,10 @@ def test_an_experiment_of_ones_own_is_found_changed_and_described():
 
 
 def test_layers_begin_at_the_schedules_depth_or_keep_their_own():
-    assert configured("own_experiments:LAYERS", ()).search_space().depth == 2
-    changed = configured("own_experiments:LAYERS", ["search.depth.initial=3", "space.depth=4"])
+    assert configure("own_experiments:LAYERS", ()).search_space().depth == 2
+    changed = configure("own_experiments:LAYERS", ["search.depth.initial=3", "space.depth=4"])
     assert (changed.search_space().depth, changed.space.depth) == (3, 4)
-    assert configured("own_experiments:FIXED_LAYERS", ()).search_space().depth == 5
+    assert configure("own_experiments:FIXED_LAYERS", ()).search_space().depth == 5
 
 
 @pytest.mark.parametrize(
@@ -260,7 +258,7 @@ def test_layers_begin_at_the_schedules_depth_or_keep_their_own():
     ],
 )
 def test_a_wrong_name_or_override_is_one_line(name, overrides, message):
-    assert message in message_of(configured, name, overrides)
+    assert message in message_of(configure, name, overrides)
 
 
 @pytest.mark.parametrize(
@@ -308,11 +306,11 @@ def without(metric, trials):
 
 @pytest.mark.parametrize("module", ["group_work", "own_function"])
 def test_a_search_in_child_processes_is_that_of_one_process(module):
-    mine = configured("own_experiments:MINE", ["search.duplicates=evaluate"])
+    mine = configure("own_experiments:MINE", ["search.duplicates=evaluate"])
     light = module == "own_function"
-    argument = mine.child if light else GroupWork(ChildData(mine, None, 0), "single")
-    work = Work(f"nas_with_rl.launch.evaluators.{module}:make_evaluate", argument, backends=())
-    with ChildProcesses(work, num_processes=1, group_size=1) as processes:
+    argument = mine.child if light else ChildProgram(LocatedExperiment(mine, None, 0), "single")
+    work = Setup(f"nas_with_rl.launch.evaluators.{module}:make_evaluate", argument, backends=())
+    with ProcessPool(work, num_processes=1, group_size=1) as processes:
         found = searched(mine, processes)
     expected = searched(mine, InProcess(make_trainer(mine, data_dir=None, seed=0)))
     pids, heavy = ({m[name] for *_, m in found if m} for name in ("pid", "keras"))
@@ -326,12 +324,12 @@ def test_a_search_in_child_processes_is_that_of_one_process(module):
 
 def test_child_processes_raise_errors_and_one_line_for_wrong_names():
     def evaluated(function):
-        work = Work(
+        work = Setup(
             "nas_with_rl.launch.evaluators.own_function:make_evaluate",
             OwnEvaluation(function),
             backends=(),
         )
-        with ChildProcesses(work, num_processes=1, group_size=1) as processes:
+        with ProcessPool(work, num_processes=1, group_size=1) as processes:
             return list(processes.evaluate(deque([Evaluation(0, architecture(8), 0)])))
 
     with pytest.raises(WorkError, match=r"nothing to divide by\nraised for trial 0, archit.* '8'"):
@@ -344,11 +342,11 @@ def test_child_processes_raise_errors_and_one_line_for_wrong_names():
 
 
 def test_an_exception_in_a_child_process_may_be_a_failed_trial_and_numbers_are_plain():
-    mine = configured(
-        "own_experiments:MINE", ["search.on_error=fail"], evaluate="own_functions:odd"
+    mine = configure("own_experiments:MINE", ["search.on_error=fail"], evaluate="own_functions:odd")
+    work = Setup(
+        "nas_with_rl.launch.evaluators.own_function:make_evaluate", mine.child, backends=()
     )
-    work = Work("nas_with_rl.launch.evaluators.own_function:make_evaluate", mine.child, backends=())
-    with ChildProcesses(work, num_processes=1, group_size=1, on_error="fail") as processes:
+    with ProcessPool(work, num_processes=1, group_size=1, on_error="fail") as processes:
         found = searched(mine, processes)
     assert {(text, reward, failure) for text, reward, failure, _ in found if failure} == {
         ("8", 0.0, "crashed"),

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from nas_with_rl.launch.evaluators import plan_choice
-from nas_with_rl.launch.evaluators.group_work import ChildData
+from nas_with_rl.launch.evaluators.group_work import LocatedExperiment
 from nas_with_rl.launch.evaluators.plan_timing import Timing
 from nas_with_rl.launch.evaluators.plans import parse_plan
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Work
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Work
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import compilation
 
 FOLDER = Path(__file__).parents[2] / "harness"
 SEARCH = SearchConfig(num_samples=20, batch_size=8)
 TOY, TINY = (
-    ChildData(configured("quickstart", overrides), None, 0)
+    LocatedExperiment(configure("quickstart", overrides), None, 0)
     for overrides in (
         (),
         (
@@ -40,7 +40,7 @@ def process():
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CUDA_VISIBLE_DEVICES", "")
         patched.syspath_prepend(FOLDER)
-        with ChildProcesses(Work("a:b", backends=()), num_processes=1, group_size=1) as one:
+        with ProcessPool(Work("a:b", backends=()), num_processes=1, group_size=1) as one:
             yield one
 
 
@@ -125,7 +125,7 @@ def test_where_nothing_can_be_measured_each_child_is_by_itself_and_nothing_is_ke
 ):
     monkeypatch.setattr(plan_choice, "_MEASURE", "toy_children:too_large")
     choice = choose(toys)
-    assert choice == plan_choice.Choice(parse_plan("single@1"), {})
+    assert choice == plan_choice.PlanChoice(parse_plan("single@1"), {})
     assert choice.describe().endswith("in 1 process (no program could be measured)")
     assert not plan_choice._path().exists()
 
@@ -178,7 +178,7 @@ def test_real_children_are_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(plan_choice, "_path", lambda: tmp_path / "plans.json")
     search = SearchConfig(num_samples=4, batch_size=2)
     started = time.monotonic()
-    with ChildProcesses(Work("a:b"), num_processes=1, group_size=1) as processes:
+    with ProcessPool(Work("a:b"), num_processes=1, group_size=1) as processes:
         choice = choose(processes, data=TINY, search=search)
     assert list(map(str, choice.seconds)) == ["population:1@1", "population:2@1", "single@1"]
     assert choice.seconds[choice.plan] == min(choice.seconds.values())

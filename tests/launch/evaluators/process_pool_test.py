@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from nas_with_rl.child_models.failures import ChildFailure
-from nas_with_rl.launch.evaluators.child_process import Answer, Call, ChildProcess, WorkError
+from nas_with_rl.launch.evaluators.child_process import Call, ChildProcess, ChildReply, WorkError
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
 from nas_with_rl.launch.evaluators.measurements import Failure
-from nas_with_rl.launch.evaluators.process_pool import ChildProcesses, Limits, Work
+from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool, Work
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
@@ -38,7 +38,7 @@ def behaving(tmp_path):
     """Two processes whose children behave as their architectures say."""
     work = Work("toy_children:Behaving", str(tmp_path), backends=())
     limits = Limits(memory_gib=0.4)
-    with ChildProcesses(work, num_processes=2, group_size=2, limits=limits) as processes:
+    with ProcessPool(work, num_processes=2, group_size=2, limits=limits) as processes:
         yield processes
 
 
@@ -85,7 +85,7 @@ def test_outcomes_are_those_of_one_process(toys):
     expected = [outcome.result for outcome in InProcess(toys.reward).evaluate(deque(evaluations))]
     before = time.time()
     work = Work("toy_children:measuring", backends=())
-    with ChildProcesses(work, num_processes=2, group_size=2) as processes:
+    with ProcessPool(work, num_processes=2, group_size=2) as processes:
         outcomes = sorted(processes.evaluate(deque(evaluations)), key=lambda o: o.evaluation.trial)
         assert list(processes.evaluate(deque())) == []
     assert [outcome.evaluation for outcome in outcomes] == evaluations
@@ -100,7 +100,7 @@ def test_outcomes_are_those_of_one_process(toys):
 )
 def test_groups_are_even(count, group_size, sizes):
     # Without processes: nothing is started before an evaluation's first outcome is asked for.
-    processes = ChildProcesses(
+    processes = ProcessPool(
         Work("a:b", backends=()), num_processes=2, group_size=group_size, limits=Limits()
     )
     groups = list(processes._groups(evaluations_of(*["well"] * count)))
@@ -129,7 +129,7 @@ def test_the_children_of_a_group_share_its_seconds(behaving):
 
 def test_each_process_has_a_core_and_a_single_thread():
     cores = sorted(os.sched_getaffinity(0))
-    with ChildProcesses(Work("a:b", backends=()), num_processes=3, group_size=1) as processes:
+    with ProcessPool(Work("a:b", backends=()), num_processes=3, group_size=1) as processes:
         places = processes.call("toy_children:place", [None] * 3)
     assert len({pid for pid, _, _ in places}) == 3
     assert [there for _, there, _ in places] == [[cores[i % len(cores)]] for i in range(3)]
@@ -140,7 +140,7 @@ def test_each_process_has_a_gpu_and_every_core(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-abc,-1,5")
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # it sees no such GPUs
     assert resources.default_num_processes() == 2
-    with ChildProcesses(Work("a:b", backends=()), num_processes=2, group_size=1) as processes:
+    with ProcessPool(Work("a:b", backends=()), num_processes=2, group_size=1) as processes:
         places = processes.call("toy_children:place", [None] * 2)
     assert [environment[0] for _, _, environment in places] == ["3", "GPU-abc"]
     assert all(there == sorted(os.sched_getaffinity(0)) for _, there, _ in places)
@@ -188,7 +188,7 @@ def test_a_child_alone_has_its_second_try_in_a_fresh_process(behaving, tmp_path)
 def test_a_child_that_passes_its_time_fails_alone(tmp_path):
     work = Work("toy_children:Behaving", str(tmp_path), backends=())
     limits = Limits(seconds=0.8)
-    with ChildProcesses(work, num_processes=1, group_size=2, limits=limits) as processes:
+    with ProcessPool(work, num_processes=1, group_size=2, limits=limits) as processes:
         started = time.monotonic()
         found = results(processes, "well", "sleeps", "well")
         seconds = time.monotonic() - started
@@ -215,7 +215,7 @@ def test_an_error_stops_the_evaluation_and_leaves_the_evaluator_usable(
 
 def test_an_abandoned_evaluation_is_ended(tmp_path):
     work = Work("toy_children:Behaving", str(tmp_path), backends=())
-    with ChildProcesses(work, num_processes=2, group_size=1) as processes:
+    with ProcessPool(work, num_processes=2, group_size=1) as processes:
         evaluation = processes.evaluate(deque(evaluations_of("sleeps", "well", "sleeps")))
         assert next(evaluation).evaluation.trial == 1
         wait_until(lambda: (tmp_path / "2").exists())
@@ -246,7 +246,7 @@ def test_an_idle_process_that_dies_is_replaced(behaving):
 )
 def test_work_that_cannot_be_done_is_one_error(work, error, message):
     with (
-        ChildProcesses(work, num_processes=1, group_size=1) as processes,
+        ProcessPool(work, num_processes=1, group_size=1) as processes,
         pytest.raises(error, match=message),
     ):
         results(processes, "well")
@@ -256,7 +256,7 @@ def test_a_process_too_large_from_the_start_is_the_users_error():
     work = Work("toy_children:measuring", backends=())
     limits = Limits(memory_gib=0.001)
     with (
-        ChildProcesses(work, num_processes=1, group_size=1, limits=limits) as processes,
+        ProcessPool(work, num_processes=1, group_size=1, limits=limits) as processes,
         pytest.raises(InputError, match=r"before its first child: .* limits\.memory_gib"),
     ):
         results(processes, "well")
@@ -325,11 +325,11 @@ def test_tensorflow_comes_quietly_and_with_a_single_thread(capfd):
     process = ChildProcess(resources.Place(), ["tensorflow"])
     try:
         wait_until(process.has_news, 60)
-        assert isinstance(process.receive(), Answer)
+        assert isinstance(process.receive(), ChildReply)
         assert process.send(Call("toy_children:tensorflow_threads"))
         wait_until(process.has_news, 60)
         answer = process.receive()
-        assert isinstance(answer, Answer) and answer.returned == 1
+        assert isinstance(answer, ChildReply) and answer.returned == 1
     finally:
         process.kill()
     assert capfd.readouterr() == ("", "")
@@ -343,11 +343,11 @@ def test_tensorflow_comes_quietly_and_with_a_single_thread(capfd):
         (lambda: Work("module.function"), "'module.function' is not the name of a function"),
         (lambda: Call("module:1"), "'module:1' is not the name of a function"),
         (
-            lambda: ChildProcesses(Work("a:b"), num_processes=0, group_size=1),
+            lambda: ProcessPool(Work("a:b"), num_processes=0, group_size=1),
             "num_processes is 0; it must be at least 1",
         ),
         (
-            lambda: ChildProcesses(Work("a:b"), num_processes=1, group_size=0),
+            lambda: ProcessPool(Work("a:b"), num_processes=1, group_size=0),
             "group_size is 0; it must be at least 1",
         ),
     ],

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS
-from nas_with_rl.launch.explorations.cells import NAMES, described, read_cell, read_cells
+from nas_with_rl.launch.explorations.cells import NAMES, describe_cell, read_cell, read_cells
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.search_spaces.architecture import parse_architecture, random_architecture
 from nas_with_rl.search_spaces.errors import InputError
@@ -31,7 +31,7 @@ BASE_2 = "add tanh | elem_mult relu | elem_mult sigmoid | add relu | 1 0"
 def test_every_known_cell_has_a_name_and_lstm_is_the_cell_that_people_mean():
     assert set(NAMES.values()) == set(KNOWN_CELLS)
     cell = read_cell("lstm")
-    assert (cell.architecture, described(cell)) == ("baseline_lstm", "LSTM")
+    assert (cell.architecture, describe_cell(cell)) == ("baseline_lstm", "LSTM")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_an_architectures_text_says_its_base_with_bars_or_without(name, base):
     cell = read_cell(text)
     assert (cell.name, cell.architecture, cell.space.base) == ("cell", text, base)
     assert read_cell(text.replace(" | ", "  ")) == cell
-    assert described(cell).startswith(f"cell of base {base}\nh(t) =\n")
+    assert describe_cell(cell).startswith(f"cell of base {base}\nh(t) =\n")
 
 
 @settings(max_examples=100)
@@ -91,7 +91,7 @@ def test_a_path_is_a_cell_in_python_too_and_a_pipe_is_no_model(tmp_path):
 
 
 def test_a_published_name_is_drawn():
-    assert described(read_cell("figure_5")).splitlines()[1] == "h(t) ="
+    assert describe_cell(read_cell("figure_5")).splitlines()[1] == "h(t) ="
 
 
 def stored_search(directory, architectures, rewards=None):

@@ -12,7 +12,7 @@ import pytest
 
 from nas_with_rl.child_models.data.sequences import TASKS
 from nas_with_rl.child_models.data.text import UNKNOWN
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.explorations import exploring
 from nas_with_rl.launch.explorations.exploring import ExploreRequest, explore, run
 from nas_with_rl.launch.explorations.subjects import TaskSubject, TextSubject
@@ -187,7 +187,7 @@ def test_a_task_shows_lines_of_every_trained_size(name):
 def test_overrides_of_a_texts_batches_stay_and_the_rest_is_made_for_the_text(tmp_path):
     (tmp_path / "text").write_text("abc\n" * 500)
     child = TextSubject(str(tmp_path / "text"), ("child.batch_size=2",)).experiment.child
-    assert (child.batch_size, child.num_steps) == (2, configured("text", ()).child.num_steps)
+    assert (child.batch_size, child.num_steps) == (2, configure("text", ()).child.num_steps)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.overrides import as_json
-from nas_with_rl.launch.paper.our_results import TUNED, RowResult, Wanted, read_runs, result_of
+from nas_with_rl.launch.paper.our_results import TUNED, RowResult, Wanted, our_result_of, read_runs
 from nas_with_rl.launch.paper.our_rows import PENN_TREEBANK
 from nas_with_rl.launch.trainings.training import FinalTraining, train
 
@@ -19,7 +19,7 @@ TWO_LAYERS = "3 3 - 4 | 3 3 1 8"
 def training(*overrides, seed=0, architecture=TWO_LAYERS):
     """A ConvNet of two layers on a hundred digits."""
     overrides = (*DIGITS, *overrides)
-    experiment = configured("quickstart_conv", overrides)
+    experiment = configure("quickstart_conv", overrides)
     return FinalTraining(experiment, architecture, seed=seed, overrides=overrides)
 
 
@@ -60,7 +60,7 @@ def described(folder, wanted=WANTED):
     """Return (what is shown, why each run that does not count does not)."""
     found, warnings = read_runs(folder)
     assert not warnings
-    result = result_of(wanted, found)
+    result = our_result_of(wanted, found)
     return result.shown(2), [why for _, why in result.rejected]
 
 
@@ -141,7 +141,7 @@ def test_a_training_of_fewer_epochs_does_not_count(tmp_path):
 def test_another_architecture_or_experiment_is_not_meant(runs):
     for wanted in (
         dataclasses.replace(WANTED, architecture="3 3 - 4"),
-        dataclasses.replace(WANTED, experiment=configured("cifar10", ())),
+        dataclasses.replace(WANTED, experiment=configure("cifar10", ())),
     ):
         assert described(runs, wanted) == ("not run", [])
 
@@ -173,7 +173,7 @@ def test_a_tuned_setting_counts_and_is_named(tmp_path):
     assert WANTED.why_not(run) is None
     assert WANTED.departures(run) == ("child.learning_rate 0.05 (0.1)",)
     (plain,) = [dataclasses.replace(run, description={**run.description, "seed": 3})]
-    assert len(result_of(WANTED, (run, plain)).figures) == 2
+    assert len(our_result_of(WANTED, (run, plain)).figures) == 2
 
 
 def test_a_run_of_another_metric_or_other_files_does_not_count(runs):
@@ -203,7 +203,7 @@ def test_a_language_model_counts_by_its_name_and_its_files(tmp_path):
         "child.num_parameters=0", "child.units=4", "child.embedding_units=3", "child.epochs=1",
         "child.batch_size=2", "child.num_steps=10",
     )  # fmt: skip
-    experiment = configured("char_ptb", overrides)
+    experiment = configure("char_ptb", overrides)
     with pytest.warns(UserWarning, match="is not the published file"):
         result = train(
             FinalTraining(experiment, "baseline_lstm", data_dir=str(tmp_path), overrides=overrides),
@@ -217,7 +217,7 @@ def test_a_language_model_counts_by_its_name_and_its_files(tmp_path):
 
 
 def test_the_tuned_settings_are_settings():
-    children = [as_json(configured(name, ()).child) for name in ("cifar10", "ptb")]
+    children = [as_json(configure(name, ()).child) for name in ("cifar10", "ptb")]
     groups = [child | child.get("dropout", {}) for child in children]
     for path in TUNED:
         assert any(path.rpartition(".")[2] in group for group in groups), path

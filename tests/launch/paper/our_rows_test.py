@@ -11,24 +11,24 @@ import pytest
 from nas_with_rl.child_models.data.text import PTB_MD5
 from nas_with_rl.launch.experiments.catalogue import find_experiment
 from nas_with_rl.launch.experiments.overrides import with_overrides
-from nas_with_rl.launch.paper.our_rows import OWN_ROWS, PENN_TREEBANK
+from nas_with_rl.launch.paper.our_rows import OUR_ROWS, PENN_TREEBANK
 from nas_with_rl.launch.paper.printed_tables import PAPER_TABLES
 from nas_with_rl.launch.trainings.trainees import read_named
 
 ROOT = Path(__file__).resolve().parents[3]
-KEYS = pytest.mark.parametrize("key", OWN_ROWS)
+KEYS = pytest.mark.parametrize("key", OUR_ROWS)
 
 
 def test_every_row_with_a_key_is_made_here():
     keys = [(row.key, table.number) for table in PAPER_TABLES for row in table.rows if row.key]
-    assert keys == [(key, row.table) for key, row in OWN_ROWS.items()]
+    assert keys == [(key, row.table) for key, row in OUR_ROWS.items()]
     bold = [row.model for table in PAPER_TABLES for row in table.rows if row.bold]
     assert len(bold) == 9
 
 
 @KEYS
 def test_the_commands_name_programs_and_flags_that_there_are(key):
-    for program, *words in OWN_ROWS[key].commands():
+    for program, *words in OUR_ROWS[key].commands():
         module = program.removeprefix("python -m nas_with_rl.launch.")
         source = (ROOT / "launch" / f"{module}.py").read_text()
         if "SearchFlags()" in source:
@@ -41,7 +41,7 @@ def test_the_commands_name_programs_and_flags_that_there_are(key):
 
 @KEYS
 def test_what_the_commands_resolve_to(key):
-    row = OWN_ROWS[key]
+    row = OUR_ROWS[key]
     experiment = find_experiment(row.experiment)
     resolved = dataclasses.replace(row.configuration(), source=experiment.source)
     assert resolved == with_overrides(experiment, row.overrides)
@@ -62,10 +62,10 @@ def test_what_the_commands_resolve_to(key):
 
 def test_the_rows_are_trained_to_convergence():
     for key in ("v1", "v2", "v3", "v3_more_filters"):
-        assert OWN_ROWS[key].configuration().child.epochs == 300
-    assert OWN_ROWS["v3_more_filters"].configuration().space.extra_filters == 40
+        assert OUR_ROWS[key].configuration().child.epochs == 300
+    assert OUR_ROWS["v3_more_filters"].configuration().space.extra_filters == 40
     ties = {
-        key: OWN_ROWS[key].configuration().child.tie_embeddings for key in OWN_ROWS if "8" in key
+        key: OUR_ROWS[key].configuration().child.tie_embeddings for key in OUR_ROWS if "8" in key
     }
     assert ties == {"base_8_32m": False, "base_8_25m": True, "base_8_54m": True}
 

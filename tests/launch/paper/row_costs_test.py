@@ -9,7 +9,7 @@ from nas_with_rl.child_models.convnets.builder import build_convnet, multiply_ad
 from nas_with_rl.child_models.convnets.size import convnet_counts
 from nas_with_rl.child_models.language_models.model import LanguageModel
 from nas_with_rl.child_models.language_models.size import LanguageModelSize, num_parameters
-from nas_with_rl.launch.paper.our_rows import OWN_ROWS
+from nas_with_rl.launch.paper.our_rows import OUR_ROWS
 from nas_with_rl.launch.paper.row_costs import (
     CONVOLUTIONAL_RATE,
     Work,
@@ -35,7 +35,7 @@ def test_figure_7_has_the_papers_parameters():
     )
     # With stride 1 every weight of a convolution is used at each of the 32 · 32 pixels.
     assert counted == (4_201_630, 4_199_868 * 1024 + 480)
-    costs = costs_of(OWN_ROWS["v1"])
+    costs = costs_of(OUR_ROWS["v1"])
     assert costs.num_parameters == 4_201_630 and len(costs.work) == 1
     assert costs.work[0].hours == pytest.approx(
         6 * counted.multiply_adds * 45_000 * 300 / CONVOLUTIONAL_RATE / 3600
@@ -80,25 +80,25 @@ def test_a_language_model_is_counted_as_it_is_built(name, tied):
     ],
 )
 def test_language_models_are_within_half_a_percent_of_the_paper(key, units, paper):
-    costs = costs_of(OWN_ROWS[key])
+    costs = costs_of(OUR_ROWS[key])
     assert costs.units == units
     assert costs.num_parameters == pytest.approx(paper, rel=0.005)
 
 
 def test_the_25m_model_in_closed_form():
     # Shared embedding, two layers of eight leaves, the softmax's bias.
-    assert costs_of(OWN_ROWS["base_8_25m"]).num_parameters == (
+    assert costs_of(OUR_ROWS["base_8_25m"]).num_parameters == (
         10_000 * 741 + 2 * 8 * 741 * (741 + 741) + 10_000
     )
 
 
 def test_a_searched_row_costs_a_search_a_grid_and_a_training():
-    search, grid, final = costs_of(OWN_ROWS["v3_more_filters"]).work
-    assert costs_of(OWN_ROWS["v3_more_filters"]).num_parameters is None
+    search, grid, final = costs_of(OUR_ROWS["v3_more_filters"]).work
+    assert costs_of(OUR_ROWS["v3_more_filters"]).num_parameters is None
     assert (search.trainings, search.epochs, final.epochs) == (12_800, 50, 300)
     assert grid.trainings == 48 and "13 blocks of 3" in final.title
     # The filters that are added count in the final training alone.
-    plain = costs_of(OWN_ROWS["v3"]).work
+    plain = costs_of(OUR_ROWS["v3"]).work
     assert plain[:2] == (search, grid)
     assert final.multiply_adds > 3 * plain[2].multiply_adds
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from nas_with_rl.launch.paper.top_models import (
-    Model,
+    RunModel,
     check_comparable,
     improvements,
     interval,
@@ -42,7 +42,7 @@ def write_search(
 
 
 def models(*outcomes):
-    return [Model(*outcome) for outcome in outcomes]
+    return [RunModel(*outcome) for outcome in outcomes]
 
 
 def test_averages_of_the_top_k_in_closed_form():
@@ -75,7 +75,7 @@ def test_improvements_in_closed_form(tmp_path):
 
 def test_the_last_perplexity_and_the_best_accuracy_of_the_last_five_epochs_count(tmp_path):
     words = write_search(tmp_path / "words", [("a", [50.0, 30.0, 40.0])])
-    assert read_search(words, "policy gradient").models == (Model("a", 40.0),)
+    assert read_search(words, "policy gradient").models == (RunModel("a", 40.0),)
     accuracies = [0.99, 0.5, 0.75, 0.5, 0.5, 0.5]
     images = write_search(
         tmp_path / "images", [("a", None), ("b", accuracies), ("c", 0.25)],
@@ -83,7 +83,7 @@ def test_the_last_perplexity_and_the_best_accuracy_of_the_last_five_epochs_count
     )  # fmt: skip
     search = read_search(images, "policy gradient")
     assert (search.metric, search.num_failed) == ("error", 1)
-    assert search.models == (Model("a", None), Model("b", 25.0), Model("c", 75.0))
+    assert search.models == (RunModel("a", None), RunModel("b", 25.0), RunModel("c", 75.0))
 
 
 def test_a_running_trial_is_not_read(tmp_path):

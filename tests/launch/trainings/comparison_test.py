@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.training_result import FinalResult, read_result
 from nas_with_rl.launch.trainings.comparison import Request, directories, run, table
 from nas_with_rl.search_spaces.errors import InputError
@@ -73,7 +73,7 @@ def test_the_table_has_errors_perplexities_and_failures():
 
 
 def test_directories_are_names_or_numbers():
-    experiment = configured("cifar10", ())
+    experiment = configure("cifar10", ())
     text = "3 3 - 36 | 3 3 1 48"
     assert directories((text, "figure_7", "5 5 - 24"), experiment) == {
         "architecture_1": text,
@@ -86,7 +86,7 @@ def test_directories_are_names_or_numbers():
     ):
         space = "cifar10" if doubled[0] == "figure_7" else "quickstart"
         with pytest.raises(InputError, match="is there twice"):
-            directories(doubled, configured(space, ()))
+            directories(doubled, configure(space, ()))
 
 
 @pytest.mark.parametrize(

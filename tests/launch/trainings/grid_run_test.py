@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nas_with_rl.launch.experiments.catalogue import configured, find_experiment
+from nas_with_rl.launch.experiments.catalogue import configure, find_experiment
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.searches import named_run
@@ -114,7 +114,7 @@ def test_the_default_axes_are_the_papers_and_possible(name):
 
 def test_a_table_has_nothing_to_tune():
     with pytest.raises(InputError, match="nothing to tune"):
-        default_axes(configured("nas_bench_201", ()))
+        default_axes(configure("nas_bench_201", ()))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import nas_with_rl as nas
 from nas_with_rl.child_models.data.images import ImageDataConfig, load_test_images, whiten
 from nas_with_rl.child_models.saved_models import describe_model
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.training_result import read_result
 from nas_with_rl.launch.searches.named_run import Request as Search
 from nas_with_rl.launch.searches.named_run import run_experiment
@@ -35,7 +35,7 @@ WORDS = ("a b c d e f g\n" * 60, "b c d e f g a\n" * 30, "a b c z\nd e f g\n" * 
 
 def convnet_training(overrides=SMALL, **changes):
     training = FinalTraining(
-        configured("quickstart_conv", overrides), ARCHITECTURE, overrides=overrides
+        configure("quickstart_conv", overrides), ARCHITECTURE, overrides=overrides
     )
     return dataclasses.replace(training, **changes)
 
@@ -82,7 +82,7 @@ def language_training(experiment, data_dir, **settings):
     overrides = ("child.epochs=2", "child.batch_size=4", "child.num_steps=5", "child.units=6")
     overrides += tuple(f"{name}={value}" for name, value in settings.items())
     return FinalTraining(
-        configured(experiment, overrides), "baseline_gru", 0, str(data_dir), overrides
+        configure(experiment, overrides), "baseline_gru", 0, str(data_dir), overrides
     )
 
 
