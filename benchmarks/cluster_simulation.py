@@ -2,8 +2,8 @@
 
     cluster -> simulate -> cluster_simulated_servers.py, cluster_simulated_chief.py
 
-The chief is the real one: TensorFlow's coordinator, `ClusterEvaluator`, `SharedReinforce`, the store
-and the search loop, on the paper's space of ConvNets with 20 layers. The workers' servers are real
+The chief is the real one: TensorFlow's coordinator, `ClusterEvaluator`, `SharedReinforce`, store
+and loop, on the paper's space of ConvNets with 20 layers. The workers' servers are real
 too, and the RPC server that they ask, but it is one for all, and replies without a child.
 """
 

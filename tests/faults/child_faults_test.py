@@ -11,7 +11,7 @@ import pytest
 
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import Failure
-from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool, Work
+from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool, Setup
 from nas_with_rl.search_spaces.architecture import parse_architecture
 
 
@@ -28,7 +28,7 @@ def evaluated(folder, limits, *behaviours):
         Evaluation(trial, parse_architecture(behaviour, SPACE), trial)
         for trial, behaviour in enumerate(behaviours)
     ]
-    work = Work("child_toys:Behaving", str(folder), backends=())
+    work = Setup("child_toys:Behaving", str(folder), backends=())
     with ProcessPool(work, num_processes=1, group_size=1, limits=limits) as processes:
         outcomes = list(processes.evaluate(deque(evaluations)))
     results = {outcome.evaluation.trial: outcome.result for outcome in outcomes}

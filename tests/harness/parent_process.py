@@ -10,11 +10,11 @@ from collections import deque
 import toy_children
 
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
-from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Work
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Setup
 from nas_with_rl.search_spaces.architecture import parse_architecture
 
 directory, behaviour = sys.argv[1:]
-work = Work("toy_children:Behaving", directory, backends=())
+work = Setup("toy_children:Behaving", directory, backends=())
 architecture = parse_architecture(f"{behaviour} 0", toy_children.SPACE)
 evaluations = [Evaluation(trial, architecture, 0) for trial in range(2)]
 try:

@@ -18,7 +18,7 @@ from nas_with_rl.launch.clusters.messages import (
 from nas_with_rl.launch.clusters.worker_service import NUM_KEPT, WorkerService
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
-from nas_with_rl.launch.evaluators.process_pool import EvaluationStopped, ProcessPool, Work
+from nas_with_rl.launch.evaluators.process_pool import EvaluationStopped, ProcessPool, Setup
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 
@@ -43,7 +43,7 @@ def worker(toys, tmp_path):
     """A service whose children behave as their architectures say, and the tries of each trial."""
     from toy_children import SPACE
 
-    work = Work("toy_children:Behaving", str(tmp_path), backends=())
+    work = Setup("toy_children:Behaving", str(tmp_path), backends=())
     with ProcessPool(work, num_processes=1, group_size=1) as processes:
         yield WorkerService(processes, SPACE, IDENTITY, "here/worker-0"), tmp_path
 
@@ -157,7 +157,7 @@ def test_old_replies_are_forgotten(worker):
 
 
 def test_an_evaluation_can_be_stopped_from_another_thread(tmp_path):
-    work = Work("toy_children:Behaving", str(tmp_path), backends=())
+    work = Setup("toy_children:Behaving", str(tmp_path), backends=())
     with ProcessPool(work, num_processes=1, group_size=1) as processes:
         waiting = threading.Thread(
             target=lambda: (wait_for(tmp_path / "0"), processes.stop.set()), daemon=True

@@ -154,10 +154,10 @@ PARENT = """
 import sys, threading
 from collections import deque
 from hostile_children_test import evaluations_of
-from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Work
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Setup
 
 def search():
-    work = Work("hostile_children:Hostile", sys.argv[1], backends=())
+    work = Setup("hostile_children:Hostile", sys.argv[1], backends=())
     with ProcessPool(work, num_processes=1, group_size=1) as processes:
         list(processes.evaluate(deque(evaluations_of(sys.argv[2]))))
 
@@ -169,7 +169,7 @@ thread.join()
 
 @pytest.mark.parametrize("deed", ["keeps_the_lock", "starts_another", "stops"])
 def test_nothing_outlives_the_kill_of_its_search(tmp_path, deed):
-    path = os.pathsep.join(map(str, (FOLDER.parents[1], FOLDER)))
+    path = os.pathsep.join(map(str, (FOLDER.parents[1], FOLDER, Path(__file__).parent)))
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path), deed],
         env={**os.environ, "PYTHONPATH": path},

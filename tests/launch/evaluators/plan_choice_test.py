@@ -11,7 +11,7 @@ from nas_with_rl.launch.evaluators import plan_choice
 from nas_with_rl.launch.evaluators.group_work import LocatedExperiment
 from nas_with_rl.launch.evaluators.plan_timing import Timing
 from nas_with_rl.launch.evaluators.plans import parse_plan
-from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Work
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool, Setup
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import compilation
@@ -40,7 +40,7 @@ def process():
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CUDA_VISIBLE_DEVICES", "")
         patched.syspath_prepend(FOLDER)
-        with ProcessPool(Work("a:b", backends=()), num_processes=1, group_size=1) as one:
+        with ProcessPool(Setup("a:b", backends=()), num_processes=1, group_size=1) as one:
             yield one
 
 
@@ -178,7 +178,7 @@ def test_real_children_are_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(plan_choice, "_path", lambda: tmp_path / "plans.json")
     search = SearchConfig(num_samples=4, batch_size=2)
     started = time.monotonic()
-    with ProcessPool(Work("a:b"), num_processes=1, group_size=1) as processes:
+    with ProcessPool(Setup("a:b"), num_processes=1, group_size=1) as processes:
         choice = choose(processes, data=TINY, search=search)
     assert list(map(str, choice.seconds)) == ["population:1@1", "population:2@1", "single@1"]
     assert choice.seconds[choice.plan] == min(choice.seconds.values())

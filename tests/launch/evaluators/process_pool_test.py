@@ -14,7 +14,7 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch.evaluators.child_process import Call, ChildProcess, ChildReply, WorkError
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
 from nas_with_rl.launch.evaluators.measurements import Failure
-from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool, Work
+from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool, Setup
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
@@ -36,7 +36,7 @@ def toys(monkeypatch):
 @pytest.fixture
 def behaving(tmp_path):
     """Two processes whose children behave as their architectures say."""
-    work = Work("toy_children:Behaving", str(tmp_path), backends=())
+    work = Setup("toy_children:Behaving", str(tmp_path), backends=())
     limits = Limits(memory_gib=0.4)
     with ProcessPool(work, num_processes=2, group_size=2, limits=limits) as processes:
         yield processes
@@ -84,7 +84,7 @@ def test_outcomes_are_those_of_one_process(toys):
     evaluations = evaluations_of(*behaviours)
     expected = [outcome.result for outcome in InProcess(toys.reward).evaluate(deque(evaluations))]
     before = time.time()
-    work = Work("toy_children:measuring", backends=())
+    work = Setup("toy_children:measuring", backends=())
     with ProcessPool(work, num_processes=2, group_size=2) as processes:
         outcomes = sorted(processes.evaluate(deque(evaluations)), key=lambda o: o.evaluation.trial)
         assert list(processes.evaluate(deque())) == []
@@ -101,7 +101,7 @@ def test_outcomes_are_those_of_one_process(toys):
 def test_groups_are_even(count, group_size, sizes):
     # Without processes: nothing is started before an evaluation's first outcome is asked for.
     processes = ProcessPool(
-        Work("a:b", backends=()), num_processes=2, group_size=group_size, limits=Limits()
+        Setup("a:b", backends=()), num_processes=2, group_size=group_size, limits=Limits()
     )
     groups = list(processes._groups(evaluations_of(*["well"] * count)))
     assert sorted(map(len, groups)) == sizes
@@ -129,7 +129,7 @@ def test_the_children_of_a_group_share_its_seconds(behaving):
 
 def test_each_process_has_a_core_and_a_single_thread():
     cores = sorted(os.sched_getaffinity(0))
-    with ProcessPool(Work("a:b", backends=()), num_processes=3, group_size=1) as processes:
+    with ProcessPool(Setup("a:b", backends=()), num_processes=3, group_size=1) as processes:
         places = processes.call("toy_children:place", [None] * 3)
     assert len({pid for pid, _, _ in places}) == 3
     assert [there for _, there, _ in places] == [[cores[i % len(cores)]] for i in range(3)]
@@ -140,7 +140,7 @@ def test_each_process_has_a_gpu_and_every_core(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-abc,-1,5")
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # it sees no such GPUs
     assert resources.default_num_processes() == 2
-    with ProcessPool(Work("a:b", backends=()), num_processes=2, group_size=1) as processes:
+    with ProcessPool(Setup("a:b", backends=()), num_processes=2, group_size=1) as processes:
         places = processes.call("toy_children:place", [None] * 2)
     assert [environment[0] for _, _, environment in places] == ["3", "GPU-abc"]
     assert all(there == sorted(os.sched_getaffinity(0)) for _, there, _ in places)
@@ -186,7 +186,7 @@ def test_a_child_alone_has_its_second_try_in_a_fresh_process(behaving, tmp_path)
 
 
 def test_a_child_that_passes_its_time_fails_alone(tmp_path):
-    work = Work("toy_children:Behaving", str(tmp_path), backends=())
+    work = Setup("toy_children:Behaving", str(tmp_path), backends=())
     limits = Limits(seconds=0.8)
     with ProcessPool(work, num_processes=1, group_size=2, limits=limits) as processes:
         started = time.monotonic()
@@ -214,7 +214,7 @@ def test_an_error_stops_the_evaluation_and_leaves_the_evaluator_usable(
 
 
 def test_an_abandoned_evaluation_is_ended(tmp_path):
-    work = Work("toy_children:Behaving", str(tmp_path), backends=())
+    work = Setup("toy_children:Behaving", str(tmp_path), backends=())
     with ProcessPool(work, num_processes=2, group_size=1) as processes:
         evaluation = processes.evaluate(deque(evaluations_of("sleeps", "well", "sleeps")))
         assert next(evaluation).evaluation.trial == 1
@@ -235,13 +235,13 @@ def test_an_idle_process_that_dies_is_replaced(behaving):
 @pytest.mark.parametrize(
     ("work", "error", "message"),
     [
-        (Work("no_such_module:f", backends=()), WorkError, "ModuleNotFoundError"),
-        (Work("toy_children:no_such", backends=()), WorkError, "AttributeError"),
-        (Work("toy_children:raising", InputError("no data"), ()), InputError, "^no data$"),
-        (Work("toy_children:leaving", 3, ()), WorkError, "ended with status 3 before its first"),
-        (Work("toy_children:crash", 9, ()), WorkError, "died of SIGKILL before its first child"),
-        (Work("toy_children:too_few", backends=()), WorkError, "for each of its 1 evaluations"),
-        (Work("toy_children:measuring", lambda: 0, ()), Exception, "ickle"),
+        (Setup("no_such_module:f", backends=()), WorkError, "ModuleNotFoundError"),
+        (Setup("toy_children:no_such", backends=()), WorkError, "AttributeError"),
+        (Setup("toy_children:raising", InputError("no data"), ()), InputError, "^no data$"),
+        (Setup("toy_children:leaving", 3, ()), WorkError, "ended with status 3 before its first"),
+        (Setup("toy_children:crash", 9, ()), WorkError, "died of SIGKILL before its first child"),
+        (Setup("toy_children:too_few", backends=()), WorkError, "for each of its 1 evaluations"),
+        (Setup("toy_children:measuring", lambda: 0, ()), Exception, "ickle"),
     ],
 )
 def test_work_that_cannot_be_done_is_one_error(work, error, message):
@@ -253,7 +253,7 @@ def test_work_that_cannot_be_done_is_one_error(work, error, message):
 
 
 def test_a_process_too_large_from_the_start_is_the_users_error():
-    work = Work("toy_children:measuring", backends=())
+    work = Setup("toy_children:measuring", backends=())
     limits = Limits(memory_gib=0.001)
     with (
         ProcessPool(work, num_processes=1, group_size=1, limits=limits) as processes,
@@ -340,14 +340,14 @@ def test_tensorflow_comes_quietly_and_with_a_single_thread(capfd):
     [
         (lambda: Limits(seconds=-1), "limits.seconds is -1"),
         (lambda: Limits(memory_gib=float("nan")), "limits.memory_gib is nan"),
-        (lambda: Work("module.function"), "'module.function' is not the name of a function"),
+        (lambda: Setup("module.function"), "'module.function' is not the name of a function"),
         (lambda: Call("module:1"), "'module:1' is not the name of a function"),
         (
-            lambda: ProcessPool(Work("a:b"), num_processes=0, group_size=1),
+            lambda: ProcessPool(Setup("a:b"), num_processes=0, group_size=1),
             "num_processes is 0; it must be at least 1",
         ),
         (
-            lambda: ProcessPool(Work("a:b"), num_processes=1, group_size=0),
+            lambda: ProcessPool(Setup("a:b"), num_processes=1, group_size=0),
             "group_size is 0; it must be at least 1",
         ),
     ],
