@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import keras
 import tensorflow as tf
-from tensorflow.python.eager import record  # see `make_unroll`
 
 from nas_with_rl.child_models.cells.known_cells import CellStep
 from nas_with_rl.child_models.cells.tree_cell import product
 from nas_with_rl.child_models.language_models.dropout import masked
+from nas_with_rl.child_models.tensorflow_internals import record_operation, unrecorded
 
 
 class _Unrolling(NamedTuple):
@@ -59,13 +59,11 @@ def make_unroll(step: CellStep) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         kernel, *others = (tf.convert_to_tensor(each) for each in (recurrent_kernel, *weights))
         inputs = _Unrolling(projected, kernel, hidden, cell_state, mask, tuple(others))
         # The tape is to see the one operation below, and nothing of what is inside it.
-        with record.stop_recording():
+        with unrecorded():
             states = forward(inputs)
             # All h, [T, B, H], and c_T, [B, H].
             outputs = [states[0], states[1][-1]]
-        # Not tf.custom_gradient: it enters every gradient traced into a table of the process for
-        # good, and with it the graph of every child of a search (4 MB each).
-        record.record_operation(
+        record_operation(
             "Unroll",
             outputs,
             [*inputs[:4], *inputs.weights],

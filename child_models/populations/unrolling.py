@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import tensorflow as tf
-from tensorflow.compiler.tf2xla.python import xla  # XLA's in-place update has no public name
 
 from nas_with_rl.child_models.populations.universal_cell import Cells, step, step_gradient
+from nas_with_rl.child_models.tensorflow_internals import written_into
 
 
 class Layers(NamedTuple):
@@ -216,7 +216,7 @@ def _of(values: tf.Tensor, layer: tf.Tensor) -> tf.Tensor:
 def _put_all(values: tf.Tensor, layer: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """Write one layer's values."""
     begin = tf.stack([layer, *(0,) * (values.shape.rank - 1)])
-    return xla.dynamic_update_slice(values, value[tf.newaxis], begin)
+    return written_into(values, value[tf.newaxis], begin)
 
 
 def _at(values: tf.Tensor, layer: tf.Tensor | int, t: tf.Tensor) -> tf.Tensor:
@@ -229,7 +229,7 @@ def _at(values: tf.Tensor, layer: tf.Tensor | int, t: tf.Tensor) -> tf.Tensor:
 def _put(values: tf.Tensor, layer: tf.Tensor | int, t: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     """Write a layer's step t of values [L, C, T, B, D]."""
     begin = tf.stack([layer, 0, t, 0, 0])
-    return xla.dynamic_update_slice(values, value[tf.newaxis, :, tf.newaxis], begin)
+    return written_into(values, value[tf.newaxis, :, tf.newaxis], begin)
 
 
 def _before(values: tf.Tensor, first: tf.Tensor, layer: tf.Tensor) -> tf.Tensor:
