@@ -60,5 +60,7 @@ def test_the_examples_hold_in_a_tree_that_is_changed_as_they_say(tmp_path):
 def test_files_exist():
     for link in re.findall(r"\]\(([^)#]+)\)", TEXT):
         assert link.startswith("https://") or (ROOT / link).exists(), link
-    for path in re.findall(r"`((?:[a-z_0-9]+/)+(?:[a-z_0-9]+\.py)?)`", TEXT):
+    for path in re.findall(
+        rf"`((?:{'|'.join(FOLDERS)}|tests|findings|docs|deploy)/[\w/.]*)`", TEXT
+    ):
         assert (ROOT / path).exists(), path
