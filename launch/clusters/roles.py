@@ -30,12 +30,8 @@ from nas_with_rl.launch.clusters.servers import (
 )
 from nas_with_rl.launch.clusters.tf_config import Cluster, Task, describe_sizes
 from nas_with_rl.launch.clusters.worker_service import RpcServer, WorkerService, start_rpc_server
-from nas_with_rl.launch.evaluators.group_work import ChildProgram, LocatedExperiment, trainer_of
-from nas_with_rl.launch.evaluators.local import (
-    cluster_plan,
-    start_process,
-    work_of,
-)
+from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import heartbeat, resources
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now
@@ -83,7 +79,7 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
     prepare_servers()
     check_port(task)
     # At once: else the first children would find some workers far slower than others.
-    found = start_process(processes, data)
+    found = kind_of(data.experiment).start(processes, data)
     service = WorkerService(
         processes,
         data.experiment.search_space(),
@@ -100,10 +96,11 @@ def _processes(
     """Return a worker's child process, which has not started yet, and what it trains."""
     experiment, search = with_search(request)
     data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
+    kind = kind_of(experiment)
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
     processes = ProcessPool(
-        work_of(ChildProgram(data, cluster_plan(experiment.child).program)),
+        kind.setup(ChildProgram(data, kind.cluster_plan.program)),
         num_processes=1,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib or shared_gib),
@@ -191,7 +188,7 @@ def _run(
         identity_of(data.experiment, data.seed, trainer_of(data).data),
         lost_seconds=max(options.start_timeout, LEAST_LOST_SECONDS),
     )
-    plan = cluster_plan(data.experiment.child)
+    plan = kind_of(data.experiment).cluster_plan
     run = described_run(request, data, plan=plan, evaluator=children)
     pace = Pace.asynchronous(search, num_workers=len(present.workers))
     return dataclasses.replace(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_with_rl.launch.evaluators.group_work import LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.evaluators.plans import Plan
 from nas_with_rl.launch.experiments.catalogue import configure

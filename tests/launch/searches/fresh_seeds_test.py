@@ -6,7 +6,7 @@ from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.training import train_language_model
 from nas_with_rl.launch.api import SearchOptions, search
-from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
+from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.searches.fresh_seeds import Candidate, compare, describe
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
