@@ -97,6 +97,7 @@ def _processes(
     experiment, search = with_search(request)
     data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
     kind = kind_of(experiment)
+    # Workers of one machine share its memory; one share is left for what else runs there.
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
     processes = ProcessPool(
@@ -112,6 +113,7 @@ def _processes(
 def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
     """Keep servers alive until SIGTERM or Ctrl-C."""
     print(f"{task} serves at {task.address}", flush=True)
+    # The servers answer in threads of their own, as long as this call holds them.
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
     if rpc:
@@ -167,6 +169,7 @@ def _completed(request: Request, options: ClusterOptions) -> tuple[Request, bool
         return completed(request), bool(options.synchronous)
     if options.synchronous is not None:
         return completed(request), options.synchronous
+    # As it was begun: a search cannot go on at another pace unless it is asked to.
     return completed(request), bool(place.read().get("location", {}).get("synchronous"))
 
 
