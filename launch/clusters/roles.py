@@ -30,6 +30,7 @@ from nas_with_rl.launch.clusters.servers import (
 )
 from nas_with_rl.launch.clusters.tf_config import Cluster, Task, describe_sizes
 from nas_with_rl.launch.clusters.worker_service import RpcServer, WorkerService, start_rpc_server
+from nas_with_rl.launch.evaluators.group_work import setup_of, start_process
 from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
@@ -79,7 +80,7 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
     prepare_servers()
     check_port(task)
     # At once: else the first children would find some workers far slower than others.
-    found = kind_of(data.experiment).start(processes, data)
+    found = start_process(processes, data)
     service = WorkerService(
         processes,
         data.experiment.search_space(),
@@ -96,12 +97,11 @@ def _processes(
     """Return a worker's child process, which has not started yet, and what it trains."""
     experiment, search = with_search(request)
     data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
-    kind = kind_of(experiment)
     # Workers of one machine share its memory; one share is left for what else runs there.
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
     processes = ProcessPool(
-        kind.setup(ChildProgram(data, kind.cluster_plan.program)),
+        setup_of(ChildProgram(data, kind_of(experiment).cluster_plan.program)),
         num_processes=1,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib or shared_gib),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.launch.evaluators.child_process import Setup, name_of
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, note_child
 from nas_with_rl.launch.evaluators.kinds.kind import (
     ChildProgram,
@@ -16,6 +17,7 @@ from nas_with_rl.launch.evaluators.kinds.kind import (
 )
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 
 
 def make_evaluate(work: ChildProgram) -> EvaluateGroup:
@@ -28,6 +30,25 @@ def make_evaluate(work: ChildProgram) -> EvaluateGroup:
     if work.program == "population" and populations:
         return populations.make_evaluate(work)
     return functools.partial(_one_by_one, trainer_of(work.data))
+
+
+def setup_of(work: ChildProgram) -> Setup:
+    """Return what child processes are told to do."""
+    setup = kind_of(work.data.experiment).setup
+    return setup(work) if setup else Setup(name_of(make_evaluate), work)
+
+
+def start_process(processes: ProcessPool, data: LocatedExperiment) -> Any:
+    """Start one process before its first child; return what it found as data.
+
+    Raises:
+      InputError: it could not train any child.
+    """
+    check = kind_of(data.experiment).check_in_process
+    if check:
+        return check(processes, data)
+    (found,) = processes.call(name_of(load_data), [data])
+    return found
 
 
 def load_data(data: LocatedExperiment) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from nas_with_rl.child_models.language_models.config import LanguageModelTrainin
 from nas_with_rl.child_models.language_models.training import LanguageModelResult
 from nas_with_rl.launch.evaluators.child_process import Setup, name_of
 from nas_with_rl.launch.evaluators.evaluation import Evaluator, InProcess
-from nas_with_rl.launch.evaluators.group_work import make_evaluate
+from nas_with_rl.launch.evaluators.group_work import make_evaluate, setup_of
 from nas_with_rl.launch.evaluators.kinds.kind import ChildKind, ChildProgram, LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.populations import CellTraining, train_cell
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
@@ -86,47 +86,47 @@ def local_children(
       InputError: a plan that the experiment does not allow.
     """
     kind = kind_of(data.experiment)
-    given = _given(kind, search, plan)
-    if given is not None and given.program == "here":
-        work = ChildProgram(data, given.program)
+    given = _given(kind, plan)
+    if given and given.program == "here":
         if kind.check:
             kind.check(data.experiment.child)  # before the search has begun
-        yield LocalEvaluator(
-            given, _described(given), InProcess(trainer_of(data), on_error=search.on_error), work
-        )
+        evaluator = InProcess(trainer_of(data), on_error=search.on_error)
+        yield LocalEvaluator(given, _described(given), evaluator, ChildProgram(data, "here"))
         return
-    num_processes = given.num_processes if given else _num_processes(search)
     leave_gpus_to_the_processes()
     processes = ProcessPool(
-        Setup(name_of(make_evaluate)),
-        num_processes=num_processes,
+        Setup(name_of(make_evaluate)),  # of what is known when the plan is
+        num_processes=given.num_processes if given else _num_processes(search),
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib),
         on_error=search.on_error,
     )
+    with processes:
+        yield _in_processes(data, search, given=given, processes=processes)
+
+
+def _in_processes(
+    data: LocatedExperiment, search: SearchConfig, *, given: Plan | None, processes: ProcessPool
+) -> LocalEvaluator:
+    """Set processes up for the plan that is given, or chosen."""
+    kind = kind_of(data.experiment)
     # A GPU's own memory is not known here; what does not fit there is the failure "out_of_memory".
     memory_gib = math.inf if resources.visible_gpus() else processes.memory_gib
-    with processes:
-        if kind.populations and given is None:
-            choice = choose_plan(
-                kind.populations,
-                data,
-                search=search,
-                processes=processes,
-                memory_gib=memory_gib,
-            )
-            chosen, reason = choice.plan, choice.describe()
-        else:
-            chosen = given or Plan(kind.default, 1, num_processes)
-            reason = _described(chosen)
-        work = ChildProgram(data, chosen.program, chosen.num_children, memory_gib)
-        if kind.populations:
-            kind.populations.check_memory(work)
-        processes.work = kind.setup(work)
-        processes.group_size = chosen.num_children
-        if kind.check:
-            kind.start(processes, data)  # before the search has begun
-        yield LocalEvaluator(chosen, reason, processes, work, processes)
+    if kind.populations and given is None:
+        choice = choose_plan(
+            kind.populations, data, search=search, processes=processes, memory_gib=memory_gib
+        )
+        chosen, reason = choice.plan, choice.describe()
+    else:
+        chosen = given or Plan(kind.default, 1, processes.num_processes)
+        reason = _described(chosen)
+    work = ChildProgram(data, chosen.program, chosen.num_children, memory_gib)
+    if kind.populations:
+        kind.populations.check_memory(work)
+    processes.work, processes.group_size = setup_of(work), chosen.num_children
+    if kind.check_in_process:
+        kind.check_in_process(processes, data)  # before the search has begun
+    return LocalEvaluator(chosen, reason, processes, work, processes)
 
 
 def check_limits(experiment: Experiment, search: SearchConfig, plan: str) -> None:
@@ -141,16 +141,16 @@ def check_limits(experiment: Experiment, search: SearchConfig, plan: str) -> Non
             )
 
 
-def _given(kind: ChildKind, search: SearchConfig, text: str) -> Plan | None:
-    """Return the plan that is asked for or goes without saying; None where it is to be chosen."""
-    plan = None if text == AUTO else parse_plan(text)
-    if plan and plan.program == "population" and not kind.populations:
+def _given(kind: ChildKind, text: str) -> Plan | None:
+    """Return the plan that is asked for or needs no processes; None for any other."""
+    if text == AUTO:
+        return Plan("here") if kind.default == "here" else None
+    plan = parse_plan(text)
+    if plan.program == "population" and not kind.populations:
         raise InputError(
             f"--plan={text}: populations are of recurrent cells, not of images or tables"
         )
-    if plan or kind.populations:
-        return plan
-    return Plan("here") if kind.default == "here" else Plan("single", 1, _num_processes(search))
+    return plan
 
 
 def _num_processes(search: SearchConfig) -> int:

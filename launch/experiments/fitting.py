@@ -33,7 +33,8 @@ class ChildFit:
       data: class of what the children are trained on; of `None`, where the experiment names none.
       is_above_zero: whether every child that trains has a reward above 0, as cubed accuracies and
         inverse perplexities are; a failed one's is then 0.
-      is_compared: whether the best cell can be trained beside an LSTM at the end.
+      is_compared: whether the best cell is trained beside an LSTM at the end, if asked: language
+        models alone.
       unused: which settings have no effect beside the others.
     """
 

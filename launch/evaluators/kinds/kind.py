@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # which import Keras
 
 Loaded = TypeVar("Loaded")
 EvaluateGroup = Callable[[Sequence[Evaluation]], list[Measurement | Failure]]
-_GROUP_WORK = "nas_with_rl.launch.evaluators.group_work"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,15 +160,6 @@ class FinalKind:
     names: tuple[str, ...] = ()
 
 
-def _setup(work: ChildProgram) -> Setup:
-    return Setup(f"{_GROUP_WORK}:make_evaluate", work)
-
-
-def _load_in(processes: ProcessPool, data: LocatedExperiment) -> Any:
-    (found,) = processes.call(f"{_GROUP_WORK}:load_data", [data])
-    return found
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChildKind:
     """A kind of child. The configuration of one's own kind has it as the class attribute `kind`.
@@ -183,10 +173,11 @@ class ChildKind:
         GPU, or "here". With `populations` the fastest is chosen, measured.
       populations: None where children are trained one by one alone.
       final: None for children that are only looked up or measured: there is nothing to train.
-      setup: what child processes are told to do.
-      check: checks the child's configuration in this process; None for what `load` checks.
-      start: checks the same in a child process before its first child, and returns what
-        `experiment.json` says of the data there.
+      setup: what child processes are told to do; None: to load the data, then to train.
+      check: checks the child's configuration in this process before a search begins; None for
+        what `load` checks.
+      check_in_process: checks the same in a child process, and returns what `experiment.json` says
+        of the data there; None with `check`.
     """
 
     load: Callable[[LocatedExperiment], Trainer]
@@ -195,9 +186,9 @@ class ChildKind:
     default: Program = "single"
     populations: PopulationKind | None = None
     final: FinalKind | None = None
-    setup: Callable[[ChildProgram], Setup] = _setup
+    setup: Callable[[ChildProgram], Setup] | None = None
     check: Callable[[Any], Any] | None = None
-    start: Callable[[ProcessPool, LocatedExperiment], Any] = _load_in
+    check_in_process: Callable[[ProcessPool, LocatedExperiment], Any] | None = None
 
     @property
     def cluster_plan(self) -> Plan:

@@ -60,7 +60,7 @@ KINDS: Mapping[type, ChildKind] = MappingProxyType(
             fit=FITS[OwnEvaluation],
             setup=own_function.setup,
             check=own_function.check_function,
-            start=own_function.check_in_process,
+            check_in_process=own_function.check_in_process,
         ),
     }
 )
