@@ -201,7 +201,8 @@ def try_child(population: Population, child: int, tally: Tally) -> None:
             measurement = population.trainer(architecture, child)
         finally:
             tally.seconds += time.perf_counter() - start
-        measured = [value for values in measurement.metrics.values() for value in values]
+        metrics = measurement.metrics.values()
+        measured = [value for values in metrics for value in np.ravel(values)]
         if not all(map(math.isfinite, [measurement.reward, *measured])):
             tally.errors.append(f"{architecture}: not finite: {measurement}")
     except ChildFailure as failure:

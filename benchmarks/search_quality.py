@@ -44,7 +44,8 @@ def search(space, evaluate: Callable, num_samples: int, **settings) -> tuple[lis
             progress=False,
         )
         result = nas.search(space, evaluate, num_samples=num_samples, seed=seed, options=options)
-        values = [trial.metrics["value"] for trial in result.trials if "value" in trial.metrics]
+        found = (trial.metrics.get("value") for trial in result.trials)
+        values = [value for value in found if isinstance(value, int | float)]
         last.append(statistics.fmean(values[-LAST:]))
         best.append(better(values))
     return last, best

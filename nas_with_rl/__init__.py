@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
     from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
-    from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
-    from nas_with_rl.launch.experiments.fitting import ChildFit as ChildFit
-    from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
-    from nas_with_rl.launch.explorations.exploring import explore as explore
     from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
     from nas_with_rl.launch.experiments.children import OwnEvaluation as OwnEvaluation
-    from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
+    from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
+    from nas_with_rl.launch.experiments.fitting import ChildFit as ChildFit
     from nas_with_rl.launch.experiments.search_config import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
+    from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
+    from nas_with_rl.launch.explorations.exploring import explore as explore
+    from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
     from nas_with_rl.search_spaces.architecture import parse_architecture as parse_architecture
     from nas_with_rl.search_spaces.errors import InputError as InputError
