@@ -255,7 +255,7 @@ def test_a_process_too_large_from_the_start_is_the_users_error():
     limits = Limits(memory_gib=0.001)
     with (
         ProcessPool(work, num_processes=1, group_size=1, limits=limits) as processes,
-        pytest.raises(InputError, match=r"before its first child: .* limits\.memory_gib"),
+        pytest.raises(InputError, match=r"its first child: .* limits\.memory_gib"),
     ):
         results(processes, "well")
 
