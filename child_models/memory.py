@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.tensorflow_internals import clear_kernel_cache
 
 CHILDREN_PER_CLEARING = 10  # of the eager runtime's kernels, which takes a second or two
 _released = itertools.count(1)  # touches memory only, never a result
@@ -26,9 +27,7 @@ def release_child() -> None:
     """
     gc.collect()
     if next(_released) % CHILDREN_PER_CLEARING == 0 and "tensorflow" in sys.modules:
-        from tensorflow.python.eager import context  # `clear_kernel_cache` has no public name
-
-        context.context().clear_kernel_cache()
+        clear_kernel_cache()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
-"""Which neurons tell selected characters from the others, or follow a feature of the text.
+"""Which neurons follow a feature of the text.
 
-Computed on the stored codes, as the page's own rankings are: all sums are integers below 2^53, so
-that JavaScript's numbers hold them exactly and both orders are the same to the last neuron.
+Computed on the stored codes, as the page's own rankings are (`module/rankings.mjs`, which also
+ranks by any selection): all sums are integers below 2^53, so that JavaScript's numbers hold them
+exactly and both orders are the same to the last neuron.
 
 Shapes: T characters, H neurons. Codes that stand for a value that is not finite are left out.
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,39 +23,11 @@ _LISTED_SIGNALS = ("cell", "hidden")  # what every cell has; gates and nodes are
 
 
 @dataclasses.dataclass(frozen=True)
-class Ranked:
-    """A neuron's scores for a selection of characters.
-
-    Attributes:
-      neuron: from 0; people are shown it from 1.
-      on_off: the share of the selected characters where the neuron is on, less the share of the
-        others; it is on above the middle between its least and its greatest value in the text.
-      correlation: Pearson's r of value and membership.
-    """
-
-    neuron: int
-    on_off: float
-    correlation: float
-
-
-@dataclasses.dataclass(frozen=True)
 class Correlated:
     """A neuron's correlation with a feature: Pearson's r, 0 where either does not vary."""
 
     neuron: int
     correlation: float
-
-
-def rank_by_on_off(signal: StoredSignal, selected: np.ndarray) -> tuple[Ranked, ...]:
-    """Return all neurons, the largest |on/off score| first, for bool [T]."""
-    return tuple(sorted(_scores(signal, selected), key=lambda row: (-abs(row.on_off), row.neuron)))
-
-
-def rank_by_correlation(signal: StoredSignal, selected: np.ndarray) -> tuple[Ranked, ...]:
-    """Return all neurons, the largest |r| with membership first, for bool [T]."""
-    return tuple(
-        sorted(_scores(signal, selected), key=lambda row: (-abs(row.correlation), row.neuron))
-    )
 
 
 def rank_by_feature(signal: StoredSignal, values: np.ndarray) -> tuple[Correlated, ...]:
@@ -64,28 +36,6 @@ def rank_by_feature(signal: StoredSignal, values: np.ndarray) -> tuple[Correlate
         Correlated(neuron, correlation(codes, values)) for neuron, codes in enumerate(signal.codes)
     ]
     return tuple(sorted(rows, key=lambda row: (-abs(row.correlation), row.neuron)))
-
-
-def _scores(signal: StoredSignal, selected: np.ndarray) -> list[Ranked]:
-    return [
-        Ranked(neuron, on_off(codes, selected), correlation(codes, selected))
-        for neuron, codes in enumerate(signal.codes)
-    ]
-
-
-def on_off(codes: np.ndarray, selected: np.ndarray) -> float:
-    """Return one neuron's on/off score, for uint8 [T] and bool [T]; an empty side's share is 0."""
-    finite = codes != NOT_FINITE
-    if not finite.any():
-        return 0.0
-    known = codes[finite].astype(np.int64)
-    on = 2 * known > known.min() + known.max()
-    inside = np.asarray(selected, bool)[finite]
-    return _share(on[inside]) - _share(on[~inside])
-
-
-def _share(on: np.ndarray) -> float:
-    return int(on.sum()) / len(on) if len(on) else 0.0
 
 
 def correlation(codes: np.ndarray, values: np.ndarray) -> float:
@@ -102,25 +52,6 @@ def correlation(codes: np.ndarray, values: np.ndarray) -> float:
     if variations <= 0:
         return 0.0
     return float(n * int((x * y).sum()) - sum_x * sum_y) / math.sqrt(variations)
-
-
-def matched(tokens: Sequence[str], text: str) -> tuple[int, np.ndarray]:
-    """Return how often a text occurs, overlaps included, and bool [T], all of its characters."""
-    inside = np.zeros(len(tokens), bool)
-    starts, length = {}, 0
-    for index, token in enumerate(tokens):
-        starts[length] = index
-        length += len(token)
-    starts[length] = len(tokens)
-    whole, count = "".join(tokens), 0
-    at = whole.find(text) if text else -1
-    while at >= 0:
-        end = at + len(text)
-        if at in starts and end in starts:
-            inside[starts[at] : starts[end]] = True
-            count += 1
-        at = whole.find(text, at + 1)
-    return count, inside
 
 
 def feature_table(model: ExploredModel) -> Table | None:

@@ -1,4 +1,4 @@
-"""Arrays in one deflated buffer, and bytes as text that HTML leaves alone.
+"""Arrays in one deflated buffer.
 
 What a page carries is JSON, in which each array is a reference into the buffer: type, shape,
 offset in bytes (a multiple of the item size, little-endian) and whether it was filtered. JSON
@@ -16,31 +16,6 @@ import numpy as np
 # as long for 0.4 and 0.6 % less, on traces of trained and of untrained LSTMs.
 _LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 7, 15, 7
 _TYPES = ("uint8", "uint16", "int32", "float64")
-
-# 13 bits are 2 of these 91 characters: 91² = 8,281 >= 2^13. Base64 takes 8 % more. HTML means
-# something by the three that are left out, so nothing has to be escaped, in srcdoc neither.
-_ALPHABET = "".join(chr(code) for code in range(33, 127) if chr(code) not in '"&<')
-_BITS = 13
-DECODER = """\
-function bytesOf(text, numBytes) {
-  const digits = new Uint8Array(127);
-  let digit = 0;
-  for (let code = 33; code < 127; code++) {
-    if (code !== 34 && code !== 38 && code !== 60) digits[code] = digit++;
-  }
-  const bytes = new Uint8Array(numBytes);
-  let bits = 0, numBits = 0, at = 0;
-  for (let index = 0; at < numBytes; index += 2) {
-    const pair = digits[text.charCodeAt(index)] * 91 + digits[text.charCodeAt(index + 1)];
-    bits = ((bits << 13) | pair) & 0xfffff;
-    for (numBits += 13; numBits >= 8 && at < numBytes; numBits -= 8) {
-      bytes[at++] = (bits >> (numBits - 8)) & 255;
-    }
-  }
-  return bytes;
-}
-"""
-
 
 _Filtered = tuple[dict[str, Any], bytes]  # what the reference says of it, and what is stored
 
@@ -106,14 +81,3 @@ def _filtered(plain: np.ndarray) -> list[_Filtered]:
 
 def _smallest(ways: list[_Filtered]) -> _Filtered:
     return min(ways, key=lambda way: len(zlib.compress(way[1], 6))) if len(ways) > 1 else ways[0]
-
-
-def as_safe_text(content: bytes) -> str:
-    """Write bytes as ASCII text that HTML leaves as it is; `DECODER` (JavaScript) reads it."""
-    bits = np.unpackbits(np.frombuffer(content, np.uint8))
-    padded = np.concatenate([bits, np.zeros(-len(bits) % _BITS, np.uint8)])
-    groups = padded.reshape(-1, _BITS).astype(np.int32) @ (
-        1 << np.arange(_BITS - 1, -1, -1, dtype=np.int32)
-    )
-    digits = np.stack(np.divmod(groups, len(_ALPHABET)), axis=1).ravel()
-    return np.frombuffer(_ALPHABET.encode(), np.uint8)[digits].tobytes().decode("ascii")

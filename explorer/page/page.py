@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import importlib.resources
 import json
@@ -12,7 +13,6 @@ from typing import Any
 
 from nas_with_rl.explorer.exploration import Exploration
 from nas_with_rl.explorer.page.data import page_data
-from nas_with_rl.explorer.page.packing import DECODER, as_safe_text
 from nas_with_rl.search_spaces.errors import InputError, shown_path
 
 MAX_BYTES = 1_000_000  # Colab shows no larger page
@@ -39,23 +39,28 @@ _PAGE = """\
 <noscript>This page draws itself with JavaScript, which is switched off here.</noscript>
 <main id="page"></main>
 <script type="application/json" id="exploration">{exploration}</script>
-<script type="text/plain" id="data" data-bytes="{num_bytes}">{data}</script>
+<script type="text/plain" id="data">{data}</script>
 <script type="module">
 {module}
-{decoder}{shim}</script>
+{shim}</script>
 </body>
 </html>
 """
 
 # What a notebook's widget gives the module, for a page: the view lives in the address.
 _SHIM = """\
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
 function pageModel() {
   const listeners = new Map();
   const hash = () => location.hash.slice(1);
-  const source = document.getElementById("data");
   const values = {
     exploration: JSON.parse(document.getElementById("exploration").textContent),
-    data: bytesOf(source.textContent, Number(source.dataset.bytes)),
+    data: bytesOf(document.getElementById("data").textContent),
     view: hash(),
   };
   const write = () => {
@@ -167,10 +172,8 @@ def _html(exploration: Exploration) -> str:
     return _PAGE.format(
         title=html.escape(exploration.title.encode("utf-8", "replace").decode("utf-8")),
         exploration=embedded_json(content.exploration),
-        num_bytes=len(content.data),
-        data=as_safe_text(content.data),
+        data=base64.b64encode(content.data).decode("ascii"),
         module=bundle(default_export=False),
-        decoder=DECODER,
         shim=_SHIM,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import random
-import re
 import sys
 import threading
 import time
@@ -15,6 +14,12 @@ from typing import Any
 
 from nas_with_rl.launch.clusters.messages import Reply, digest_of, read_reply, write_request
 from nas_with_rl.launch.clusters.servers import answering
+from nas_with_rl.launch.clusters.tensorflow_internals import (
+    is_of_coordinator,
+    lost_worker,
+    per_worker_resources,
+    rpc_operations,
+)
 from nas_with_rl.launch.clusters.tf_config import Task
 from nas_with_rl.launch.clusters.worker_service import METHOD, rpc_address
 from nas_with_rl.launch.evaluators.child_process import WorkError
@@ -37,10 +42,10 @@ class _ShortLog(logging.Filter):
         self._workers = workers
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.filename != "cluster_coordinator.py" or record.levelno < logging.ERROR:
+        if not is_of_coordinator(record) or record.levelno < logging.ERROR:
             return True
-        if lost := re.match(r"Worker \S*task:(\d+) failed", record.getMessage()):
-            worker = self._workers[int(lost[1])]
+        if (lost := lost_worker(record)) is not None:
+            worker = self._workers[lost]
             print(f"{worker} is lost, another gets its child", file=sys.stderr, flush=True)
         return False  # what is no worker's comes back as an exception
 
@@ -77,12 +82,14 @@ class ClusterEvaluator:
         client, self._closure = _functions([rpc_address(worker) for worker in workers])
         # One on each worker, which the coordinator makes anew on a worker that was lost: a client
         # for each child would open a connection, with six threads, for each.
-        self._clients = coordinator._create_per_worker_resources(client)
+        self._clients = per_worker_resources(coordinator, client)
         self._most = 2 * len(workers)  # each has one, and the coordinator one more for it
         self._given: queue.SimpleQueue[Evaluation] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Evaluation, Reply | Exception]] = queue.SimpleQueue()
         logging.getLogger("tensorflow").addFilter(_ShortLog(self._workers))
         for _ in range(self._most):
+            # A thread for each, since `fetch` blocks and tells of nothing; daemons, since none can
+            # be woken from it, and the chief has to be able to end.
             threading.Thread(target=self._dispatch, name="dispatch", daemon=True).start()
 
     def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
@@ -153,6 +160,8 @@ class ClusterEvaluator:
                 continue
             code, _, text = answer.partition(b" ")
             reply = read_reply(text) if code == b"0" else None
+            # Stopped: another request reached that worker, as of a closure that TensorFlow has
+            # repeated.
             if reply and not reply.is_stopped:
                 return reply
             problem = text.decode(errors="replace")
@@ -181,8 +190,10 @@ class _Watch:
     def look(self) -> None:
         """Probe from time to time; raise ServersLost after too long without an answer."""
         now = time.monotonic()
+        # By a probe of ours: where the last worker is gone TensorFlow waits in silence.
         if now - self._last_look < min(PROBE_EVERY_SECONDS, self._lost_seconds / 2):
             return
+        # A few first, and all only if none answers: there may be 800.
         some = random.sample(self._workers, min(NUM_PROBED, len(self._workers)))
         if answering(some, seconds=PROBE_SECONDS) or answering(
             self._workers, seconds=PROBE_SECONDS
@@ -201,12 +212,11 @@ def _functions(addresses: Sequence[str]) -> tuple[Any, Any]:
     """Return what runs on a worker: the first makes a client of the worker's own RPC server, the
     second asks it and returns "CODE TEXT", in one piece, as each piece is fetched by itself.
 
-    By raw operations: the client's class knows its server before a function knows its worker.
+    By raw operations: see `rpc_operations`.
     """
     import tensorflow as tf
-    from tensorflow.distribute.experimental.rpc.kernels import gen_rpc_ops as rpc
 
-    known = tf.constant(addresses)
+    rpc, known = rpc_operations(), tf.constant(addresses)
 
     @tf.function(input_signature=[], autograph=False)
     def client() -> tf.Tensor:
@@ -223,6 +233,7 @@ def _functions(addresses: Sequence[str]) -> tuple[Any, Any]:
     def ask(made: tf.Tensor, request: tf.Tensor) -> tf.Tensor:
         future, deleter = rpc.rpc_call(made, args=[request], method_name=METHOD, timeout_in_ms=0)
         code, message = rpc.rpc_check_status(future)
+        # With another code there is no value, and asking for one would be an error of the closure.
         reply = tf.cond(
             tf.equal(code, 0),
             lambda: tf.ensure_shape(rpc.rpc_get_value(future, Tout=[tf.string])[0], []),

@@ -242,7 +242,7 @@ def explored_model(
         *subject.tables(model, found, reader.trace),
         *_on_held_out(subject, cell, request, workdir=workdir),
     )
-    model = ExploredModel(
+    shown = ExploredModel(
         name=cell.name,
         title=_title(cell, model, reader.bits(found)),
         trace=found,
@@ -252,8 +252,8 @@ def explored_model(
         tables=tables,
         samples=reader.continued(text, request),
     )
-    features = feature_table(model)
-    return dataclasses.replace(model, tables=(*tables, features)) if features else model
+    features = feature_table(shown)
+    return dataclasses.replace(shown, tables=(*tables, features)) if features else shown
 
 
 def _read(path: Path) -> _Reader:

@@ -6,16 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import tensorflow as tf
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.compat.proto.tensor_pb2 import TensorProto
-from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
-from tensorboard.plugins.scalar.metadata import create_summary_metadata
 
 from nas_with_rl.child_models.failures import FAILURE_REASONS
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.evaluators.measurements import last_number
+from nas_with_rl.launch.records.event_file import EventFile
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.searches.dashboard import MEANINGS, layout
 from nas_with_rl.launch.searches.recent_children import RecentChildren, child_seconds
@@ -57,10 +53,9 @@ class Curves:
         self._recent = RecentChildren(clock())
         self._learned: list[tuple[Update, Sequence[Trial]]] = []  # what no point shows yet
         self._in_flight: list[int] = []  # at the end of each child since the last point
-        self._described: set[str] = set()
         self._num_points, self._drawn, self._step = 0, clock(), 0
-        self._writer = tf.summary.create_file_writer(str(directory))
-        self._write(layout(), 0)
+        self._file = EventFile(directory, meanings=MEANINGS)
+        self._file.add(0, {}, further=layout())
 
     def finished(self, trial: Trial) -> None:
         """Count a trial; draw where the last point is old."""
@@ -80,7 +75,7 @@ class Curves:
         """Draw the last updates and close the file."""
         if self._learned and self._store:
             self._draw(self._store)
-        self._writer.close()
+        self._file.close()
 
     def _draw_if_due(self) -> None:
         apart = SECONDS_BETWEEN_POINTS if self._num_points >= NUM_CLOSE_POINTS else 0.0
@@ -96,12 +91,8 @@ class Curves:
             points |= _of_updates(self._learned) | _of_the_search(store)
         shares = self._recent.idle_shares()
         points |= self._of_workers(shares)
-        summary = Summary(value=[self._scalar(tag, value) for tag, value in points.items()])
-        if shares:
-            tag = "workers/idle_shares"
-            summary.MergeFrom(histogram_pb(tag, list(shares.values()), description=MEANINGS[tag]))
         self._step = max(self._step, store.num_finished())  # never back
-        self._write(summary.SerializeToString(), self._step)
+        self._file.add(self._step, points, further=_histogram(list(shares.values())))
         self._drawn, self._num_points = now, self._num_points + 1
         self._in_flight, self._learned = [], []
 
@@ -126,19 +117,13 @@ class Curves:
             points |= {f"idle_share/{worker}": share for worker, share in shares.items()}
         return points
 
-    def _scalar(self, tag: str, value: float) -> Summary.Value:
-        """Return what `scalar_pb` makes, eight times as fast: a point has up to 100."""
-        scalar = Summary.Value(tag=tag, tensor=TensorProto(dtype=DT_FLOAT, float_val=[value]))
-        if tag not in self._described:  # TensorBoard wants it with a tag's first value alone
-            self._described.add(tag)
-            metadata = create_summary_metadata(display_name=None, description=MEANINGS.get(tag))
-            scalar.metadata.CopyFrom(metadata)
-        return scalar
 
-    def _write(self, summary: bytes, step: int) -> None:
-        with self._writer.as_default():
-            tf.summary.experimental.write_raw_pb(summary, step=step)
-        self._writer.flush()
+def _histogram(shares: Sequence[float]) -> bytes:
+    """Return the serialized summary of the workers' idle shares; empty without a worker."""
+    if not shares:
+        return b""
+    tag = "workers/idle_shares"
+    return bytes(histogram_pb(tag, shares, description=MEANINGS[tag]).SerializeToString())
 
 
 def _of_updates(learned: Sequence[tuple[Update, Sequence[Trial]]]) -> dict[str, float]:

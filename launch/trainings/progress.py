@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import socket
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import tqdm
 
 from nas_with_rl.launch.records.training_result import FinalResult, figure
+
+if TYPE_CHECKING:
+    from nas_with_rl.launch.records.event_file import EventFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,44 +114,28 @@ class TrainingCurves:
     def __init__(self, directory: Path, epochs: Sequence[Epoch], metric: str):
         """Draw the epochs so far; nothing where TensorBoard is not installed."""
         self._tag = f"validation/{metric}"
-        self._writer = None
+        self._file: EventFile | None = None
         shutil.rmtree(directory, ignore_errors=True)
         try:
-            # Not its EventFileWriter, nor TensorFlow's: either imports TensorFlow, beside JAX too.
-            from tensorboard.compat.proto.event_pb2 import Event
-            from tensorboard.summary.writer.record_writer import RecordWriter
+            from nas_with_rl.launch.records import event_file
         except ImportError:
             return
-        directory.mkdir(parents=True)
-        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
-        self._writer = RecordWriter((directory / name).open("wb"))
-        self._write(Event(file_version="brain.Event:2"))
+        self._file = event_file.EventFile(directory)
         for epoch in epochs:
             self.add(epoch)
 
     def add(self, epoch: Epoch) -> None:
         """Draw one epoch."""
-        if self._writer is None:
-            return
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        values = {
-            "loss/training": epoch.train_loss,
-            self._tag: epoch.validation,
-            "learning_rate": epoch.learning_rate,
-            "epoch_seconds": epoch.seconds,
-        }
-        points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._write(Event(step=epoch.number, summary=Summary(value=points)))
-
-    def _write(self, event: Any) -> None:
-        assert self._writer is not None
-        event.wall_time = time.time()
-        self._writer.write(event.SerializeToString())
-        self._writer.flush()
+        if self._file is not None:
+            scalars = {
+                "loss/training": epoch.train_loss,
+                self._tag: epoch.validation,
+                "learning_rate": epoch.learning_rate,
+                "epoch_seconds": epoch.seconds,
+            }
+            self._file.add(epoch.number, scalars)
 
     def close(self) -> None:
         """Close the file."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._file is not None:
+            self._file.close()

@@ -1,16 +1,15 @@
-"""The page in a real browser: what it shows are NumPy's numbers and Python's rankings."""
+"""The page in a real browser: what it shows are NumPy's numbers and rankings."""
 
 import base64
 
 import numpy as np
 import pytest
 
-from nas_with_rl.explorer import rankings
 from nas_with_rl.explorer.page.data import page_data
 from nas_with_rl.explorer.page.page import bundle, embedded_json
 from nas_with_rl.explorer.stored_signals import store
 from nas_with_rl.explorer.text_features import text_features
-from tests.harness import examples
+from tests.harness import examples, numpy_rankings
 from tests.harness.page_reading import fragment, ranked_rows, stored_signal, strip_colours
 
 
@@ -82,21 +81,21 @@ def test_a_page_opens_with_the_neuron_that_follows_the_text(chromium, shown, nam
     exploration = shown(name)
     features = text_features(exploration.tokens)
     stored = stored_signal(exploration, "cell")
-    best = max(features, key=lambda one: abs(_follower(stored, one).correlation))
-    assert abs(_follower(stored, best).correlation) >= 0.3
+    strengths = [
+        np.abs(numpy_rankings.correlations(stored.codes, one.values)).max() for one in features
+    ]
+    assert max(strengths) >= 0.3
+    best = features[int(np.argmax(strengths))]
     assert chromium.one("[data-choice='feature']").get_attribute("value") == best.name
     for model in range(len(exploration.models)):
-        neuron = _follower(stored_signal(exploration, "cell", model=model), best).neuron
+        codes = stored_signal(exploration, "cell", model=model).codes
+        neuron = numpy_rankings.largest(numpy_rankings.correlations(codes, best.values))
         panel = f".nwr-model:nth-child({model + 1})"
         assert chromium.one(f"{panel} [data-choice='neuron']").get_attribute("value") == str(neuron)
         assert ranked_rows(chromium, "feature", panel)[0][0] == neuron
 
 
-def _follower(stored, feature):
-    return rankings.rank_by_feature(stored, feature.values)[0]
-
-
-def test_brushing_ranks_as_python_does(chromium, shown):
+def test_brushing_ranks_as_numpy_does(chromium, shown):
     exploration = shown("counter", fragment(model1="1.cell.1"))
     chromium.drag("[data-t='6']", "[data-t='15']")
     assert chromium.run("return String(getSelection())") == ""
@@ -105,21 +104,18 @@ def test_brushing_ranks_as_python_does(chromium, shown):
     selected = np.zeros(200, bool)
     selected[6:16] = True
     stored = stored_signal(exploration, "cell")
-    by_on_off = rankings.rank_by_on_off(stored, selected)
-    assert ranked_rows(chromium, "on_off") == [(row.neuron, row.on_off) for row in by_on_off]
-    by_r = rankings.rank_by_correlation(stored, selected)
-    assert ranked_rows(chromium, "correlation") == [(row.neuron, row.correlation) for row in by_r]
-    third = by_r[2].neuron
+    _assert_ranked(chromium, stored, selected)
+    third, _ = ranked_rows(chromium, "correlation")[2]
     chromium.click(f"[data-ranking='correlation'] [data-neuron='{third}'] button")
     assert chromium.one("[data-choice='neuron']").get_attribute("value") == str(third)
 
 
 @pytest.mark.parametrize("text", ["value", "e", "  ", r":\n", "nowhere", "</"])
-def test_searching_ranks_as_python_does(chromium, shown, text):
+def test_searching_ranks_as_numpy_does(chromium, shown, text):
     exploration = shown("source_code", fragment(model1="2.hidden.1"))
     chromium.focus("[data-choice='search']")
     chromium.press(*text)
-    count, selected = rankings.matched(exploration.tokens, text.replace(r"\n", "\n"))
+    count, selected = numpy_rankings.matched(exploration.tokens, text.replace(r"\n", "\n"))
     if not count:
         assert chromium.one(".nwr-count").text == "No match in the text"
         assert ranked_rows(chromium, "on_off") == []
@@ -128,13 +124,19 @@ def test_searching_ranks_as_python_does(chromium, shown, text):
     assert chromium.one(".nwr-count").text.startswith(f"{count} {word}, {selected.sum()} char")
     chromium.click(".nwr-rankings + button")
     stored = stored_signal(exploration, "hidden", layer=1)
-    expected = [(row.neuron, row.on_off) for row in rankings.rank_by_on_off(stored, selected)]
-    assert ranked_rows(chromium, "on_off") == expected
-    by_r = rankings.rank_by_correlation(stored, selected)
-    assert ranked_rows(chromium, "correlation") == [(row.neuron, row.correlation) for row in by_r]
+    _assert_ranked(chromium, stored, selected)
 
 
-def test_features_rank_as_python_does(chromium, shown):
+def _assert_ranked(chromium, stored, selected):
+    for ranking, rank in (
+        ("on_off", numpy_rankings.on_off_scores),
+        ("correlation", numpy_rankings.correlations),
+    ):
+        found = ranked_rows(chromium, ranking)
+        numpy_rankings.assert_ranked(found, rank(stored.codes, selected))
+
+
+def test_features_rank_as_numpy_does(chromium, shown):
     exploration = shown("source_code", fragment(model1="1.cell.1"))
     features = text_features(exploration.tokens)
     assert {"indentation", "bracket_depth"} <= {feature.name for feature in features}
@@ -143,10 +145,8 @@ def test_features_rank_as_python_does(chromium, shown):
     stored = stored_signal(exploration, "cell")
     for feature in features:
         chromium.choose("[data-choice='feature']", feature.name)
-        expected = rankings.rank_by_feature(stored, feature.values)
-        assert ranked_rows(chromium, "feature") == [
-            (one.neuron, one.correlation) for one in expected
-        ]
+        expected = numpy_rankings.correlations(stored.codes, feature.values)
+        numpy_rankings.assert_ranked(ranked_rows(chromium, "feature"), expected)
 
 
 def test_predictions_and_influences_are_those_of_the_trace(chromium, shown):

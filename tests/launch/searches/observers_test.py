@@ -5,9 +5,9 @@ import itertools
 import pytest
 
 import nas_with_rl as nas
+from nas_with_rl.launch.records.event_file import EventFile
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.searches import run
-from nas_with_rl.launch.searches.curves import Curves
 from nas_with_rl.launch.searches.observers import Dispensable
 from nas_with_rl.launch.searches.progress import SHOWN_VARIABLE, Progress
 
@@ -77,7 +77,7 @@ def test_a_search_survives_its_curves_its_report_and_its_progress_bar(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setenv(SHOWN_VARIABLE, "1")
-    monkeypatch.setattr(Curves, "_write", failing)
+    monkeypatch.setattr(EventFile, "add", failing)
     monkeypatch.setattr(Progress, "_look", failing)
     monkeypatch.setattr(run, "write_report", failing)
     options = nas.SearchOptions(search=nas.SearchConfig(searcher="random"))

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 import nas_with_rl as nas
 from nas_with_rl.child_models.data.images import ImageDataConfig, load_test_images, whiten
@@ -127,17 +128,21 @@ def test_tensorboard_has_one_point_per_epoch(finished):
     events = EventAccumulator(str(finished / "tensorboard"))
     events.Reload()
     result = read_result(finished)
-    assert set(events.Tags()["scalars"]) == {
+    assert set(events.Tags()["tensors"]) == {
         "loss/training",
         "validation/accuracy",
         "learning_rate",
         "epoch_seconds",
     }
-    points = events.Scalars("validation/accuracy")
+    points = events.Tensors("validation/accuracy")
     assert [point.step for point in points] == [1, 2, 3]
-    assert [point.value for point in points] == pytest.approx(result.validation)
-    rates = [point.value for point in events.Scalars("learning_rate")]
+    assert [float_of(point) for point in points] == pytest.approx(result.validation)
+    rates = [float_of(point) for point in events.Tensors("learning_rate")]
     assert rates == pytest.approx([0.1, 0.01, 0.001])
+
+
+def float_of(point):
+    return make_ndarray(point.tensor_proto).item()
 
 
 def test_a_killed_training_ends_as_one_never_killed(tmp_path):
