@@ -16,7 +16,7 @@ import matplotlib
 import numpy as np
 
 import nas_with_rl as nas
-from nas_with_rl.launch.evaluators.nas_bench_201 import accuracies
+from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import accuracies
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 
 PICTURE = Path(__file__).parents[1] / "docs" / "nas_bench_201.svg"

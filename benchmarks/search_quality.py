@@ -23,7 +23,7 @@ import numpy as np
 
 import nas_with_rl as nas
 from nas_with_rl.child_models.rewards import perplexity_reward
-from nas_with_rl.launch.evaluators.nas_bench_201 import accuracies
+from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import accuracies
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
