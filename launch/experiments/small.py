@@ -159,7 +159,7 @@ TRAININGS = (
         source="ptb_25m with 1 million parameters, 4 epochs and no dropout: shared "
         "embeddings, the whole Penn Treebank",
         expected_time="15 minutes for each architecture on one core",
-        expected_result="test perplexity 150 with nas_cell, 124 with baseline_lstm",
+        expected_result="test perplexity 150 with nas_cell, 124 with lstm",
         space=RecurrentCellSpace(base=8),
         data=TextDataConfig(source="ptb", unit="word"),
         child=LanguageModelTraining(
@@ -176,7 +176,7 @@ TRAININGS = (
         name="char_ptb_small",
         source="char_ptb (transfer) with 200,000 parameters and 1,200 steps",
         expected_time="2 minutes for each architecture on one core",
-        expected_result="test bits per character: 2.32 with nas_cell, 2.09 with baseline_lstm",
+        expected_result="test bits per character: 2.32 with nas_cell, 2.09 with lstm",
         space=RecurrentCellSpace(base=8),
         data=TextDataConfig(source="ptb", unit="character", max_validation_tokens=100_000),
         child=LanguageModelTraining(

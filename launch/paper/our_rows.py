@@ -97,7 +97,7 @@ _ROWS = (
     OurRow("base_8_32m", 2, "ptb_32m", "nas_cell"),
     OurRow("base_8_25m", 2, "ptb_25m", "nas_cell"),
     OurRow("base_8_54m", 2, "ptb_54m", "nas_cell"),
-    OurRow("lstm", 3, "char_ptb", "baseline_lstm"),
+    OurRow("lstm", 3, "char_ptb", "lstm"),
     OurRow("new_cell", 3, "char_ptb", "nas_cell"),
     OurRow(
         "new_cell_16m",

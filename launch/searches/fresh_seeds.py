@@ -29,7 +29,7 @@ TrainCells = Callable[
     [Sequence[tuple[Cell, LanguageModelTraining, int]]], list[LanguageModelResult | None]
 ]
 
-LSTM = "baseline_lstm"
+LSTM = "lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
 
 

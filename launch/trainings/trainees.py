@@ -38,7 +38,7 @@ from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.drawing import draw_cell, draw_convnet
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
-from nas_with_rl.search_spaces.published import PUBLISHED, read_architecture
+from nas_with_rl.search_spaces.published import PUBLISHED, current_name, read_architecture
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
 # The images of a final training are split as a search of this seed splits them, whatever the
@@ -82,9 +82,9 @@ class NamedArchitecture:
     """An architecture and what it is called.
 
     Attributes:
-      architecture: None for a baseline, which no space has.
-      text: as one line; a baseline's is its name.
-      name: a published architecture's or a baseline's, None for any other.
+      architecture: None for a designed cell, which no space has.
+      text: as one line; a designed cell's is its name.
+      name: a published architecture's or a designed cell's, None for any other.
     """
 
     architecture: Architecture | None
@@ -93,12 +93,12 @@ class NamedArchitecture:
 
 
 def read_named(text: str, experiment: Experiment) -> NamedArchitecture:
-    """Read a line of text, the name of a published architecture, or that of a baseline cell.
+    """Read a line of text, the name of a published architecture, or that of a designed cell.
 
     Raises:
       InputError: no such name, or text that is no architecture of the experiment's space.
     """
-    name = text.strip()
+    name = current_name(text.strip())
     recurrent = isinstance(experiment.child, LanguageModelTraining)
     if name in KNOWN_CELLS:
         if not recurrent:

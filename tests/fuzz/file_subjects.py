@@ -88,7 +88,7 @@ class ModelFiles:
         convnet = ConvNet((ConvolutionalLayer(3, 1, 2, ()),))
         models = {
             "convnet": build_convnet(convnet, image_shape=(4, 4, 1), num_classes=2),
-            "language_model": LanguageModel("baseline_gru", LanguageModelSize(3, 2)),
+            "language_model": LanguageModel("gru", LanguageModelSize(3, 2)),
         }
         models["language_model"](np.zeros((1, 2), np.int32))
         self._members: dict[str, Mapping[str, bytes]] = {}

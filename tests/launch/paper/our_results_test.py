@@ -190,8 +190,8 @@ def test_a_run_of_another_metric_or_other_files_does_not_count(runs):
 
 
 def test_a_baseline_is_meant_by_its_name(runs):
-    baseline = dataclasses.replace(WANTED, architecture="baseline_lstm")
-    changed(runs / "deep" / "a", "experiment.json", named="baseline_lstm")
+    baseline = dataclasses.replace(WANTED, architecture="lstm")
+    changed(runs / "deep" / "a", "experiment.json", named="lstm")
     assert described(runs, baseline)[0] != "not run"
 
 
@@ -206,10 +206,10 @@ def test_a_language_model_counts_by_its_name_and_its_files(tmp_path):
     experiment = configure("char_ptb", overrides)
     with pytest.warns(UserWarning, match="is not the published file"):
         result = train(
-            FinalTraining(experiment, "baseline_lstm", data_dir=str(tmp_path), overrides=overrides),
+            FinalTraining(experiment, "lstm", data_dir=str(tmp_path), overrides=overrides),
             tmp_path / "runs" / "lstm",
         )
-    wanted = Wanted(experiment, "baseline_lstm", "bits_per_character")
+    wanted = Wanted(experiment, "lstm", "bits_per_character")
     assert described(tmp_path / "runs", wanted) == (f"{result.test:.2f}", [])
     published = dataclasses.replace(wanted, files=PENN_TREEBANK)
     reason = "its ptb.train.txt is not the published file"
