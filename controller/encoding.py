@@ -117,6 +117,7 @@ def decode_architectures(encoded: EncodedArchitectures, space: SearchSpace) -> l
         if isinstance(step.decision, Choice):
             value = choices[column][row]
             return None if value == ABSENT else value
+        # Rows and columns from 0, layers from 1.
         inputs = np.flatnonzero(skips[column, step.layer - 1, : step.layer - 1]) + 1
         return tuple(inputs.tolist())
 

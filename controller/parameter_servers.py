@@ -70,6 +70,7 @@ class SharedReinforce(Reinforce):
     def _step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         self._weights.fetch()
         gradient, norm, entropies = self._gradient(*batch)
+        # Decided here: a server applies whatever it is sent.
         if np.isfinite(norm):
             self._send(gradient)
             self._weights.forget()
@@ -110,6 +111,7 @@ class _Copies:
 
     def fetch(self) -> None:
         """Take over the servers' values, all in one call; nothing else changes them."""
+        # Between two updates every sample sees the same weights: one fetch serves all replicas.
         if self._is_old:
             self._assign()
         self._is_old = False

@@ -94,6 +94,7 @@ class Policy(keras.layers.Layer):
                 kernel_initializer=self._uniform(),
                 recurrent_initializer=self._uniform(),
                 bias_initializer=self._uniform(),
+                # Paper: all weights uniform in ±0.08; Keras would set a part of the bias to 1.
                 unit_forget_bias=False,
                 dtype="float32",
                 name=f"lstm_{layer}",
@@ -109,6 +110,7 @@ class Policy(keras.layers.Layer):
         self.w_prev = self._weight("w_prev", (units, units))
         self.w_curr = self._weight("w_curr", (units, units))
         self.v = self._weight("v", (units,))
+        # All weights are there: Keras would take the layer for unbuilt until its first call.
         self.built = True
         self._sampled, self._scored = self._programs()
 
@@ -182,6 +184,7 @@ class Policy(keras.layers.Layer):
         return self._encoded[space.depth]
 
     def _noise(self, seed: int, trial: int) -> tuple[np.ndarray, np.ndarray]:
+        # As many as the greatest depth may need, so that a trial's draws do not hang on its depth.
         generator = trial_generator(seed, trial, "sampling")
         skips = (self._max_layers, self._max_layers)
         return generator.random(self._max_steps, np.float32), generator.random(skips, np.float32)
@@ -223,6 +226,7 @@ class Policy(keras.layers.Layer):
             lambda carry: carry.step < num_steps,
             lambda carry: [program.step(carry)],
             [carry],
+            # XLA asks for it: the gradient keeps every step's values in a list of fixed length.
             maximum_iterations=max_steps,
         )
         return final[0].rollout
@@ -256,6 +260,8 @@ class _Program:
             hidden, new_state = cell(hidden, state)
             states.append(new_state)
         exists = self._exists(t, carry.rollout.choices)
+        # Both answers, whichever the step is: the program serves every space, and its steps are
+        # data.
         token, choice = self._choose(t, hidden)
         selected, anchor = self._connect(t, hidden, carry)
 
@@ -296,14 +302,18 @@ class _Program:
     def _choose(self, t: tf.Tensor, hidden: tf.Tensor) -> tuple[tf.Tensor, _Answer]:
         """Answer a choice among options: softmax, inverse distribution function."""
         valid = self._valid[t]
+        # Not minus infinity: the entropy would have 0 · ∞, which is NaN.
         logits = tf.where(valid, hidden @ self._kernels[t] + self._biases[t], -1e9)  # [m, V]
         log_probs = tf.nn.log_softmax(logits)
         probs = tf.exp(log_probs)
         if self._choices is None:
+            # How many options lie below the draw; their sum may round to less than a draw just
+            # below 1, hence the minimum.
             passed = tf.cumsum(probs, axis=-1) <= self._choice_noise[t][:, None]
             last = tf.reduce_sum(tf.cast(valid, tf.int32)) - 1
             token = tf.minimum(tf.reduce_sum(tf.cast(passed, tf.int32), -1), last)  # [m]
         else:
+            # ABSENT reads any: `step` leaves what does not exist out of the sums.
             token = tf.maximum(self._choices[t], 0)
         one_hot = tf.one_hot(token, valid.shape[0])
         return token, _Answer(
@@ -334,6 +344,8 @@ class _Program:
             return tf.nn.softplus(logits) - targets * logits
 
         return selected, _Answer(
+            # The nll of a Bernoulli draw is its cross entropy with the answer, and its entropy that
+            # with the probability.
             log_prob=-tf.reduce_sum(earlier * cross_entropy(selected), 0),
             entropy=tf.reduce_sum(earlier * cross_entropy(probs), 0),
             next_inputs=mean,

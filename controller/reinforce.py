@@ -106,6 +106,8 @@ class Reinforce:
         """
         architectures = [proposal.architecture for proposal in proposals]
         space, decay = architectures[0].space, self._config.baseline_decay
+        # As they were, not as they counted: an outlier that turns out to be usual counts in full
+        # later.
         self._rewards = [*self._rewards, *map(float, rewards)][-WINDOW:]
         reach = Reach.of(self._rewards)
         bounded = [reach.bounded(reward) for reward in rewards]
@@ -121,6 +123,7 @@ class Reinforce:
             encoded.skips,
             advantages,
         )
+        # After the step: a batch is not compared with itself, but for the first.
         self._baseline = moving_average(average, bounded, decay)
         self._version += 1
         names = _entropies_by_decision(space, entropies.numpy())
@@ -141,6 +144,7 @@ class Reinforce:
             self._optimizer.apply(gradient, self.policy.trainable_variables)
             return norm
 
+        # Not applied with a weight of 0: NaN times 0 would be in Adam's moments for good.
         return tf.cond(tf.math.is_finite(norm), apply, lambda: norm), entropies
 
     def update_traces(self) -> int:
@@ -153,6 +157,7 @@ class Reinforce:
         state = {
             "version": self._version,
             "baseline": self._baseline,
+            # Part of the state: what is an outlier hangs on them, also after a restart.
             "rewards": self._rewards,
         }
         (directory / STATE_FILE).write_text(json.dumps(state))

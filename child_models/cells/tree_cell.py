@@ -55,6 +55,7 @@ def tree_signals(
         before_activation = combination(node.combination)(left, right)
         value = activation(node.activation)(before_activation)
         if index == cell.output_node:
+            # Before the inject, also where both are the same node: see `TreeCell`.
             new_cell_state = before_activation
         if index == cell.inject_node:
             injected = combination(cell.inject.combination)(value, cell_state)

@@ -72,6 +72,8 @@ class LanguageModel(keras.Model):
             )
         self.built = True
         weights = self.trainable_variables
+        # By NumPy, in the order of the variables: a population and the JAX backend start with the
+        # same.
         drawn = draw_weights([weight.shape for weight in weights], init_scale, seed)
         for weight, values in zip(weights, drawn, strict=True):
             weight.assign(values)
@@ -216,6 +218,7 @@ class RecurrentLayer(keras.layers.Layer):
         layer = keras.layers.RNN(self.cell, return_sequences=True, return_state=True)
         batch_major = keras.ops.transpose(inputs, (1, 0, 2))
         outputs, last = layer(batch_major, initial_state=[state[0]])
+        # A GRU has no c of its own.
         return keras.ops.transpose(outputs, (1, 0, 2)), (last, last)
 
     def _fused(
@@ -241,6 +244,7 @@ def _by_token(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
     if mask is None:
         return None
     batch_size, vocabulary = mask.shape
+    # Each sequence's mask is a stretch of the flat one: a single lookup for all.
     places = tokens + vocabulary * keras.ops.arange(batch_size, dtype=tokens.dtype)
     return keras.ops.take(keras.ops.reshape(mask, (-1,)), places)[..., None]
 

@@ -55,10 +55,13 @@ def make_unroll(step: CellStep) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         mask: tf.Tensor | None,
         *weights: tf.Tensor | tf.Variable,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        # Read here, while the tape sees it: its gradient is to reach the variables.
         kernel, *others = (tf.convert_to_tensor(each) for each in (recurrent_kernel, *weights))
         inputs = _Unrolling(projected, kernel, hidden, cell_state, mask, tuple(others))
+        # The tape is to see the one operation below, and nothing of what is inside it.
         with unrecorded():
             states = forward(inputs)
+            # All h, [T, B, H], and c_T, [B, H].
             outputs = [states[0], states[1][-1]]
         record_operation(
             "Unroll",
@@ -104,9 +107,12 @@ def _backward(
         tf.concat([first[tf.newaxis], rest[:-1]], axis=0)
         for first, rest in zip((inputs.hidden, inputs.cell_state), states, strict=True)
     )  # h_(t-1) and c_(t-1), [T, B, H]
+    # As U's product has read it; the step itself is not masked.
     before = masked(before, inputs.mask)
     read = inputs.projected, product(before, inputs.recurrent_kernel), cells_before
     written = step(*read, *inputs.weights)  # h_t and c_t, [T, B, H]
+    # `tf.gradients` adds up over all of its first argument. Each element of a product enters one
+    # element of h_t and of c_t alone, so that the sum has one term: the derivative itself.
     factors = []  # of h_t and of c_t, each by x W, h U and c_(t-1)
     for each in written:
         *by_products, by_cell = tf.gradients(each, read, unconnected_gradients="zero")
@@ -115,6 +121,7 @@ def _backward(
 
     def body(t, d_hidden, d_cell, d_hiddens, d_cells):
         d_hidden += upstream[0][t]
+        # From above and from step t + 1 together: what every weight's gradient is made of.
         d_hiddens, d_cells = d_hiddens.write(t, d_hidden), d_cells.write(t, d_cell)
         d_state = (
             h_by_state[t] * d_hidden[:, tf.newaxis] + c_by_state[t] * d_cell[:, tf.newaxis]
@@ -134,6 +141,7 @@ def _backward(
     d_hiddens, d_cells = (each[:, :, tf.newaxis] for each in d_written)
     d_inputs = tf.reshape(h_by_input * d_hiddens + c_by_input * d_cells, shape)
     d_states = tf.reshape(h_by_state * d_hiddens + c_by_state * d_cells, shape)
+    # Over all steps at once, [H, T·B] times [T·B, G·H].
     d_kernel = tf.matmul(_flat(before), _flat(d_states), transpose_a=True)
     return [d_inputs, d_kernel, d_hidden, d_cell, *d_weights]
 

@@ -167,6 +167,7 @@ def _compiled(program: PopulationProgram) -> tuple[Any, Any]:
     TensorFlow compiles them once for each C, base, set of operations and length of the text.
     """
     functions = program.train, program.evaluate
+    # Kept by the program's equality, so that a population of the same sizes compiles nothing.
     train, evaluate = (tf.function(f, autograph=False, jit_compile=True) for f in functions)
     return train, evaluate
 
@@ -181,6 +182,8 @@ class PopulationInTraining:
         """Draw the weights; see `Population.begin`."""
         self._population, self._num_members = population, len(members)
         num_copies = population.num_children - len(members)
+        # The program is compiled for C; whatever is in the free places changes no bit of the
+        # others.
         self._members = [*members, *[members[0]] * num_copies]
         self._dtype = keras.config.floatx()
         self._cells = encode(
@@ -191,6 +194,7 @@ class PopulationInTraining:
         )
         num_slots = 2 if population.config.optimizer == "adam" else 0
         weights = self._drawn()
+        # Adam's first and second moments.
         slots = tuple(tuple(map(np.zeros_like, weights)) for _ in range(num_slots))
         alive = np.ones(population.num_children, bool)
         self._training = TrainState(weights, slots, np.zeros((), np.int32), alive)
@@ -235,6 +239,7 @@ class PopulationInTraining:
         values = [np.array(weight[child]) for weight in self._training.weights]
         columns = kernel_columns(self._members[child].cell, self._population.size.units)
         for index in self._kernels:
+            # The sorting permutation undoes the one of `_drawn`.
             values[index] = values[index][:, np.argsort(columns)]
         return values
 
@@ -244,6 +249,8 @@ class PopulationInTraining:
 
     @property
     def _kernels(self) -> range:
+        # Before the cells' kernels: embedding, softmax bias and, unless it is the embedding, its
+        # kernel.
         first = 2 if self._population.size.tie_embeddings else 3
         return range(first, len(self._population.shapes))
 
@@ -254,6 +261,8 @@ class PopulationInTraining:
             drawn = draw_weights(population.shapes, population.config.init_scale, member.seed)
             columns = kernel_columns(member.cell, population.size.units)
             for index in self._kernels:
+                # Drawn in the tree's order, then moved: a cell starts as it would in a program of
+                # its own.
                 drawn[index] = drawn[index][:, columns]
             by_child.append(drawn)
         return tuple(np.stack(each).astype(self._dtype) for each in zip(*by_child, strict=True))

@@ -97,6 +97,7 @@ class PopulationProgram:
         """
 
         def unfinished(index: tf.Tensor, training: TrainState, *_: object) -> tf.Tensor:
+            # Where all have diverged the rest would change nothing.
             return tf.logical_and(index < num_segments, tf.reduce_any(training.alive))
 
         def body(index: tf.Tensor, training: TrainState, state: States, total: tf.Tensor) -> tuple:
@@ -104,18 +105,22 @@ class PopulationProgram:
             segment = (*_segment(tokens, index, self.config.num_steps), state, masks)
             with tf.GradientTape() as tape:
                 tape.watch(training.weights)
-                nll, state = self._nll(training.weights, cells, *segment)
+                nll, state = self._nll(training.weights, cells, *segment)  # [C]
                 summed = nll * self.config.num_steps  # as `LanguageModelTraining` documents
             gradients = tape.gradient(summed, training.weights)
             total = tf.where(training.alive, total + nll, total)
+            # Before the update: the step whose loss is not finite is not taken. What h and c become
+            # then stays the child's own.
             alive = tf.logical_and(training.alive, tf.math.is_finite(total))
             training = self._updated(training._replace(alive=alive), gradients, settings)
             return index + 1, training, state, total
 
         total = tf.zeros_like(settings.learning_rate)
+        # Those that diverged in an earlier epoch have measured nothing in this one.
         total = tf.where(training.alive, total, total + np.nan)
         start = (0, training, self._zero_state(tokens, total), total)
         _, training, _, total = tf.while_loop(unfinished, body, start)
+        # Also where the loop has ended early: no total is finite then.
         return training, total / tf.cast(num_segments, total.dtype)
 
     def evaluate(
@@ -129,6 +134,7 @@ class PopulationProgram:
             nll, state = self._nll(weights, cells, *segment)
             return index + 1, state, total + nll
 
+        # [C], of the softmax's bias [C, V]: C and the type of numbers are nowhere else at hand.
         total = tf.zeros_like(weights[1][:, 0])
         start = (0, self._zero_state(tokens, total), total)
         *_, total = tf.while_loop(lambda index, *_: index < num_segments, body, start)
@@ -150,6 +156,7 @@ class PopulationProgram:
         """Return each child's mean nll, [C], and the last state, for tokens [T, B]."""
         embedding, softmax_bias, *others = weights
         softmax_kernel = None if self.size.tie_embeddings else others.pop(0)
+        # [C, T, B, E]; a dropped word type is a row of zeros wherever it stands in a sequence.
         values = _masked(self._embedded(embedding, inputs), _by_token(masks.embedding, inputs))
         first, *above = masks.input
         around = Surroundings(
@@ -158,6 +165,7 @@ class PopulationProgram:
             recurrent_masks=_stacked(masks.recurrent),
             cells=cells,
         )
+        # Each layer has W and then U, as a Keras cell makes them.
         kernels, recurrent_kernels = others[::2], others[1::2]
         # XLA wants one even where no layer is above the first; it is never read.
         above_first = kernels[1:] or [tf.zeros_like(recurrent_kernels[0])]
@@ -166,10 +174,12 @@ class PopulationProgram:
         values, *last = unroll(projected, layers, around)
         values = _masked(values, masks.output)
         if softmax_kernel is None:
+            # The embedding is the softmax's kernel too.
             logits = _product(values, embedding, transposed=True)
         else:
             logits = _product(values, softmax_kernel)
         logits += softmax_bias[:, tf.newaxis, tf.newaxis]
+        # All children read the same text.
         labels = tf.broadcast_to(targets, logits.shape[:-1])
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
         return tf.reduce_mean(nll, (1, 2)), (last[0], last[1])
@@ -196,6 +206,7 @@ class PopulationProgram:
             else weight - change
             for weight, change in zip(training.weights, changes, strict=True)
         ]
+        # Chosen, not multiplied by 0 or 1: 0 times the NaN of a child that has diverged is NaN.
         before, after = (training.weights, training.slots), (tuple(weights), slots)
         weights, slots = tf.nest.map_structure(
             lambda new, old: tf.where(_by_child(training.alive, new), new, old), after, before
@@ -205,6 +216,7 @@ class PopulationProgram:
     def _masks(self, seeds: tf.Tensor, step: tf.Tensor) -> DropoutMasks:
         """Draw each child's masks of a training step as `language_models.tf_epochs` draws them."""
         shapes = self.config.mask_shapes(self.size)
+        # `keyed_uniform` takes 32 bits of each number: a seed has two of them.
         words = seeds, tf.bitwise.right_shift(seeds, tf.constant(32, tf.int64))
 
         def uniform(number: int, shape: tuple[int, ...]) -> tf.Tensor:
@@ -215,6 +227,7 @@ class PopulationProgram:
 
 def _segment(tokens: tf.Tensor, index: tf.Tensor, num_steps: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Return inputs and targets, [T, B] each."""
+    # Targets are the inputs one step later. `tf.slice`, as XLA has to know all extents beforehand.
     first, shape = index * num_steps, (num_steps, tokens.shape[1])
     return tf.slice(tokens, (first, 0), shape), tf.slice(tokens, (first + 1, 0), shape)
 
@@ -247,6 +260,7 @@ def _by_token(mask: tf.Tensor | None, tokens: tf.Tensor) -> tf.Tensor | None:
     """Return a mask of word types [C, B, V] as one of tokens, [C, T, B, 1]."""
     if mask is None:
         return None
+    # Gathered sequence by sequence, since each has a mask of its own and all children one text.
     by_type = tf.transpose(mask, (1, 0, 2))  # [B, C, V]
     return tf.transpose(tf.gather(by_type, tf.transpose(tokens), axis=2, batch_dims=1), (1, 2, 0))[
         ..., tf.newaxis
@@ -292,6 +306,9 @@ def program_of(size: LanguageModelSize, config: LanguageModelTraining) -> Popula
         size,
         dataclasses.replace(
             config,
+            # Any that are valid: the program reads the children's own (`Settings`), draws no
+            # weights and counts no epochs. Were they kept, each learning rate would be compiled for
+            # anew.
             learning_rate=1.0,
             decay_factor=1.0,
             decay_after=0,

@@ -48,6 +48,7 @@ _ACTIVATIONS: Mapping[str, tuple[float, float, float, float]] = MappingProxyType
         "tanh": (1.0, 1.0, 0.0, math.inf),
         "sigmoid": (0.5, 0.5, 0.5, math.inf),
         "relu": (0.0, 1.0, 0.0, 0.0),
+        # All 0: the sine takes its place afterwards.
         "sin": (0.0, 1.0, 0.0, math.inf),
     }
 )
@@ -153,6 +154,7 @@ def encode(
         injects.append(np.tile(np.array(at, dtype)[:, np.newaxis, np.newaxis], (1, 1, units)))
     rows = [[_row(cell.inject)] for cell in cells]
     inject = _nodes(rows, operations, units, dtype)
+    # `one` is an input: XLA would leave out a division by a constant 1.
     return Cells(tuple(levels), inject, tuple(injects), np.ones((), dtype))
 
 
@@ -164,6 +166,7 @@ def kernel_columns(cell: RecurrentCell, units: int) -> np.ndarray:
 
 def node_order(cell: RecurrentCell) -> tuple[tuple[int, ...], ...]:
     """Return, by level from the leaves, the node's number at each place of the module's order."""
+    # Nodes on the way from the inject's node to the root: each comes first in its level.
     to_inject = {cell.inject_node}
     for node in range(cell.base, 2 * cell.base - 1):  # also the nodes above
         if to_inject & set(cell.inputs_of(node)):
@@ -171,6 +174,7 @@ def node_order(cell: RecurrentCell) -> tuple[tuple[int, ...], ...]:
     levels: list[tuple[int, ...]] = [(2 * cell.base - 2,)]
     while levels[0][0] >= cell.base:
         pairs = [cell.inputs_of(node) for node in levels[0]]
+        # At most one pair has it, the first: a tree has one way down to a node.
         pairs = [pair[::-1] if pair[1] in to_inject else pair for pair in pairs]
         levels.insert(0, (*(left for left, _ in pairs), *(right for _, right in pairs)))
     return tuple(levels)
@@ -268,6 +272,7 @@ def step(
       cells: which cells.
     """
     levels = _levels(projected_input, projected_state, cell_state, cells)
+    # The root alone is in the last level: its value is h_t.
     return levels[-1].value, _output(levels, cells)
 
 
@@ -287,6 +292,8 @@ def step_gradient(
     pairs: list[tuple[Tensor, Tensor]] = []
     for level, nodes, at in reversed(list(zip(levels, cells.levels, cells.injects, strict=True))):
         by_value, by_cell = _inputs_gradient(d_nodes[0], level.inject, cells.inject, cells.one)
+        # The inject comes after its node, so backwards before it. By child, as each has its own
+        # place.
         d_nodes[0] = keras.ops.where(at > 0, by_value, d_nodes[0])
         d_before = keras.ops.where(at > 0, by_cell, d_before)
         pairs = [
@@ -333,6 +340,7 @@ def _values(left: Tensor, right: Tensor, nodes: Nodes, one: Tensor) -> _Values:
     if nodes.maximizes is not None:
         combined = keras.ops.where(nodes.maximizes > 0, maximum(left, right), combined)
     before = combined / one
+    # Kept for the derivative, which is a polynomial of it.
     squashed = keras.ops.tanh(nodes.slope * before)
     passed = keras.ops.where(before <= nodes.threshold, keras.ops.zeros_like(before), before)
     after = nodes.scale * squashed + nodes.shift + passed
@@ -349,6 +357,7 @@ def _output(levels: Sequence[_Level], cells: Cells) -> Tensor:
         for place in range(nodes.outputs.shape[-1] // units):
             before = level.node(place).before
             chosen = nodes.outputs[..., place * units : (place + 1) * units] > 0
+            # Each child has an output node: where the first is not it, a later one replaces this.
             output = before if output is None else keras.ops.where(chosen, before, output)
     return output
 

@@ -67,6 +67,8 @@ def unroll(
       around: the rest.
     """
 
+    # TensorFlow keeps each traced gradient for good (see `tf_unrolling`), which costs nothing here:
+    # one trace serves all children of a base.
     @tf.custom_gradient
     def unrolled(projected: tf.Tensor, kernels: tf.Tensor, recurrent_kernels: tf.Tensor) -> Any:
         past = _forward(projected, Layers(kernels, recurrent_kernels), around)
@@ -75,6 +77,7 @@ def unroll(
             del truncated  # back-propagation ends with the segment
             return _backward(d_outputs, past, Layers(kernels, recurrent_kernels), around)
 
+        # [L, C, B, H] each
         last = past.hiddens[:, :, -1], past.cell_states[:, :, -1]
         return (past.hiddens[-1], *last), gradient
 
@@ -90,9 +93,11 @@ def _forward(projected: tf.Tensor, layers: Layers, around: Surroundings) -> _Pas
 
         def next_projected() -> tf.Tensor:
             values = _masked(_of(past.hiddens, layer), around.input_masks, layer)
+            # That of the layer above: the first layer's is not among the kernels.
             product = tf.matmul(_rows(values), _of(layers.kernels, layer))
             return tf.reshape(product, projected.shape)
 
+        # Nothing reads the last layer's: its product would be wasted.
         projected = tf.cond(layer + 1 < num_layers, next_projected, lambda: projected)
         return layer + 1, projected, past
 
@@ -108,11 +113,13 @@ def _steps_forward(
     layer: tf.Tensor, projected: tf.Tensor, past: _Past, layers: Layers, around: Surroundings
 ) -> _Past:
     """Return the past with one layer's steps, for its x W [C, T, B, N·H]."""
+    # Taken out of the stack once, outside the loop over the steps.
     num_steps, recurrent_kernel = projected.shape[1], _of(layers.recurrent_kernels, layer)
 
     def body(t: tf.Tensor, hidden: tf.Tensor, cell_state: tf.Tensor, past: _Past) -> tuple:
         read = _masked(hidden, around.recurrent_masks, layer)
-        projected_state = tf.matmul(read, recurrent_kernel)
+        projected_state = tf.matmul(read, recurrent_kernel)  # [C, B, N·H]
+        # As if it were of one layer: [1, C, T, B, N·H].
         here = _at(projected[tf.newaxis], 0, t)
         hidden, cell_state = step(here, projected_state, cell_state, around.cells)
         past = past._replace(
@@ -142,6 +149,7 @@ def _backward(
         read = _before(past.hiddens, around.hidden, layer)
         if around.recurrent_masks is not None:
             read *= _of(around.recurrent_masks, layer)[:, tf.newaxis]
+        # One product over all steps, not one added up at every step: that is what keeping h is for.
         d_recurrent = tf.matmul(_rows(read), _rows(d_states), transpose_a=True)
         kernels = kernels._replace(
             recurrent_kernels=_put_all(kernels.recurrent_kernels, layer, d_recurrent)
@@ -156,11 +164,13 @@ def _backward(
             d_values = _masked(d_values, around.input_masks, layer - 1)
             return d_values, _put_all(kernels.kernels, layer - 1, d_kernel)
 
+        # Below the first layer is x, whose gradient goes on outside through `projected`.
         d_hiddens, d_kernels = tf.cond(layer > 0, below, lambda: (d_hiddens, kernels.kernels))
         return layer - 1, d_hiddens, kernels._replace(kernels=d_kernels), d_projected
 
     zeros = Layers(*map(tf.zeros_like, layers)), tf.zeros_like(past.projected[0])
     start = (around.hidden.shape[0] - 1, d_outputs, *zeros)
+    # The last one handed on is the first layer's, since the layers are walked from the top.
     *_, d_layers, d_projected = tf.while_loop(lambda layer, *_: layer >= 0, body, start)
     return d_projected, *d_layers
 
@@ -190,6 +200,7 @@ def _steps_backward(
         return t - 1, d_hidden, d_cell_state, *written
 
     zeros = tf.zeros_like(past.projected[:1])
+    # h and c after the last step go to the next segment, from which no gradient comes back.
     nothing = tf.zeros_like(around.hidden[0])
     start = (d_hiddens.shape[1] - 1, nothing, nothing, zeros, zeros)
     *_, d_projected, d_states = tf.while_loop(lambda t, *_: t >= 0, body, start)

@@ -88,6 +88,8 @@ class ClusterEvaluator:
         self._answers: queue.SimpleQueue[tuple[Evaluation, Reply | Exception]] = queue.SimpleQueue()
         logging.getLogger("tensorflow").addFilter(_ShortLog(self._workers))
         for _ in range(self._most):
+            # A thread for each, since `fetch` blocks and tells of nothing; daemons, since none can
+            # be woken from it, and the chief has to be able to end.
             threading.Thread(target=self._dispatch, name="dispatch", daemon=True).start()
 
     def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
@@ -158,6 +160,8 @@ class ClusterEvaluator:
                 continue
             code, _, text = answer.partition(b" ")
             reply = read_reply(text) if code == b"0" else None
+            # Stopped: another request reached that worker, as of a closure that TensorFlow has
+            # repeated.
             if reply and not reply.is_stopped:
                 return reply
             problem = text.decode(errors="replace")
@@ -186,8 +190,10 @@ class _Watch:
     def look(self) -> None:
         """Probe from time to time; raise ServersLost after too long without an answer."""
         now = time.monotonic()
+        # By a probe of ours: where the last worker is gone TensorFlow waits in silence.
         if now - self._last_look < min(PROBE_EVERY_SECONDS, self._lost_seconds / 2):
             return
+        # A few first, and all only if none answers: there may be 800.
         some = random.sample(self._workers, min(NUM_PROBED, len(self._workers)))
         if answering(some, seconds=PROBE_SECONDS) or answering(
             self._workers, seconds=PROBE_SECONDS
@@ -227,6 +233,7 @@ def _functions(addresses: Sequence[str]) -> tuple[Any, Any]:
     def ask(made: tf.Tensor, request: tf.Tensor) -> tf.Tensor:
         future, deleter = rpc.rpc_call(made, args=[request], method_name=METHOD, timeout_in_ms=0)
         code, message = rpc.rpc_check_status(future)
+        # With another code there is no value, and asking for one would be an error of the closure.
         reply = tf.cond(
             tf.equal(code, 0),
             lambda: tf.ensure_shape(rpc.rpc_get_value(future, Tout=[tf.string])[0], []),

@@ -100,6 +100,7 @@ def _processes(
     """Return a worker's child process, which has not started yet, and what it trains."""
     experiment, search = with_search(request)
     data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
+    # Workers of one machine share its memory; one share is left for what else runs there.
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
     processes = ProcessPool(
@@ -115,6 +116,7 @@ def _processes(
 def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
     """Keep servers alive until SIGTERM or Ctrl-C."""
     print(f"{task} serves at {task.address}", flush=True)
+    # The servers answer in threads of their own, as long as this call holds them.
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
     if rpc:
@@ -170,6 +172,7 @@ def _completed(request: Request, options: ClusterOptions) -> tuple[Request, bool
         return completed(request), bool(options.synchronous)
     if options.synchronous is not None:
         return completed(request), options.synchronous
+    # As it was begun: a search cannot go on at another pace unless it is asked to.
     return completed(request), bool(place.read().get("location", {}).get("synchronous"))
 
 

@@ -112,6 +112,7 @@ def _bind_to_loopback(port: int) -> bool:
         try:
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 continue
+            # A copy of the descriptor: the socket is TensorFlow's, which does not hand it out.
             candidate = socket.socket(fileno=os.dup(int(name)))
         except OSError:  # closed meanwhile
             continue
@@ -162,6 +163,7 @@ def wait_for_servers(cluster: Cluster, *, start_timeout: float) -> Cluster:
     present: set[Task] = set()
     while True:
         missing = [task for task in (*cluster.ps, *cluster.workers) if task not in present]
+        # Who has answered once is not asked again: workers come in any order, over minutes.
         present |= set(answering(missing))
         missing = [task for task in missing if task not in present]
         now = time.monotonic()

@@ -76,10 +76,13 @@ class WorkerService:
             self._wanted = evaluation
             while self._under_way is not None:
                 if self._under_way != evaluation:
+                    # Its child is killed; the thread that waits for it answers `is_stopped`.
                     self._processes.stop.set()
                 self._changed.wait()
+                # While this one waited a newer request has come, so that nobody waits for this.
                 if self._wanted != evaluation:
                     return Reply(self._worker, is_stopped=True)
+            # TensorFlow has repeated the closure, or the chief was started again: measured once.
             if evaluation in self._replies:
                 return self._replies[evaluation]
             self._under_way = evaluation
@@ -130,6 +133,8 @@ def start_rpc_server(task: Task, service: WorkerService) -> RpcServer:
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
     def evaluate(request: tf.Tensor) -> tf.Tensor:
+        # Python on the worker, as the RPC server calls it: in the chief's closure it would run in
+        # the chief.
         reply = tf.numpy_function(service.answer, [request], tf.string, stateful=True)
         return tf.ensure_shape(reply, [])
 

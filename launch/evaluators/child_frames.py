@@ -75,6 +75,7 @@ class FrameReader:
           EOFError: the connection has ended.
           Unreadable: what has come is no frame.
         """
+        # `ChildProcess.send` sets a time limit on the same socket.
         self._connection.setblocking(False)
         try:
             come = self._connection.recv(_CHUNK)
@@ -89,6 +90,8 @@ class FrameReader:
 
     def _frame(self) -> tuple[int, bytes] | None:
         size = _HEADER.size
+        # At the first wrong byte: what a child has printed to the connection need not fill a
+        # header.
         if not self._come.startswith(_MAGIC[: len(self._come)]):
             raise Unreadable("what is no answer")
         if len(self._come) < size:
@@ -98,6 +101,8 @@ class FrameReader:
             raise Unreadable(f"an answer of {length} bytes, more than {MOST_BYTES}")
         if len(self._come) < size + length:
             return None
+        # One request has one answer, and the next is sent only after it: whatever follows is no
+        # answer.
         if len(self._come) > size + length:
             raise Unreadable("more than its answer")
         payload = bytes(self._come[size:])
@@ -136,6 +141,8 @@ def _tagged(value: Any) -> Any:
     if isinstance(value, list):
         return [_tagged(item) for item in value]
     if isinstance(value, tuple):
+        # JSON has no tuples, and no keys but texts; a Measurement that came back with lists would
+        # not equal the one that was sent.
         return {"tuple": [_tagged(item) for item in value]}
     if isinstance(value, Mapping):
         return {"pairs": [[_tagged(key), _tagged(item)] for key, item in value.items()]}
@@ -161,6 +168,7 @@ def _untagged(value: Any) -> Any:
         return tuple(map(_untagged, value["tuple"]))
     if "pairs" in value:
         return {_untagged(key): _untagged(item) for key, item in value["pairs"]}
+    # Not unpickled: a pickle calls whatever it names, and a child may have written anything.
     module, _, name = value["class"].partition(":")
     if not module.startswith(_OWN):
         raise TypeError(f"{module} is no module of this package")

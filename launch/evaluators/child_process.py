@@ -137,6 +137,8 @@ class ChildProcess:
                 words = [theirs.fileno(), os.getpid(), core, *backends]
                 module = "nas_with_rl.launch.evaluators.child_process"
                 self._process = Descendant(
+                    # -P: else -m would look into the working directory first; the process is to
+                    # find what this one finds, in its order (`module_path`).
                     [sys.executable, "-P", "-m", module, *map(str, words)],
                     environment={**place.environment(), "PYTHONPATH": module_path()},
                     pass_fds=(theirs.fileno(),),
@@ -150,6 +152,7 @@ class ChildProcess:
 
     def send(self, request: Setup | Call | Evaluations) -> bool:
         """Return whether the process has taken a request."""
+        # The parent is trusted: what the process sends back is not pickled, see `child_frames`.
         payload = pickle.dumps(request)
         self._number, self._request, self._is_awaited = self._number + 1, request, True
         self.connection.settimeout(SEND_SECONDS)
@@ -176,6 +179,7 @@ class ChildProcess:
         number, payload = frame
         if number != self._number or not self._is_awaited:
             raise Unreadable("an answer that nobody has asked for")
+        # A second answer to the same request is none.
         self._is_awaited = False
         try:
             return _checked(from_payload(payload), self._request)
@@ -230,6 +234,7 @@ def main(words: Sequence[str]) -> NoReturn:
       words: of the command line.
     """
     descriptor, parent, core, *backends = words
+    # Ctrl-C reaches every process of the terminal: the parent decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_with(int(parent))
     if core != ANYWHERE:

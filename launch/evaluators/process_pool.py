@@ -146,6 +146,7 @@ class ProcessPool:
             Job(Call(function, argument), seconds, index if index < self.num_processes else None)
             for index, argument in enumerate(arguments)
         ]
+        # By the job itself: they end in any order, and two may have equal arguments.
         returned: dict[Job, Any] = {}
         with contextlib.closing(self._serve(list(jobs))) as served:
             for _, job, answer in served:
@@ -165,6 +166,8 @@ class ProcessPool:
         with contextlib.closing(self._serve(jobs)) as served:
             for slot, job, answer in served:
                 if again := self._again(slot, job, answer):
+                    # In place, as below: `_serve` gives out of this very list. In front, so that a
+                    # batch ends.
                     jobs[:0] = again
                 else:
                     yield from _outcomes(job, answer, f"{self._hostname}/{slot.index}")
@@ -179,6 +182,7 @@ class ProcessPool:
     def _groups(self, evaluations: Sequence[Evaluation]) -> Iterator[Evaluations]:
         """Yield groups of neighbours, as many for each process and as large as can be."""
         rounds = math.ceil(len(evaluations) / (self.group_size * self.num_processes))
+        # Rounds decide: 5 in groups of at most 4 for 2 processes are 2 and 3, not 4 and 1.
         count = min(rounds * self.num_processes, len(evaluations))
         ends = [len(evaluations) * number // count for number in range(count + 1)] if count else []
         for start, end in itertools.pairwise(ends):
@@ -214,6 +218,8 @@ class ProcessPool:
                 yield from news
         except BaseException:  # Ctrl-C and a consumer that has left are among them
             for slot in self._slots:
+                # Also one that starts or sets its work up. Those that wait keep what they have
+                # compiled.
                 if slot.job or not slot.is_ready:
                     slot.reset()
             raise
@@ -221,6 +227,7 @@ class ProcessPool:
     def _give_out(self, jobs: list[Job]) -> None:
         """Give jobs to the processes that are ready, and start processes for the others."""
         waiting = list(jobs)
+        # Those that are ready first: else a process would be started for what one of them can take.
         for slot in sorted(self._slots, key=lambda slot: not slot.is_ready):
             job = None if slot.job else _choose(waiting, slot.index)
             if job is None:
@@ -228,6 +235,7 @@ class ProcessPool:
             waiting.remove(job)  # also if the process is only starting: it will take one
             if slot.process is None:
                 slot.start(self.work.backends)
+            # False where it has got the work first, or has died: the job is given out another time.
             elif slot.is_ready and slot.give(job, self.work):
                 jobs.remove(job)
 
@@ -236,6 +244,7 @@ class ProcessPool:
         slots: dict[Any, ProcessSlot] = {
             slot.process.connection: slot for slot in self._slots if slot.process
         }
+        # One wait for all: whichever answers first is served first.
         heard = {slots[connection] for connection in wait(list(slots), POLL_SECONDS)}
         for slot in slots.values():
             if news := slot.hear() if slot in heard else slot.look():
@@ -254,6 +263,7 @@ def _outcomes(job: Job, answer: ChildReply | Broken, worker: str) -> Iterator[Ou
     assert isinstance(group, tuple)
     returned = answer.returned if isinstance(answer, ChildReply) else answer.failure
     results = [returned] * len(group) if isinstance(returned, Failure) else returned
+    # Neighbours end together: how long each would have taken alone nobody knows.
     part = (answer.ended - answer.started) / len(group)
     for number, (evaluation, result) in enumerate(zip(group, results, strict=True)):
         started = answer.started + number * part

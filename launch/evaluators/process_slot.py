@@ -89,6 +89,7 @@ class ProcessSlot:
         else:
             self.job = job
             self._given, self._since = time.time(), time.monotonic()
+            # Of this machine so far: one more tells why the process was killed.
             self._oom_kills = resources.kernel_oom_kills()
         if not self.process.send(work if lacks_work else job.request):
             self.job = None  # which did not reach it, and is not to blame
@@ -111,6 +112,7 @@ class ProcessSlot:
             return self._died(f"wrote {error} to the connection")
         if answer is None:
             return None if self.is_ready else self._examined()  # the rest may never come
+        # No job: the process has started, or set its work up.
         job, self.job = self.job, None
         self.is_ready = True
         self._starts = 0 if job else self._starts
@@ -167,12 +169,15 @@ class ProcessSlot:
         status = None if how else self.process.death()
         how = how or _ended(status)
         if self.job:
+            # The kernel kills so where memory is short, but so does anyone: the count decides.
             killed = status == -signal.SIGKILL
             by_kernel = killed and resources.kernel_oom_kills() > self._oom_kills
             reason: FailureReason = "out_of_memory" if by_kernel else "crashed"
             return self._break(reason, f"its process {how}")
         was_ready = self.is_ready
         self.reset()
+        # What ends by itself before it has done anything would do so again. A signal may be chance,
+        # as of a machine short of memory; one that was idle is replaced when it is needed.
         if not was_ready and ((status is not None and status >= 0) or self._starts >= STARTS):
             raise WorkError(f"a child process {how} before its first child")
         return None

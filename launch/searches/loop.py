@@ -102,10 +102,13 @@ def run_search(search: Search) -> None:
     _learn_again(search)
     progress = _Progress(search)
     progress.advance()
+    # The queue is filled by `advance`, also while the evaluator is at work. However the loop is
+    # left, by Ctrl-C too, the children under way are ended.
     with contextlib.closing(search.evaluator.evaluate(progress.trials.queue)) as outcomes:
         for outcome in outcomes:
             progress.trials.take(outcome)
             progress.advance()
+    # Whatever `checkpoint_every` says: a search that is continued has nothing to learn again.
     if search.checkpoints and len(search.store):
         search.checkpoints.save(search.searcher)
 
@@ -124,6 +127,7 @@ def _check_that_trials_reach(search: Search) -> None:
 def _learn_again(search: Search) -> None:
     """Repeat the updates that are newer than the searcher's state."""
     learned = search.store.learned_after(search.searcher.version)
+    # They come in the order of the updates, so each update sees the trials that it saw before.
     for _, trials in itertools.groupby(learned, key=lambda trial: trial.updated_version):
         _tell(search, list(trials))
 
@@ -154,6 +158,7 @@ class _Progress:
         running = [trial for trial in unlearned if trial.status == "running"]
         for trial in running:
             self._missing[trial.batch] += 1
+        # After `_missing`: a trial that takes an outcome over is finished at once.
         self.trials.add(running)
 
     def advance(self) -> None:
@@ -169,10 +174,12 @@ class _Progress:
     def _learn(self) -> bool:
         """Take one update from complete batches; return whether there were enough of them."""
         complete = [batch for batch, missing in self._missing.items() if not missing]
+        # At the end fewer batches than an update wants may be left.
         is_last = self._all_sampled() and len(complete) == len(self._missing)
         if len(complete) < self._pace.accumulated and not (is_last and complete):
             return False
         batches = complete[: self._pace.accumulated]
+        # What failures count as depends on those that have trained: without any it has to wait.
         if not self._store.count_failures(batches, failure_reward):
             return False
         trials = self._store.batches(batches)
@@ -182,7 +189,11 @@ class _Progress:
             self._note(note)
         for observer in self._search.observers:
             observer.learned(update, trials, self._store)
+        # The store before the checkpoint: a checkpoint that knows of an update which the store
+        # lacks cannot be continued, the reverse is learned again. After the observers: killed in
+        # between, they see this update a second time rather than never.
         self._store.mark_learned([trial.number for trial in trials], update.version)
+        # Batches of another depth stay for the next update.
         for batch in {trial.batch for trial in trials}:
             del self._missing[batch]
         due = update.version % self._search.config.checkpoint_every == 0
@@ -204,6 +215,7 @@ class _Progress:
     def _sample(self) -> bool:
         """Let a replica that has no batch sample one; return whether there was one."""
         search = self._search
+        # A complete batch that waits for others to accumulate keeps no replica busy.
         waited_for = sum(missing > 0 for missing in self._missing.values())
         if self._all_sampled() or waited_for >= self._pace.num_replicas:
             return False
@@ -214,6 +226,7 @@ class _Progress:
         trials = [_sampled(search, proposal, batch) for proposal in proposals]
         self._store.add(trials)
         self._num_sampled, self._num_batches = last, batch + 1
+        # Before they are given out: some may finish at once.
         self._missing[batch] = len(trials)
         self.trials.add(trials)
         return True

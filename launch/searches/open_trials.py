@@ -72,6 +72,7 @@ class PendingTrials:
 
     def _earlier(self, trial: Trial) -> Trial | None:
         """Return an earlier trial whose outcome holds for this one too."""
+        # Before by number, not by time: a search that is resumed finds the same ones.
         found = self._store.evaluated_before(trial)
         failures = [each for each in found if each.status == "failed"]
         if len(failures) < len(found):
@@ -79,6 +80,7 @@ class PendingTrials:
         is_believed = len(failures) > self._failure_retries or any(
             each.failure == "infeasible" for each in failures
         )
+        # Nothing takes over a failure that may have been chance: it is evaluated.
         return failures[-1] if is_believed else None
 
     def _finish(self, trial: Trial) -> None:
