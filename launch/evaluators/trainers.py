@@ -19,7 +19,7 @@ from nas_with_rl.child_models.language_models.training import (
 )
 from nas_with_rl.child_models.rewards import accuracy_reward, perplexity_reward
 from nas_with_rl.launch.evaluators.measurements import Measurement
-from nas_with_rl.launch.evaluators.nas_bench_201 import accuracies, look_up
+from nas_with_rl.launch.evaluators.nas_bench_201 import look_up, nas_bench_201_accuracies
 from nas_with_rl.launch.evaluators.own_function import OwnTrainer
 from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import Child, Data, Experiment
@@ -153,7 +153,7 @@ class TableTrainer:
 
     def __init__(self, lookup: TableLookup):
         self._dataset = lookup.dataset
-        self.data = {"architectures": len(accuracies(lookup.dataset))}
+        self.data = {"architectures": len(nas_bench_201_accuracies(lookup.dataset))}
 
     def __call__(self, architecture: Architecture, seed: int) -> Measurement:
         """Look one architecture up."""

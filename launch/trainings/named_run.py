@@ -23,6 +23,7 @@ from nas_with_rl.launch.trainings.training import FinalTraining, Test, has_diver
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.published import current_name
 
 FAILED_STATUS = 1
 
@@ -139,7 +140,8 @@ def _check_same(request: Request, name: str) -> None:
         "seed": request.seed,
         "overrides": list(request.overrides),
     }
-    if request.architecture not in (stored["named"], stored["architecture"]):
+    given = current_name((request.architecture or "").strip())
+    if given not in (stored["named"], stored["architecture"]):
         wanted["architecture"] = request.architecture
     if found := difference({name: stored.get(name) for name in wanted}, wanted):
         raise InputError(

@@ -300,7 +300,8 @@ def test_a_training_from_before_its_cell_had_this_name_continues(penn, tmp_path,
         assert continued.named == continued.architecture == "gru"
         assert continued.validation == whole.validation
         with_old_names(place)
-    assert named_run.run(resumption(place)) == 0
+    for architecture in (None, "baseline_gru"):
+        assert named_run.run(resumption(place, architecture=architecture)) == 0
     assert nas.load_model(place / "model.keras").cell == "gru"
 
 
