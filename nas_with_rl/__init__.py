@@ -30,13 +30,18 @@ if TYPE_CHECKING:
     from nas_with_rl.explorer.page.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
-    from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
-    from nas_with_rl.launch.evaluators.nas_bench_201 import (
+    from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
+    from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
+    from nas_with_rl.launch.evaluators.kinds.language_models import (
+        LanguageModelTrainer as LanguageModelTrainer,
+    )
+    from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import (
         nas_bench_201_accuracies as nas_bench_201_accuracies,
     )
-    from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer as LanguageModelTrainer
+    from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
     from nas_with_rl.launch.experiments.children import OwnEvaluation as OwnEvaluation
     from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
+    from nas_with_rl.launch.experiments.fitting import ChildFit as ChildFit
     from nas_with_rl.launch.experiments.search_config import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
     from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
@@ -57,14 +62,17 @@ if TYPE_CHECKING:
 _MODULES = {
     "Architecture": "search_spaces.architecture",
     "ChildFailure": "child_models.failures",
+    "ChildFit": "launch.experiments.fitting",
+    "ChildKind": "launch.evaluators.kinds.kind",
     "Choice": "search_spaces.space",
     "ConvolutionalSpace": "search_spaces.convolutional",
     "DepthSchedule": "launch.experiments.search_config",
     "Experiment": "launch.experiments.experiment",
     "ExploreRequest": "launch.explorations.exploring",
     "InputError": "search_spaces.errors",
-    "LanguageModelTrainer": "launch.evaluators.trainers",
+    "LanguageModelTrainer": "launch.evaluators.kinds.language_models",
     "LanguageModelTraining": "child_models.language_models.config",
+    "LocatedExperiment": "launch.evaluators.kinds.kind",
     "Measurement": "launch.evaluators.measurements",
     "NasBench201Space": "search_spaces.nas_bench_201",
     "OwnEvaluation": "launch.experiments.children",
@@ -82,7 +90,7 @@ _MODULES = {
     "explorer_widget": "explorer.page.widget",
     "load_corpus": "child_models.data.text",
     "load_model": "child_models.saved_models",
-    "nas_bench_201_accuracies": "launch.evaluators.nas_bench_201",
+    "nas_bench_201_accuracies": "launch.evaluators.kinds.nas_bench_201",
     "parse_architecture": "search_spaces.architecture",
     "prepare_tensorflow": "launch.host.backend",
     "search": "launch.api",

@@ -23,11 +23,12 @@ from nas_with_rl.search_spaces.recurrent_cell import (
     BASES,
     COMBINATIONS,
     RecurrentCellSpace,
-    is_recurrent_cell,
 )
 
 PUBLISHED_NAMES = tuple(
-    name for name, each in PUBLISHED.items() if is_recurrent_cell(each.architecture.space)
+    name
+    for name, each in PUBLISHED.items()
+    if isinstance(each.architecture.space.reader, RecurrentCellSpace)
 )
 
 
