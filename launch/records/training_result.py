@@ -18,7 +18,7 @@ from nas_with_rl.search_spaces.published import with_current_names
 TRAINING_KIND = "training"  # of run, as `experiment.json` says
 
 Metric = Literal["accuracy", "perplexity", "bits_per_character"]
-Status = Literal["training", "finished", "failed"]
+TrainingStatus = Literal["training", "finished", "failed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class FinalResult:
     num_parameters: int = 0
     multiply_adds: int = 0
     units: int | None = None
-    status: Status = "training"
+    status: TrainingStatus = "training"
     seconds_per_epoch: float | None = None
     train_loss: tuple[float, ...] = ()
     validation: tuple[float, ...] = ()

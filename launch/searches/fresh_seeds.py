@@ -144,7 +144,7 @@ def _read(values: Any) -> Candidate:
     )
 
 
-def describe(candidates: Sequence[Candidate]) -> str:
+def describe_candidates(candidates: Sequence[Candidate]) -> str:
     """Return the comparison as a table, with what can be said of the differences."""
     width = max(len(candidate.title) for candidate in candidates)
     lines = [
