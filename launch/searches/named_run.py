@@ -209,11 +209,12 @@ def _compared(result: SearchResult, children: LocalEvaluator, place: Workdir) ->
     num_seeds, num_trials = data.experiment.num_compared, len(result.trials)
     if all(trial.status != "completed" for trial in result.trials):
         return ""
+    seeds = fresh_seeds.counted_seeds(num_seeds, "fresh")
     kept = fresh_seeds.kept(place.comparison, num_trials=num_trials, num_seeds=num_seeds)
     if kept is not None:
-        print(f"\neach trained with {num_seeds} fresh seeds, of {place.comparison.name}:")
+        print(f"\neach trained with {seeds}, of {place.comparison.name}:")
         return fresh_seeds.describe_candidates(kept)
-    print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
+    print(f"\ntraining each with {seeds} ...", flush=True)
     compared = fresh_seeds.compare(
         result,
         language_models.trainer_of(data),

@@ -32,8 +32,12 @@ def test_a_difference_on_every_seed_is_said_either_way():
 
 
 def test_one_seed_shows_nothing():
-    pair = Candidate("best cell", 1000, (7.0,)), Candidate("LSTM", 1010, (9.0,))
-    assert "no difference beyond" in lines(*pair)[-1]
+    best, lstm = Candidate("best cell", 1000, (7.0,)), Candidate("LSTM", 1010, (9.0, 9.1))
+    for pair in ((best, Candidate("LSTM", 1010, (9.0,))), (best, lstm), (lstm, best)):
+        assert "does not tell" in lines(*pair)[-1]
+    first, second, _ = lines(best, lstm)
+    assert first.endswith("perplexity   7.00 (1 seed)")  # no spread was measured
+    assert second.endswith("9.05 ± 0.07 (2 seeds)")
 
 
 def test_a_cell_that_fails_with_every_seed_has_no_verdict():
