@@ -21,8 +21,13 @@ from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, 
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, figure
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.trainings.named_run import FAILED_STATUS, module_command
-from nas_with_rl.launch.trainings.trainees import draw_training, make_trainee, read_named
-from nas_with_rl.launch.trainings.training import FinalTraining, Test, train
+from nas_with_rl.launch.trainings.trainees import (
+    FinalTraining,
+    draw_training,
+    make_trainee,
+    read_named,
+)
+from nas_with_rl.launch.trainings.training import Test, train
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.published import current_name, current_names
 

@@ -17,9 +17,14 @@ from nas_with_rl.launch.experiments.overrides import difference
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.trainings.summary import describe_training
-from nas_with_rl.launch.trainings.trainees import SPLIT_SEED, draw_training, read_named
-from nas_with_rl.launch.trainings.training import FinalTraining, Test, has_diverged, train
+from nas_with_rl.launch.trainings.summary import describe_end
+from nas_with_rl.launch.trainings.trainees import (
+    SPLIT_SEED,
+    FinalTraining,
+    draw_training,
+    read_named,
+)
+from nas_with_rl.launch.trainings.training import Test, has_diverged, train
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import InputError
@@ -80,7 +85,7 @@ def run(request: Request) -> int:
 
 
 def _end(result: FinalResult, workdir: str, experiment: Experiment) -> int:
-    print(describe_training(result, workdir, has_test=experiment.data.has_test), flush=True)
+    print(describe_end(result, workdir, has_test=experiment.data.has_test), flush=True)
     return FAILED_STATUS if result.status == "failed" else 0
 
 

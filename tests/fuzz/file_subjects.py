@@ -31,7 +31,7 @@ from nas_with_rl.launch.paper.our_results import read_runs
 from nas_with_rl.launch.records.resumption import Request, completed
 from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.trainings.summary import describe_training
+from nas_with_rl.launch.trainings.summary import describe_end
 from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
 
 
@@ -240,7 +240,7 @@ class Results:
             assert all("\n" not in problem for problem in problems)
             result = read_result(workdir)
             assert result is not None
-            describe_training(result, workdir, has_test=True)
+            describe_end(result, workdir, has_test=True)
 
 
 SUBJECTS = (Corpora, ModelDescriptions, ModelFiles, Configurations, Results)

@@ -10,7 +10,8 @@ from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.paper.our_results import TUNED, RowResult, Wanted, our_result_of, read_runs
 from nas_with_rl.launch.paper.our_rows import PENN_TREEBANK
-from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.launch.trainings.training import train
 
 DIGITS = ("child.epochs=2", "data.num_train=100", "data.num_validation=50")
 TWO_LAYERS = "3 3 - 4 | 3 3 1 8"

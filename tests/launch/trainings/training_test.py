@@ -25,7 +25,8 @@ from nas_with_rl.launch.searches.named_run import Request as Search
 from nas_with_rl.launch.searches.named_run import run_experiment
 from nas_with_rl.launch.trainings import named_run
 from nas_with_rl.launch.trainings.named_run import Request
-from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
 from tests.harness.old_names import with_old_names
 
