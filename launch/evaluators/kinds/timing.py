@@ -110,6 +110,7 @@ def _timed_single(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
     validated, _ = _clocked(child.validate)
     del child
     released, _ = _clocked(release_child)
+    # What a child pays besides: to be built, traced and freed again.
     start = first - step - validated + released
     return _Seconds(0.0, start, step / num_trained, validated / num_validated)
 

@@ -366,6 +366,7 @@ def test_the_module_of_own_evaluations_is_light():
     program = (
         "import sys, nas_with_rl as nas, nas_with_rl.launch.evaluators.kinds.own_function\n"
         "assert nas.OwnEvaluation('a:b').function == 'a:b'\n"
+        "assert nas.ChildKind(load=print, fit=nas.ChildFit()).default == 'single'\n"
         "print(*{'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules))"
     )
     done = subprocess.run(
