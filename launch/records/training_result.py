@@ -28,7 +28,7 @@ class FinalResult:
     Attributes:
       experiment: by name.
       architecture: as one line of text.
-      named: its name, for one of the paper's or a baseline.
+      named: its name, for one of the paper's or a designed cell.
       metric: of `validation` and `test`; accuracies lie in [0, 1].
       epochs: how many there are to be.
       device: what it ran on.

@@ -202,13 +202,12 @@ class _Run:
     def _built_child(self) -> ChildInTraining:
         if self._child is None:
             self._child = self._trainee.new_child()
-            size = getattr(self._child.model, "size", None)  # of language models
             self._write(
                 dataclasses.replace(
                     self.result,
                     num_parameters=self._child.num_parameters,
                     multiply_adds=self._child.multiply_adds,
-                    units=size.units if size else None,
+                    units=self._trainee.units,
                 )
             )
         return self._child

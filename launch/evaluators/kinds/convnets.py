@@ -93,6 +93,7 @@ class ConvNetTrainee:
     """A ConvNet and its images."""
 
     metric: Metric = "accuracy"
+    units: int | None = None
 
     def __init__(self, located: LocatedExperiment, named: NamedArchitecture, seed: int):
         """Load the images.

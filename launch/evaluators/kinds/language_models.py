@@ -103,8 +103,10 @@ class LanguageModelTrainee:
             self.data_found = [*trainer.data, dataclasses.asdict(source)]
         self.metric: Metric = "perplexity" if data.unit == "word" else "bits_per_character"
         self._cell, self._corpus, self._config = _cell(named), trainer.corpus, trainer.training
-        self._config.size(len(self._corpus.vocabulary), self._cell)  # before anything is written
+        # Now, so that what does not fit is refused before anything is written.
+        size = self._config.size(len(self._corpus.vocabulary), self._cell)
         self.epochs = self._config.epochs
+        self.units: int | None = size.units
 
     def new_child(self) -> ChildInTraining:
         """See `Trainee`."""
