@@ -94,7 +94,7 @@ CIFAR10 = Experiment(
     controller=ReinforceConfig(learning_rate=0.0006),
 )
 
-SEARCHES = (
+_SEARCHES = (
     CIFAR10,
     dataclasses.replace(
         CIFAR10,
@@ -153,7 +153,7 @@ def _training(
     )
 
 
-TRAININGS = (
+_TRAININGS = (
     _training(
         "ptb_32m",
         f"{SECTION_4_2}: Table 2, base 8",
@@ -207,4 +207,4 @@ TRAININGS = (
     ),
 )
 
-PAPER_EXPERIMENTS = (*SEARCHES, *TRAININGS)
+PAPER_EXPERIMENTS = (*_SEARCHES, *_TRAININGS)

@@ -107,7 +107,7 @@ PTB_SMALL = Experiment(
     controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
 )
 
-SEARCHES = (
+_SEARCHES = (
     CIFAR10_SMALL,
     dataclasses.replace(
         CIFAR10_SMALL,
@@ -153,7 +153,7 @@ SEARCHES = (
     ),
 )
 
-TRAININGS = (
+_TRAININGS = (
     Experiment(
         name="ptb_25m_small",
         source="ptb_25m with 1 million parameters, 4 epochs and no dropout: shared "
@@ -194,4 +194,4 @@ TRAININGS = (
     ),
 )
 
-SMALL_EXPERIMENTS = (*QUICK, *SEARCHES, *TRAININGS)
+SMALL_EXPERIMENTS = (*QUICK, *_SEARCHES, *_TRAININGS)

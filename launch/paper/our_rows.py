@@ -33,8 +33,8 @@ class OurRow:
       key: of its row in `paper_tables`.
       table: which.
       experiment: whose data, space and training it has.
-      architecture: the name of a published architecture or of a baseline; None for one that the
-        experiment's search finds.
+      architecture: the name of a published architecture or of a designed cell; None for one that
+        the experiment's search finds.
       overrides: what the row's final training changes of the experiment.
       note: why the number of parameters is not the paper's, where that takes a word.
     """

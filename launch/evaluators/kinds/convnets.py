@@ -152,6 +152,6 @@ def drawn(experiment: Experiment, named: NamedArchitecture) -> str:
 
 
 def _convnet(experiment: Experiment, named: NamedArchitecture) -> ConvNet:
-    assert named.architecture is not None  # a baseline is another kind's
+    assert named.architecture is not None  # a designed cell is another kind's
     space: ConvolutionalSpace = experiment.space
     return space.convnet(named.architecture)

@@ -149,7 +149,7 @@ def default_axes(child: LanguageModelTraining, space: object) -> Mapping[str, tu
 
 
 def drawn(experiment: Experiment, named: NamedArchitecture) -> str:
-    """Return a cell as its tree, or a baseline's name in words."""
+    """Return a cell as its tree, or a designed cell's name in words."""
     if named.architecture is None:
         return KNOWN_CELLS[named.text].title
     return draw_cell(cell_of(named.architecture))
