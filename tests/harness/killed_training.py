@@ -47,7 +47,7 @@ def prepare(moment, reach):
     """Have a moment reached."""
     owner = {
         "model": (module, "save_model"),
-        "checkpoint": (module._State, "save"),
+        "checkpoint": (module._Run, "save"),
         "result": (module, "write_result"),
         "tested": (tf_epochs.ConvNetInTraining, "test"),
     }

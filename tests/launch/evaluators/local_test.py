@@ -291,7 +291,7 @@ def test_cells_are_trained_in_processes_and_one_too_large_for_them_fails_alone()
     large = dataclasses.replace(training, units=4000)
     with local_children(data, data.experiment.search, "population:2@1") as children:
         alone, failed, lstm = children.train_cells(
-            [(tree, training, 7), (tree, large, 7), ("baseline_lstm", training, 8)]
+            [(tree, training, 7), (tree, large, 7), ("lstm", training, 8)]
         )
     assert failed is None and alone.num_parameters != lstm.num_parameters
     assert len(alone.validation_perplexity) == len(lstm.validation_perplexity) == 20
