@@ -1,5 +1,6 @@
 """Supervision in earnest: toy roles in real processes, killed, stopped and told what to do."""
 
+import functools
 import json
 import os
 import signal
@@ -313,12 +314,16 @@ def test_the_chiefs_output_is_shown_as_it_comes_and_logged(supervised):
     assert toys.log("chief-0").endswith("3/8\r8/8\n")
 
 
+def has_said(toys, text):
+    return text in toys.log("chief-0")
+
+
 def test_a_chief_whose_reader_has_left_goes_on(supervised):
     toys = supervised(("chief-0",))
     toys.process.stdout.close()
     for text in ("one", "two"):
         toys.order("chief-0", f"say {text}")
-        wait_until(lambda text=text: text in toys.log("chief-0"))
+        wait_until(functools.partial(has_said, toys, text))
     toys.order("chief-0", "exit 0")
     toys.process.wait(timeout=10)
     assert toys.process.returncode == 0
