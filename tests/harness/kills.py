@@ -56,7 +56,7 @@ def kill_at(
             reach("renamed")
         return rename(self, target)
 
-    pathlib.Path.rename = renaming  # type: ignore[method-assign]
+    pathlib.Path.rename = renaming
     return reach
 
 
