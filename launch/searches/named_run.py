@@ -192,7 +192,7 @@ def print_interruption(result: SearchResult, search: SearchConfig, how: str) -> 
 def print_result(result: SearchResult, experiment: Experiment) -> None:
     """Say what the search has found."""
     print()
-    print(summary.describe(result, metric=kind_of(experiment).metric))
+    print(summary.describe_search(result, metric=kind_of(experiment).metric))
 
 
 def print_places(result: SearchResult) -> None:
@@ -209,11 +209,12 @@ def _compared(result: SearchResult, children: LocalEvaluator, place: Workdir) ->
     num_seeds, num_trials = data.experiment.num_compared, len(result.trials)
     if all(trial.status != "completed" for trial in result.trials):
         return ""
+    seeds = fresh_seeds.counted_seeds(num_seeds, "fresh")
     kept = fresh_seeds.kept(place.comparison, num_trials=num_trials, num_seeds=num_seeds)
     if kept is not None:
-        print(f"\neach trained with {num_seeds} fresh seeds, of {place.comparison.name}:")
-        return fresh_seeds.describe(kept)
-    print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
+        print(f"\neach trained with {seeds}, of {place.comparison.name}:")
+        return fresh_seeds.describe_candidates(kept)
+    print(f"\ntraining each with {seeds} ...", flush=True)
     compared = fresh_seeds.compare(
         result,
         language_models.trainer_of(data),
@@ -222,4 +223,4 @@ def _compared(result: SearchResult, children: LocalEvaluator, place: Workdir) ->
         seed=data.seed,
     )
     fresh_seeds.keep(compared, place.comparison, num_trials=num_trials, num_seeds=num_seeds)
-    return fresh_seeds.describe(compared)
+    return fresh_seeds.describe_candidates(compared)

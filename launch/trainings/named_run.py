@@ -17,12 +17,18 @@ from nas_with_rl.launch.experiments.overrides import difference
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.trainings.summary import describe
-from nas_with_rl.launch.trainings.trainees import SPLIT_SEED, draw_training, read_named
-from nas_with_rl.launch.trainings.training import FinalTraining, Test, has_diverged, train
+from nas_with_rl.launch.trainings.summary import describe_end
+from nas_with_rl.launch.trainings.trainees import (
+    SPLIT_SEED,
+    FinalTraining,
+    draw_training,
+    read_named,
+)
+from nas_with_rl.launch.trainings.training import Test, has_diverged, train
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.published import current_name
 
 FAILED_STATUS = 1
 
@@ -79,7 +85,7 @@ def run(request: Request) -> int:
 
 
 def _end(result: FinalResult, workdir: str, experiment: Experiment) -> int:
-    print(describe(result, workdir, has_test=experiment.data.has_test), flush=True)
+    print(describe_end(result, workdir, has_test=experiment.data.has_test), flush=True)
     return FAILED_STATUS if result.status == "failed" else 0
 
 
@@ -139,7 +145,8 @@ def _check_same(request: Request, name: str) -> None:
         "seed": request.seed,
         "overrides": list(request.overrides),
     }
-    if request.architecture not in (stored["named"], stored["architecture"]):
+    given = current_name((request.architecture or "").strip())
+    if given not in (stored["named"], stored["architecture"]):
         wanted["architecture"] = request.architecture
     if found := difference({name: stored.get(name) for name in wanted}, wanted):
         raise InputError(
