@@ -173,7 +173,8 @@ class ChildKind:
       metric: the measurement that is printed beside the reward; None for the reward alone.
       default: the program where no plan is asked for: "single", a child process for each core or
         GPU, or "here". With `populations` the fastest is chosen, measured.
-      populations: None where children are trained one by one alone.
+      populations: returns how children are trained many together, which may import what their
+        training alone does not; None where they are trained one by one alone.
       final: None for children that are only looked up or measured: there is nothing to train.
       setup: what child processes are told to do; None: to load the data, then to train.
       check: checks the child's configuration in this process before a search begins; None for
@@ -186,7 +187,7 @@ class ChildKind:
     fit: ChildFit = ANY_SPACE
     metric: str | None = None
     default: Program = "single"
-    populations: PopulationKind | None = None
+    populations: Callable[[], PopulationKind] | None = None
     final: FinalKind | None = None
     setup: Callable[[ChildProgram], Setup] | None = None
     check: Callable[[Any], Any] | None = None
