@@ -131,7 +131,7 @@ class LanguageModel(keras.Model):
                 masked(values, entering), layer_state, recurrent, fused=fused
             )
             last.append(layer_last)
-        return self.logits(masked(values, masks.output)), last
+        return self.logits(masked(values, masks.output)), last  # [T, B, V]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return what the softmax takes, [..., V], for the last layer's h [..., H]."""

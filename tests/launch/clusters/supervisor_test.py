@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE
+from tests.harness.processes import is_running, wait_until
 
 FOLDER = Path(__file__).parents[2] / "harness"
 PATH = os.pathsep.join(map(str, (FOLDER.parents[1], FOLDER)))
@@ -93,20 +93,6 @@ def supervised(tmp_path):
         toys.process.kill()
         for pid in filter(is_running, toys.pids()):
             os.kill(pid, signal.SIGKILL)
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(condition, seconds=15.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def assert_nobody_is_left(toys):

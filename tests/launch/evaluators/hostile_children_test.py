@@ -27,6 +27,7 @@ from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
+from tests.harness.processes import is_running, wait_until
 
 FOLDER = Path(__file__).parents[2] / "harness"
 
@@ -60,20 +61,6 @@ def results(tmp_path, *deeds, seconds=0.0, num_processes=1):
 
 def tries_of(tmp_path, deed):
     return [int(pid) for pid in (tmp_path / deed).read_text().split()]
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in b"ZX"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

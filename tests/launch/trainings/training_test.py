@@ -28,6 +28,7 @@ from nas_with_rl.launch.trainings.named_run import Request
 from nas_with_rl.launch.trainings.trainees import FinalTraining
 from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
+from tests.harness import kills
 from tests.harness.old_names import with_old_names
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -145,24 +146,17 @@ def float_of(point):
     return make_ndarray(point.tensor_proto).item()
 
 
-def test_a_killed_training_ends_as_one_never_killed(tmp_path):
-    killed, whole = str(tmp_path / "killed"), str(tmp_path / "whole")
-    moments = {"model": "1", "checkpoint": "2", "renamed": "2", "result": "4", "tested": "1"}
-    runs = [(killed, *moment) for moment in moments.items()]
-    runs += [(killed, "never", "0"), (whole, "never", "0")]
-    script = Path(__file__).parents[2] / "harness" / "killed_training.py"
-    done = subprocess.run(
-        [sys.executable, script, *sum(runs, ())],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    statuses = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("status")]
-    assert list(map(int, statuses)) == [-signal.SIGKILL] * len(moments) + [0, 0]
+# Three that differ in kind: the model before its checkpoint, a checkpoint that is half written, and
+# a test that was looked at and not noted.
+KILLS = (("model", 1), ("checkpoint", 2), ("tested", 1))
+ALL_KILLS = (("model", 1), ("checkpoint", 2), ("renamed", 2), ("result", 4), ("tested", 1))
+
+
+@pytest.mark.parametrize("moments", [KILLS, pytest.param(ALL_KILLS, marks=pytest.mark.slow)])
+def test_a_killed_training_ends_as_one_never_killed(tmp_path, moments):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    kills.run_through("killed_training.py", killed, moments)
+    kills.run_through("killed_training.py", whole, ())
     first, second = (
         dataclasses.replace(read_result(path), seconds_per_epoch=None, test_looked_at=None)
         for path in (killed, whole)
