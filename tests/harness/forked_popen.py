@@ -97,7 +97,7 @@ class ForkServer:
     def _connected(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         paths = (
-            SCRIPTS.parent,
+            TESTS.parent,
             Path(nas_with_rl.__file__).parents[1],
             os.environ.get("PYTHONPATH"),
         )
