@@ -58,6 +58,7 @@ lint: $(VENV)/.test-installed ## check style, which room imports which, and type
 	$(BIN)/python -m ruff format --check .
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m mypy -p nas_with_rl
+	MYPYPATH=.:benchmarks $(BIN)/python -m mypy --explicit-package-bases tests benchmarks
 
 wheel-check: $(VENV)/.test-installed ## build the wheel, install it in a clean environment, import all of it
 	$(BIN)/python tools/check_wheel.py

@@ -21,6 +21,7 @@ TEST = [
     "mypy>=1.11",
     "nbclient>=0.10",
     "nbformat>=5.10",
+    "pre-commit>=4.0",
     "pytest>=8.2",
     "pytest-cov>=6.0",
     "pytest-xdist>=3.6.1",

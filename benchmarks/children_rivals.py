@@ -138,7 +138,7 @@ class KerasLstm(_KerasChild):
     def __init__(self, task: Task, cells: Sequence[RecurrentCell], *, jit_compile: bool = False):
         size = LanguageModelSize(VOCABULARY, task.units, tie_embeddings=True)
         wanted = num_parameters(cells[0], size)
-        units = closest_units(wanted, "baseline_lstm", size)
+        units = closest_units(wanted, "lstm", size)
         super().__init__(task, units, jit_compile=jit_compile)
 
     def layer(self, units):
@@ -250,8 +250,10 @@ def own_training(task: Task, *, jit_compile: bool) -> LanguageModelTraining:
 
 def corpus_of(task: Task) -> Corpus:
     """Return the task's text as this project takes it."""
-    streams = (np.ascontiguousarray(split.T).reshape(-1) for split in (task.train, task.validation))
-    return Corpus(*streams, vocabulary=tuple(map(str, range(VOCABULARY))), provenance=())
+    train, validation = (
+        np.ascontiguousarray(split.T).reshape(-1) for split in (task.train, task.validation)
+    )
+    return Corpus(train, validation, vocabulary=tuple(map(str, range(VOCABULARY))), provenance=())
 
 
 def _or_nan(measure: Callable[[], float]) -> float:

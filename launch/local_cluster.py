@@ -159,4 +159,4 @@ def _resume_command(request: Request, sizes: Sizes, options: ClusterOptions) -> 
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run_main(main)

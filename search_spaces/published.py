@@ -1,6 +1,8 @@
 """The architectures that the paper prints (Zoph & Le, 2016, Figures 5, 7 and 8), by name.
 
-A binary takes such a name wherever it takes an architecture's text (`read_architecture`).
+A binary takes such a name wherever it takes an architecture's text (`read_architecture`), and the
+name of a cell that people designed: `lstm` and the like are no trees, see
+`child_models.cells.known_cells`.
 """
 
 from __future__ import annotations
@@ -8,15 +10,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, Protocol
 
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
-from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace, is_convnet
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError, shown
-from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import ACTIVATIONS, COMBINATIONS, RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
 
-Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space | SearchSpace
+
+class Space(Protocol):
+    """The choices of a space, as a `ConvolutionalSpace`, or the space itself."""
+
+    def search_space(self) -> SearchSpace:
+        """Return the decisions; with one layer, where layers can be of any number."""
+
 
 # Filter height, filter width, inputs, filters. The figure draws the arrow from 1 to 10 twice.
 _FIGURE_7 = (
@@ -49,6 +57,10 @@ _LSTM = (
     " | add tanh | add sigmoid | elem_mult identity | elem_mult identity | 12 9"
 )
 
+FIGURE_8_LSTM = "figure_8_lstm"
+# Before, the designed cells had a prefix, and the tree of Figure 8 the name of Keras's LSTM.
+_OLD_PREFIX, _OLD_FIGURE_8_LSTM = "baseline_", "lstm"
+
 
 @dataclasses.dataclass(frozen=True)
 class Published:
@@ -78,7 +90,7 @@ def _published() -> Mapping[str, Published]:
         ("nas_cell", "the cell found on the Penn Treebank (Figure 8)", _NAS_CELL, base_8),
         ("max_cell", "the cell found with max and sin (Figure 8)", _MAX_CELL, max_and_sin),
         ("figure_5", "the worked example with base 2 (Figure 5)", _FIGURE_5, base_2),
-        ("lstm", "the LSTM (Figure 8), written with base 8", _LSTM, base_8),
+        (FIGURE_8_LSTM, "the LSTM (Figure 8), written with base 8", _LSTM, base_8),
     )
     return MappingProxyType(
         {
@@ -110,6 +122,40 @@ def published(name: str) -> Published:
     return PUBLISHED[name]
 
 
+def current_name(text: str) -> str:
+    """Return an architecture's name or text as it is now: `gru` was `baseline_gru`."""
+    return text.removeprefix(_OLD_PREFIX)
+
+
+def with_current_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run keeps of its training with today's `architecture` and `named`."""
+    current = {**stored}
+    for key in ("architecture", "named"):
+        if isinstance(value := current.get(key), str):
+            current[key] = current_name(value)
+    if current.get("named") == _OLD_FIGURE_8_LSTM != current.get("architecture"):
+        current["named"] = FIGURE_8_LSTM
+    return current
+
+
+def current_names(old: Sequence[str]) -> tuple[str, ...]:
+    """Return today's name or text of each that was given when `lstm` was the tree of Figure 8."""
+    return tuple(
+        FIGURE_8_LSTM if text == _OLD_FIGURE_8_LSTM else current_name(text) for text in old
+    )
+
+
+def names_taken(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return a line for each name that was another one, or another architecture's, before."""
+    lines = []
+    for name in dict.fromkeys(map(str.strip, texts)):
+        if name != current_name(name):
+            lines.append(f"{name} is taken for {current_name(name)}, as it is called now")
+        elif name == _OLD_FIGURE_8_LSTM:
+            lines.append(f"{name} is Keras's LSTM; the tree of Figure 8 is {FIGURE_8_LSTM}")
+    return tuple(lines)
+
+
 def read_architecture(
     text: str, space: Space, *, further_names: Sequence[str] = ()
 ) -> Architecture:
@@ -129,7 +175,7 @@ def read_architecture(
     if name in PUBLISHED:
         _check_kind(name, space)
         return PUBLISHED[name].architecture
-    own = _smallest(space)
+    own = space.search_space()
     if len(name.split()) == 1 and len(own.steps) > 1:
         known = ", ".join((*PUBLISHED, *further_names))
         raise InputError(
@@ -138,20 +184,8 @@ def read_architecture(
     return parse_architecture(text, own, any_depth=True)
 
 
-def _smallest(space: Space) -> SearchSpace:
-    if isinstance(space, SearchSpace):
-        return space
-    return space.search_space(1) if isinstance(space, ConvolutionalSpace) else space.search_space()
-
-
 def _check_kind(name: str, space: Space) -> None:
-    kind = "ConvNet" if is_convnet(PUBLISHED[name].architecture.space) else "recurrent cell"
-    wanted = {
-        ConvolutionalSpace: "ConvNet",
-        RecurrentCellSpace: "recurrent cell",
-        NasBench201Space: "NAS-Bench-201 cell",
-        SearchSpace: "own architecture",
-    }[type(space)]
+    kind, wanted = PUBLISHED[name].architecture.space.noun, space.search_space().noun
     if kind != wanted:
         raise InputError(f"architecture {name!r} is a {kind}, the experiment's space has {wanted}s")
     if isinstance(space, ConvolutionalSpace) and space.block_size > 1:

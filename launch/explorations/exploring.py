@@ -29,7 +29,8 @@ from nas_with_rl.launch.explorations.subjects import Subject, TaskSubject, TextS
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.trainings.progress import EpochBar
-from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell

@@ -36,7 +36,7 @@ from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened
 
 TEXT_EXPERIMENT = "text"
 LEAST_READ = 15  # characters of a text of one's own: a tenth of them is a prediction
-MOST_CHARACTERS = 2_000  # of them
+LONGEST_SHOWN = 2_000  # of them
 NEAR = 200  # characters within which they begin with a whole line
 LINES_PER_SIZE = 2  # of a task's lines, those that the page shows
 SHOWN_BEYOND = 15  # and the greatest size
@@ -174,10 +174,8 @@ class TextSubject:
         if source in (*SOURCES, "ptb", "stdlib"):  # what `load_corpus` knows by name
             raise InputError(f"text is {source!r}: a file of that name is './{source}'")
         experiment = configure(TEXT_EXPERIMENT, ())
-        assert isinstance(experiment.data, TextDataConfig)
-        data = dataclasses.replace(experiment.data, source=source)
+        data: TextDataConfig = dataclasses.replace(experiment.data, source=source)
         experiment = with_overrides(dataclasses.replace(experiment, data=data), overrides)
-        assert isinstance(experiment.data, TextDataConfig)
         whole = load_corpus(
             dataclasses.replace(experiment.data, max_training_tokens=0, max_validation_tokens=0)
         )
@@ -187,8 +185,7 @@ class TextSubject:
                 f"text is {shown(source, LONGEST_PATH)}, which has {size} characters, below the "
                 f"{LEAST_READ} of which the last tenth can be kept from the training"
             )
-        child = experiment.child
-        assert isinstance(child, LanguageModelTraining)
+        child: LanguageModelTraining = experiment.child
         fitted = dataclasses.replace(
             experiment, child=fitted_to(child, load_corpus(experiment.data))
         )
@@ -199,7 +196,7 @@ class TextSubject:
         self.notes: tuple[str, ...] = (
             f"The last {whole.validation.size:,} of the text's {size:,} characters were not "
             "trained on; what is shown begins "
-            + ("there." if whole.validation.size >= MOST_CHARACTERS else "before them."),
+            + ("there." if whole.validation.size >= LONGEST_SHOWN else "before them."),
             *_what_is_trained(self.experiment, whole),
             *([f"Left out of the files: {whole.left_out}."] if whole.left_out else []),
         )
@@ -219,8 +216,7 @@ def _name(source: str) -> str:
 
 def _what_is_trained(experiment: Experiment, corpus: Corpus) -> tuple[str, ...]:
     """Return a note where an epoch is shorter than the text."""
-    child = experiment.child
-    assert isinstance(child, LanguageModelTraining)
+    child: LanguageModelTraining = experiment.child
     trained = child.steps_per_epoch * child.batch_size * child.num_steps
     if not 0 < trained < corpus.train.size:
         return ()
@@ -234,11 +230,11 @@ def _excerpt(corpus: Corpus) -> str:
     """Return the characters that a page shows, from a line's start if one is near."""
     held_out = corpus.validation.size
     whole = np.concatenate([corpus.train, corpus.validation])
-    is_short = held_out < MOST_CHARACTERS
-    first = max(whole.size - (MOST_CHARACTERS if is_short else held_out), 0)
+    is_short = held_out < LONGEST_SHOWN
+    first = max(whole.size - (LONGEST_SHOWN if is_short else held_out), 0)
     text = "".join(
         "\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token
         for token in (corpus.vocabulary[number] for number in whole[first:])
     )
     line = text.find("\n") + 1 if first and text.find("\n") < NEAR else 0
-    return text[line : line + MOST_CHARACTERS]
+    return text[line : line + LONGEST_SHOWN]

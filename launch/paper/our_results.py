@@ -81,7 +81,7 @@ class Wanted:
 
     Attributes:
       experiment: what the row's command resolves to.
-      architecture: as text, or a baseline's name; None for any.
+      architecture: as text, or a designed cell's name; None for any.
       metric: of the row's table.
       files: SHA-256 digests of the data by name of file; a run's data has to agree with those
         that it names.

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nas_with_rl.child_models.data.text import TextDataConfig
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.search_spaces.published import PUBLISHED
@@ -34,8 +33,8 @@ class OurRow:
       key: of its row in `paper_tables`.
       table: which.
       experiment: whose data, space and training it has.
-      architecture: the name of a published architecture or of a baseline; None for one that the
-        experiment's search finds.
+      architecture: the name of a published architecture or of a designed cell; None for one that
+        the experiment's search finds.
       overrides: what the row's final training changes of the experiment.
       note: why the number of parameters is not the paper's, where that takes a word.
     """
@@ -68,8 +67,7 @@ class OurRow:
 
         `$DATA` is the directory above `ptb`; without --data_dir CIFAR-10 is downloaded.
         """
-        data = self.configuration().data
-        data_dir = ("--data_dir=$DATA",) if isinstance(data, TextDataConfig) else ()
+        data_dir = ("--data_dir=$DATA",) if self.table > 1 else ()  # Table 1 has the ConvNets
         experiment = f"--experiment={self.experiment}"
         workdir = f"--workdir={self.workdir}"
         if self.architecture is not None:
@@ -97,7 +95,7 @@ _ROWS = (
     OurRow("base_8_32m", 2, "ptb_32m", "nas_cell"),
     OurRow("base_8_25m", 2, "ptb_25m", "nas_cell"),
     OurRow("base_8_54m", 2, "ptb_54m", "nas_cell"),
-    OurRow("lstm", 3, "char_ptb", "baseline_lstm"),
+    OurRow("lstm", 3, "char_ptb", "lstm"),
     OurRow("new_cell", 3, "char_ptb", "nas_cell"),
     OurRow(
         "new_cell_16m",

@@ -13,11 +13,12 @@ from nas_with_rl.launch.experiments.overrides import difference
 from nas_with_rl.launch.records.workdir import Workdir, read_object, write_object
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
+from nas_with_rl.search_spaces.published import with_current_names
 
 TRAINING_KIND = "training"  # of run, as `experiment.json` says
 
 Metric = Literal["accuracy", "perplexity", "bits_per_character"]
-Status = Literal["training", "finished", "failed"]
+TrainingStatus = Literal["training", "finished", "failed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class FinalResult:
     Attributes:
       experiment: by name.
       architecture: as one line of text.
-      named: its name, for one of the paper's or a baseline.
+      named: its name, for one of the paper's or a designed cell.
       metric: of `validation` and `test`; accuracies lie in [0, 1].
       epochs: how many there are to be.
       device: what it ran on.
@@ -54,7 +55,7 @@ class FinalResult:
     num_parameters: int = 0
     multiply_adds: int = 0
     units: int | None = None
-    status: Status = "training"
+    status: TrainingStatus = "training"
     seconds_per_epoch: float | None = None
     train_loss: tuple[float, ...] = ()
     validation: tuple[float, ...] = ()
@@ -103,7 +104,8 @@ def read_result(workdir: str | Path) -> FinalResult | None:
     path = Workdir(workdir).result
     if not path.exists():
         return None
-    values = {"train_loss": None, "validation": None, **read_object(path)}  # None is refused
+    stored = with_current_names(read_object(path))
+    values = {"train_loss": None, "validation": None, **stored}  # None is refused
     try:
         result = FinalResult(**values)
     except TypeError as error:  # names what is missing or unknown
@@ -156,7 +158,7 @@ def opened(description: dict[str, Any], workdir: str | Path, *, resume: bool) ->
 
 def read_training(place: Workdir) -> dict[str, Any]:
     """Return the description of the training that is here; InputError for another kind of run."""
-    stored = place.read()
+    stored = with_current_names(place.read())
     if stored.get("kind") != TRAINING_KIND:
         raise InputError(
             f"--workdir={place.path} holds another kind of run, not a training of one architecture"

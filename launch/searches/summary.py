@@ -13,7 +13,7 @@ from nas_with_rl.launch.searches.recent_children import child_seconds
 from nas_with_rl.search_spaces.drawing import draw
 
 
-def describe(result: SearchResult, *, metric: str | None = None) -> str:
+def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
     """Return the end result as text: the best architecture, its measurement, the children.
 
     Args:

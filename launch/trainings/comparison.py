@@ -21,10 +21,17 @@ from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, 
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, figure
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.trainings.named_run import FAILED_STATUS, module_command
-from nas_with_rl.launch.trainings.trainees import draw_training, has_test, make_trainee, read_named
-from nas_with_rl.launch.trainings.training import FinalTraining, Test, train
+from nas_with_rl.launch.trainings.trainees import (
+    FinalTraining,
+    draw_training,
+    make_trainee,
+    read_named,
+)
+from nas_with_rl.launch.trainings.training import Test, train
 from nas_with_rl.search_spaces.errors import InputError, shortened
+from nas_with_rl.search_spaces.published import current_name, current_names
 
+RENAMED = "renamed"  # of `experiment.json`: directories by the names that are used today
 COMPARISON_KIND = "comparison"  # of run, as `experiment.json` says
 CURVES = "curves.svg"
 
@@ -59,12 +66,13 @@ def run(request: Request) -> int:
         raise InputError("--workdir is missing: the directory that keeps the comparison")
     place = Workdir(request.workdir)
     with contextlib.closing(place):
+        renamed: Mapping[str, str] = {}
         if request.resume:
-            request = _completed(request, place)
+            request, renamed = _completed(request, place)
         experiment = configure(request.experiment, request.overrides)
         names = directories(request.architectures, experiment)
         trainings = {
-            name: FinalTraining(
+            str(renamed.get(name, name)): FinalTraining(
                 experiment, text, request.seed or 0, request.data_dir, request.overrides
             )
             for name, text in names.items()
@@ -83,10 +91,10 @@ def run(request: Request) -> int:
             print(f"stopped; continue with: {command}")
             leave_now(INTERRUPTED_STATUS)
         print("\n" + table(results))
-        if not has_test(experiment):
+        if not experiment.data.has_test:
             print("no test figures: the data has no test split")
         print(_drawn(results, place.path / CURVES))
-        print(f"everything lies in {place.path.resolve()}: {'  '.join(names)}")
+        print(f"everything lies in {place.path.resolve()}: {'  '.join(trainings)}")
     return FAILED_STATUS if any(r.status == "failed" for r in results.values()) else 0
 
 
@@ -116,16 +124,32 @@ def _described(request: Request) -> dict[str, Any]:
     return {
         "kind": COMPARISON_KIND,
         "experiment": request.experiment,
-        "architectures": list(request.architectures),
+        "architectures": [current_name(text.strip()) for text in request.architectures],
+        RENAMED: {},
         "seed": request.seed or 0,
         "overrides": list(request.overrides),
         "location": {"data_dir": request.data_dir},
     }
 
 
-def _completed(request: Request, place: Workdir) -> Request:
-    """Fill in what the comparison's own `experiment.json` says, and check the rest against it."""
-    stored = place.resume()
+def _with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return a comparison's description; one from before has today's names, and says `RENAMED`."""
+    architectures = stored.get("architectures")
+    if RENAMED in stored or not isinstance(architectures, list):
+        return stored
+    given = [str(text).strip() for text in architectures]
+    current = current_names(given)
+    renamed = {new: old for new, old in zip(current, given, strict=True) if new != old}
+    return stored | {"architectures": list(current), RENAMED: renamed}
+
+
+def _completed(request: Request, place: Workdir) -> tuple[Request, Mapping[str, str]]:
+    """Fill in what the comparison's own `experiment.json` says, and check the rest against it.
+
+    Returns:
+      the whole request, and the directories of the trainings that have another name than today's.
+    """
+    stored = _with_current_names(place.resume())
     if stored.get("kind") != COMPARISON_KIND:
         raise InputError(f"--workdir={place.path} holds no comparison of architectures")
     left_out = naming_flags(
@@ -144,13 +168,15 @@ def _completed(request: Request, place: Workdir) -> Request:
         )
     except KeyError as error:
         raise InputError(f"{place.path}: {EXPERIMENT_FILE} has no {error}") from None
-    wanted = {key: value for key, value in _described(request).items() if key != "location"}
+    skipped = ("location", RENAMED)
+    wanted = {key: value for key, value in _described(request).items() if key not in skipped}
     if found := difference({key: stored.get(key) for key in wanted}, wanted):
         raise InputError(
             f"--workdir={place.path} holds another comparison, it cannot be resumed as this one; "
             f"there / here: {found}"
         )
-    return request
+    renamed = stored.get(RENAMED)
+    return request, renamed if isinstance(renamed, dict) else {}
 
 
 def _train_each(

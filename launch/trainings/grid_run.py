@@ -228,7 +228,7 @@ def _rank(point: GridPoint) -> float:
     return -value if point.result.metric == "accuracy" else value
 
 
-def describe(points: Sequence[GridPoint]) -> str:
+def describe_points(points: Sequence[GridPoint]) -> str:
     """Return the points as a table, the best first."""
     lines = [f"{'point':>5}  {'validation':24}  settings and architecture"]
     for point in points:
@@ -254,7 +254,7 @@ def run(request: Request) -> int:
 def _run(grid: GridSearch, workdir: Path) -> int:
     print(f"the {len(grid.architectures)} best of the search, {len(list(grid.points()))} points")
     points = train_points(grid, workdir)
-    print(f"\n{describe(points)}\n\nthe winner is point {points[0].number}:", flush=True)
+    print(f"\n{describe_points(points)}\n\nthe winner is point {points[0].number}:", flush=True)
     final = train_winner(grid, points[0], workdir)
     print(_summary(points[0], final, workdir))
     return FAILED_STATUS if final.status == "failed" else 0

@@ -134,8 +134,8 @@ def models():
     return {
         "convnet": build_convnet(convnet, image_shape=(8, 8, 1), num_classes=3),
         "tree": LanguageModel(cell_of(PUBLISHED["figure_5"].architecture), size),
-        "peephole": LanguageModel("baseline_peephole_lstm", size),
-        "gru": LanguageModel("baseline_gru", LanguageModelSize(5, 3, tie_embeddings=True)),
+        "peephole": LanguageModel("peephole_lstm", size),
+        "gru": LanguageModel("gru", LanguageModelSize(5, 3, tie_embeddings=True)),
     }
 
 

@@ -147,7 +147,8 @@ def _show(command: Sequence[str], environment: Mapping[str, str]) -> None:
     variables = [f"{name}={value}" for name, value in environment.items()]
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     places = list(map(int, fields[45:49]))  # arg_start, arg_end, env_start, env_end
-    for texts, start, end in ((command, *places[:2]), (variables, *places[2:])):
+    rooms = (places[:2], places[2:])
+    for texts, (start, end) in zip((command, variables), rooms, strict=True):
         shown = b"".join(os.fsencode(text) + b"\0" for text in texts)
         assert len(shown) <= end - start, "no room in the server's own"
         ctypes.memmove(start, shown.ljust(end - start, b"\0"), end - start)
@@ -156,9 +157,9 @@ def _show(command: Sequence[str], environment: Mapping[str, str]) -> None:
 def _open_streams() -> None:
     """Give Python its three streams anew, as buffered as those of a new process."""
     at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
-    sys.stdout = sys.__stdout__ = _writer(1, at_once, "strict")
-    sys.stderr = sys.__stderr__ = _writer(2, at_once, "backslashreplace")
+    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _writer(1, at_once, "strict")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _writer(2, at_once, "backslashreplace")  # type: ignore[misc]
     sys.stderr.reconfigure(line_buffering=True)
 
 

@@ -122,7 +122,7 @@ class ForkServer:
 def programs_forked_by(server: ForkServer) -> Iterator[None]:
     """Have the programs that this process starts forked by a server."""
 
-    class ForkedPopen(_Popen):  # type: ignore[type-arg]
+    class ForkedPopen(_Popen):
         def _execute_child(self, *arguments: Any) -> None:
             start = super()._execute_child  # type: ignore[misc]
             given = inspect.signature(start).bind(*arguments).arguments

@@ -21,7 +21,7 @@ kills.kill_at(
     int(COUNT),
     {
         "model": (training, "save_model"),
-        "checkpoint": (training._State, "save"),
+        "checkpoint": (training._Run, "save"),
         "result": (training, "write_result"),
         "tested": (tf_epochs.ConvNetInTraining, "test"),
     },

@@ -130,7 +130,8 @@ def test_every_signal_equals_numpy_wherever_c_leaves_and_enters(base):
         signals = layer.signals(x, (h, c))
         kinds = cell_kind(cell).signals
         assert signals._fields == tuple(kind.name for kind in kinds)
-        nodes, new_c = numpy_nodes(cell, *(each.astype(float) for each in (x, h, c)), weights)
+        wide = [each.astype(float) for each in (x, h, c)]
+        nodes, new_c = numpy_nodes(cell, wide[0], wide[1], wide[2], weights)
         for value, expected in zip(signals, (*nodes, new_c, nodes[-1]), strict=True):
             np.testing.assert_allclose(value, expected, atol=1e-5, rtol=1e-5)
         for value, kind in zip(signals, kinds, strict=True):
@@ -246,7 +247,7 @@ def test_nas_cell_reproduces_the_constants_of_tensorflow_addons(x, expected_h, e
 
 def test_lstm_in_base_8_equals_keras_lstm_cell():
     rng = np.random.default_rng(1)
-    tree, lstm = TreeCell(published_cell("lstm"), 3), keras.layers.LSTMCell(3)
+    tree, lstm = TreeCell(published_cell("figure_8_lstm"), 3), keras.layers.LSTMCell(3)
     mapped = []
     for layer in (tree, lstm):
         layer.build((None, 2))

@@ -22,7 +22,7 @@ from nas_with_rl.launch.evaluators.child_process import (
     WorkError,
 )
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
-from nas_with_rl.launch.evaluators.measurements import MOST_CHARACTERS, Failure, Measurement
+from nas_with_rl.launch.evaluators.measurements import LONGEST_MESSAGE, Failure, Measurement
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.architecture import parse_architecture
@@ -124,7 +124,7 @@ def test_a_message_that_is_no_text_can_be_stored_and_shown(tmp_path):
     assert failure.reason == "crashed"
     assert failure.message.startswith("\\udcff \\x1b[31m\\x00 ünd\nxxx")
     assert failure.message.endswith("xxxend")
-    assert MOST_CHARACTERS < len(failure.message) < MOST_CHARACTERS + 100
+    assert LONGEST_MESSAGE < len(failure.message) < LONGEST_MESSAGE + 100
     with contextlib.closing(sqlite3.connect(":memory:")) as store:
         (stored,) = store.execute("SELECT ?", (failure.message,)).fetchone()
     assert stored == failure.message

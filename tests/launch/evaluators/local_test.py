@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_with_rl.launch.evaluators.group_work import LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.evaluators.plans import Plan
 from nas_with_rl.launch.experiments.catalogue import configure
@@ -266,7 +266,7 @@ def tree_and_training():
 
 def test_cells_are_trained_in_processes():
     tree, training = tree_and_training()
-    alone, lstm = trained_in_processes((tree, training, 7), ("baseline_lstm", training, 8))
+    alone, lstm = trained_in_processes((tree, training, 7), ("lstm", training, 8))
     assert alone.num_parameters != lstm.num_parameters
     assert len(alone.validation_perplexity) == len(lstm.validation_perplexity) == 20
 
@@ -276,7 +276,7 @@ def test_one_too_large_for_its_process_fails_alone():
     tree, training = tree_and_training()
     large = dataclasses.replace(training, units=4000)
     alone, failed, lstm = trained_in_processes(
-        (tree, training, 7), (tree, large, 7), ("baseline_lstm", training, 8)
+        (tree, training, 7), (tree, large, 7), ("lstm", training, 8)
     )
     assert failed is None and alone.num_parameters != lstm.num_parameters
     assert len(alone.validation_perplexity) == len(lstm.validation_perplexity) == 20

@@ -170,7 +170,7 @@ def test_an_exception_says_how_far_the_run_came_and_how_it_goes_on(tmp_path, mon
     run = request(tmp_path / "run", evaluate="with_a_bug:train", plan="here")
     with pytest.raises(ZeroDivisionError) as caught:
         run_experiment(run)
-    so_far = caught.value.search_result.trials
+    so_far = vars(caught.value)["search_result"].trials
     failing = next(trial for trial in so_far if trial.status == "running")
     assert f"architecture '{failing.architecture}'" in "\n".join(caught.value.__notes__)
     printed = capsys.readouterr().out

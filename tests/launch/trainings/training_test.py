@@ -25,9 +25,11 @@ from nas_with_rl.launch.searches.named_run import Request as Search
 from nas_with_rl.launch.searches.named_run import run_experiment
 from nas_with_rl.launch.trainings import named_run
 from nas_with_rl.launch.trainings.named_run import Request
-from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
 from tests.harness import kills
+from tests.harness.old_names import with_old_names
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ("child.epochs=3", "data.num_train=200", "data.num_validation=100")
@@ -83,9 +85,7 @@ def penn(tmp_path_factory):
 def language_training(experiment, data_dir, **settings):
     overrides = ("child.epochs=2", "child.batch_size=4", "child.num_steps=5", "child.units=6")
     overrides += tuple(f"{name}={value}" for name, value in settings.items())
-    return FinalTraining(
-        configure(experiment, overrides), "baseline_gru", 0, str(data_dir), overrides
-    )
+    return FinalTraining(configure(experiment, overrides), "gru", 0, str(data_dir), overrides)
 
 
 def test_a_training_leaves_what_the_readme_says(finished):
@@ -245,7 +245,7 @@ def test_words_are_tested_in_perplexity_of_every_token(penn, tmp_path):
     training = language_training("ptb_small", penn, **{"child.learning_rate": 0.05})
     with pytest.warns(UserWarning, match="the published file"):
         result = train(training, tmp_path / "run")
-    assert result.metric == "perplexity" and result.named == "baseline_gru" and result.units == 6
+    assert result.metric == "perplexity" and result.named == "gru" and result.units == 6
     assert result.best_validation == min(result.validation) < 9
     told = describe_model(tmp_path / "run" / "model.keras")
     words = WORDS[2].replace("\n", " <eos> ").split()
@@ -280,6 +280,26 @@ def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
     assert (continued.train_loss, continued.validation) == (whole.train_loss, whole.validation)
 
 
+def test_a_training_from_before_its_cell_had_this_name_continues(penn, tmp_path, capsys):
+    source = str(penn / "ptb.train.txt")
+    training = language_training("quickstart", penn, **{"data.source": source})
+    place = tmp_path / "run"
+    whole = train(training, place)
+    shutil.rmtree(place / "checkpoints" / "version-00000002")
+    (place / "result.json").unlink()
+    with_old_names(place)
+    assert json.loads((place / "experiment.json").read_text())["named"] == "baseline_gru"
+    for architecture in ("gru", "baseline_gru"):
+        given = dataclasses.replace(training, architecture=architecture)
+        continued = train(given, place, resume=True)
+        assert continued.named == continued.architecture == "gru"
+        assert continued.validation == whole.validation
+        with_old_names(place)
+    for architecture in (None, "baseline_gru"):
+        assert named_run.run(resumption(place, architecture=architecture)) == 0
+    assert nas.load_model(place / "model.keras").cell == "gru"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -289,7 +309,7 @@ def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
             {"architecture": "figure_8"},
             "architecture 'figure_8': no such published architecture; there are",
         ),
-        ({"architecture": "baseline_lstm"}, "quickstart_conv trains none"),
+        ({"architecture": "lstm"}, "quickstart_conv trains none"),
         ({"architecture": "nas_cell"}, "a recurrent cell"),
         ({"architecture": "3 4 - 8"}, "unknown token at word 2"),
         ({"overrides": ("child.batch_size=1001",)}, "batch_size is 1001"),
