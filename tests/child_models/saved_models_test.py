@@ -159,7 +159,12 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("backend", "first"), [(name, first) for name, each in ORDERS.items() for first in each]
+    ("backend", "first"),
+    [
+        pytest.param(name, first, marks=[pytest.mark.slow] if number else [])
+        for name, each in ORDERS.items()
+        for number, first in enumerate(each)
+    ],
 )
 def test_they_load_in_a_fresh_process_whatever_is_imported_first(saved, backend, first):
     paths = list(saved) if backend == "tensorflow" else list(saved)[:2]

@@ -226,7 +226,7 @@ def main() -> None:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    _set_environment(dict(os.environ))
+    _set_environment({k: v for k, v in os.environ.items() if k not in ENVIRONMENT_ROOM})
     _show((NAME,), os.environ)
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

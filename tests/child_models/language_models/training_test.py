@@ -69,7 +69,7 @@ def test_segments_pair_every_token_with_its_successor():
     [*map(RecurrentCellSpace, BASES), RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS)],
     ids=("base_2", "base_4", "base_8", "base_8_max_sin"),
 )
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_token_sequence_builds_and_trains(cells, data):
     space = cells.search_space()

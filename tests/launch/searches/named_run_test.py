@@ -126,7 +126,15 @@ def test_what_was_changed_follows_what_the_source_says(copied, capsys):
     assert said in (copied / "report.html").read_text()
 
 
-def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys):
+@pytest.mark.parametrize(
+    "damages",
+    [
+        ['{"num_trials": 2}'],
+        pytest.param(["no object", '{"num_trials": 2}', "fewer"], marks=pytest.mark.slow),
+    ],
+    ids=len,
+)
+def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys, damages):
     small = ("child.steps_per_epoch=2", "child.units=4", "data.max_validation_tokens=2000")
     run = request(
         tmp_path / "run",
@@ -146,8 +154,9 @@ def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys):
     again = capsys.readouterr().out
     assert "as it is kept" in again and "as it is kept" not in first
     assert "as it is kept" in (tmp_path / "run" / "report.html").read_text()
-    for damaged in ("no object", '{"num_trials": 2}', json.dumps({**measured, "num_trials": 1})):
-        kept.write_text(damaged)
+    for damaged in damages:
+        fewer = json.dumps({**measured, "num_trials": 1})
+        kept.write_text(fewer if damaged == "fewer" else damaged)
         run_experiment(resumption(tmp_path / "run"))
         assert json.loads(kept.read_text())["candidates"][1]["title"].startswith("LSTM, ")
 

@@ -66,6 +66,7 @@ def test_a_language_model_stopped_after_an_epoch_continues(train, tmp_path):
     assert continued["validation"] == whole["validation"]
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize(
     ("backend", "module", "message"),
     [
