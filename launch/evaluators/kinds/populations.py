@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.failures import ChildFailure
@@ -15,6 +15,7 @@ from nas_with_rl.child_models.language_models.training import (
     train_language_model,
 )
 from nas_with_rl.child_models.populations.memory import check_memory
+from nas_with_rl.child_models.populations.population import Member, Population
 from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, EvaluateGroup
@@ -22,10 +23,6 @@ from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTra
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
 from nas_with_rl.launch.host import compilation
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCellSpace, cell_of
-
-if TYPE_CHECKING:
-    # Elsewhere where it is used: it imports TensorFlow, and kinds are known beside JAX too.
-    from nas_with_rl.child_models.populations.population import Population
 
 _Result = TypeVar("_Result")
 
@@ -36,8 +33,6 @@ def make_evaluate(work: ChildProgram) -> EvaluateGroup:
     Raises:
       InputError: more children than memory holds.
     """
-    from nas_with_rl.child_models.populations.population import Member
-
     population = population_of(work)
 
     def evaluate(evaluations: Sequence[Evaluation]) -> list[Measurement | Failure]:
@@ -74,8 +69,6 @@ def train_cell(task: CellTraining) -> LanguageModelResult | None:
     trainer = trainer_of(task.work.data)
     cell, as_in_the_search = task.cell, task.training == trainer.training
     if isinstance(cell, RecurrentCell) and as_in_the_search and task.work.program == "population":
-        from nas_with_rl.child_models.populations.population import Member
-
         population = population_of(task.work)
         members = [Member(cell, task.seed)]
         (result,) = with_sound_programs(functools.partial(population.train, members))
@@ -122,8 +115,6 @@ def _operations(space: RecurrentCellSpace) -> UniversalCell:
 @functools.cache
 def population_of(work: ChildProgram) -> Population:
     """Return the population of an experiment, compiled at its first group."""
-    from nas_with_rl.child_models.populations.population import Population
-
     trainer, space = trainer_of(work.data), work.data.experiment.space
     return Population(
         _operations(space),

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from nas_with_rl.child_models.child_in_training import ChildInTraining
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.training import begin_training, segments_of
 from nas_with_rl.child_models.memory import release_child
+from nas_with_rl.child_models.populations.population import Member, PopulationInTraining
 from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, Timing
 from nas_with_rl.launch.evaluators.kinds.language_models import trainer_of
 from nas_with_rl.launch.evaluators.kinds.populations import (
@@ -22,9 +23,6 @@ from nas_with_rl.launch.evaluators.kinds.populations import (
 )
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, cell_of
-
-if TYPE_CHECKING:
-    from nas_with_rl.child_models.populations.population import PopulationInTraining
 
 _Result = TypeVar("_Result")
 TIMED_SEGMENTS = 10  # at most, of each text
@@ -71,8 +69,6 @@ def _num_segments(work: ChildProgram) -> tuple[int, int]:
 
 
 def _timed_population(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
-    from nas_with_rl.child_models.populations.population import Member
-
     population = population_of(work)
     members = [Member(cell, seed) for seed in range(work.num_children)]
     num_trained, num_validated = (min(n, TIMED_SEGMENTS) for n in _num_segments(work))
