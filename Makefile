@@ -17,12 +17,16 @@ OLDEST_TESTS = tests/dependencies_test.py tests/controller/policy_test.py \
   $(addprefix tests/launch/,api_test.py records/checkpoints_test.py trainings/training_test.py)
 
 BIN = $(VENV)/bin
+# Two processes of one thread each are faster than one of two; a file's tests share what is costly.
+WORKERS ?= 2
+SPREAD = $(if $(filter-out 0 1,$(WORKERS)),--numprocesses=$(WORKERS) --dist=loadfile)
+ON_CORES = $(if $(SPREAD),OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1)
 
 # Without its python an environment is made anew, and what was installed into it again.
 $(if $(wildcard $(BIN)/python),,$(shell rm -f $(VENV)/.runtime-installed $(VENV)/.test-installed))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-oldest fuzz kills lint wheel-check bazel-test
+.PHONY: help quickstart test test-all coverage test-oldest fuzz kills lint wheel-check bazel-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +34,14 @@ help: ## list the targets
 quickstart: $(VENV)/.runtime-installed ## search on this machine for some minutes, in a fresh folder under runs/
 	$(BIN)/python -m nas_with_rl.launch.search --experiment=$(EXPERIMENT) --workdir=$(WORKDIR)
 
-test: $(VENV)/.test-installed ## run the tests; PYTEST_FLAGS='-k policy' runs some
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+test: $(VENV)/.test-installed ## run the tests in minutes; PYTEST_FLAGS='-k policy' runs some
+	$(ON_CORES) $(BIN)/python -m pytest $(SPREAD) $(PYTEST_FLAGS)
+
+test-all: $(VENV)/.test-installed ## run the slow tests too, and start every program as a user does
+	$(ON_CORES) $(BIN)/python -m pytest $(SPREAD) -m 'slow or not slow' --real-starts $(PYTEST_FLAGS)
+
+coverage: $(VENV)/.test-installed ## run the tests and show which share of the lines they reach
+	$(ON_CORES) $(BIN)/python -m pytest $(SPREAD) --cov --cov-report=term:skip-covered $(PYTEST_FLAGS)
 
 test-oldest: ## run ten test files with every dependency at its lower bound, in .venv-oldest
 	$(MAKE) --no-print-directory test VENV=.venv-oldest PYTHON='$(OLDEST_PYTHON)' \
@@ -48,6 +58,7 @@ lint: $(VENV)/.test-installed ## check style, which room imports which, and type
 	$(BIN)/python -m ruff format --check .
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache
 	$(BIN)/python -m mypy -p nas_with_rl
+	MYPYPATH=.:benchmarks $(BIN)/python -m mypy --explicit-package-bases tests benchmarks
 
 wheel-check: $(VENV)/.test-installed ## build the wheel, install it in a clean environment, import all of it
 	$(BIN)/python tools/check_wheel.py

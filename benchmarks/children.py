@@ -31,6 +31,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from children_contestants import CONTESTANTS, NOBODY, ContestantProcess, Start, present
@@ -110,7 +111,8 @@ def measure_steps(
             begun[name] = processes[name].ask("begin", groups[name])
             seconds = ", ".join(f"{answer['first'][0]:.1f}" for answer in begun[name])
             print(f"  {name}: first calls of {seconds} s", flush=True)
-        rates, rounds = [], {name: [] for name in names}
+        rates: list[float] = []
+        rounds: dict[str, list[Any]] = {name: [] for name in names}
         for _ in range(repetitions):
             rates.append(products.ask("epoch")[0]["per_second"][1])
             for name, process in processes.items():

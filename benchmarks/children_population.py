@@ -23,10 +23,10 @@ class Population:
         self._group = _program(task, num_children).begin(members)
 
     def train_epoch(self) -> Sequence[float]:
-        return self._group.train_epoch(1)
+        return self._group.train_epoch(1).tolist()
 
     def validate(self) -> Sequence[float]:
-        return self._group.validate()
+        return self._group.validate().tolist()
 
 
 @functools.cache

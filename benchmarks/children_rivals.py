@@ -250,8 +250,10 @@ def own_training(task: Task, *, jit_compile: bool) -> LanguageModelTraining:
 
 def corpus_of(task: Task) -> Corpus:
     """Return the task's text as this project takes it."""
-    streams = (np.ascontiguousarray(split.T).reshape(-1) for split in (task.train, task.validation))
-    return Corpus(*streams, vocabulary=tuple(map(str, range(VOCABULARY))), provenance=())
+    train, validation = (
+        np.ascontiguousarray(split.T).reshape(-1) for split in (task.train, task.validation)
+    )
+    return Corpus(train, validation, vocabulary=tuple(map(str, range(VOCABULARY))), provenance=())
 
 
 def _or_nan(measure: Callable[[], float]) -> float:

@@ -52,7 +52,8 @@ class TorchChild:
         )
         if compile_cell:
             torch.compiler.reset()  # a new cell is a new program, and the caches count programs
-            self._cell_step = torch.compile(self._cell_step, dynamic=False)
+            compiled = torch.compile(self._cell_step, dynamic=False)
+            self._cell_step = compiled  # type: ignore[method-assign]
 
     def train_epoch(self) -> list[float]:
         nlls, state = [], self._zeros
@@ -98,7 +99,8 @@ class TorchChild:
         cell = self._cell
         from_state = (hidden @ recurrent_kernel).chunk(cell.base, dim=-1)
         leaves = list(zip(projected.chunk(cell.base, dim=-1), from_state, strict=True))
-        values, new_cell_state = [], cell_state
+        values: list[torch.Tensor] = []
+        new_cell_state = cell_state
         for index, node in enumerate(cell.nodes):
             if index < cell.base:
                 left, right = leaves[index]

@@ -117,8 +117,8 @@ def _cpu_seconds(root: int) -> dict[str, float]:
         if _descends(pid, root, table):
             used[_kind(pid)] += ticks / _TICKS
     words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
-    ticks = [int(word) for word in words]
-    used[ALL] = (sum(ticks[:3]) + sum(ticks[5:7])) / _TICKS  # without idle, iowait and stolen
+    of_all = [int(word) for word in words]
+    used[ALL] = (sum(of_all[:3]) + sum(of_all[5:7])) / _TICKS  # without idle, iowait and stolen
     return dict(used)
 
 

@@ -44,7 +44,8 @@ def main() -> None:
     threads = len(cluster.ps) + len(cluster.workers) + cluster_servers.THREADS
     tf.config.threading.set_inter_op_parallelism_threads(threads)  # with fewer they wait for ever
     # All workers of a process have one address, and so one server.
-    rpc = worker_service.start_rpc_server(cluster.workers[0], _Instant())
+    instant: Any = _Instant()  # answers as a WorkerService does
+    rpc = worker_service.start_rpc_server(cluster.workers[0], instant)
     try:
         servers = _started(cluster, threads, limit_gib=float(sys.argv[1]))
         print("ready", len(servers) - len(cluster.ps), flush=True)

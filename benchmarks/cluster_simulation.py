@@ -91,6 +91,7 @@ def _process(role: str, cluster: Cluster, *words: str) -> Iterator[subprocess.Po
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert process.stdin is not None
     try:
         yield process
     finally:
@@ -103,6 +104,7 @@ def _process(role: str, cluster: Cluster, *words: str) -> Iterator[subprocess.Po
 
 def _line(process: subprocess.Popen, word: str) -> str:
     """Return what follows a word in the process's output."""
+    assert process.stdout is not None
     for line in process.stdout:
         if line.startswith(word):
             return line.removeprefix(word).strip()

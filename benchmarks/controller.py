@@ -23,6 +23,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -203,7 +204,7 @@ def make_searchers(space: SearchSpace) -> Searchers:
     return ours | {EAGER: EagerSearcher(ours[XLA].policy, config)}
 
 
-def timed(function: Callable, *arguments) -> tuple[float, object]:
+def timed(function: Callable, *arguments: Any) -> tuple[float, Any]:
     """Return the seconds that a call took, and its value."""
     start = time.perf_counter()
     value = function(*arguments)
@@ -225,11 +226,13 @@ def grow(searchers: Searchers, space: SearchSpace) -> tuple[Timings, float]:
     """
     seconds: Timings = {name: {"ask": [], "tell": []} for name in searchers}
     differences = []
+    eager = searchers[EAGER]
+    assert isinstance(eager, EagerSearcher)
     for depth, (trials, rewards) in zip(DEPTHS, batches(), strict=False):
         for name, searcher in searchers.items():
             taken, proposals = timed(searcher.ask, space.at_depth(depth), trials)
             seconds[name]["ask"].append(taken)
-            scores = searchers[EAGER].score([proposal.architecture for proposal in proposals])
+            scores = eager.score([proposal.architecture for proposal in proposals])
             differences += [abs(p.log_prob - s) for p, s in zip(proposals, scores, strict=True)]
         for name, searcher in searchers.items():
             taken, _ = timed(searcher.tell, proposals, rewards)
@@ -287,8 +290,8 @@ def show_speed(seconds: Timings) -> bool:
     print(f"targets of {XLA}:")
     all_met = True
     for title, target in TARGETS.items():
-        speed, ratio = speeds[XLA][title], speeds[XLA][title] / speeds[EAGER][title]
-        for value, wanted, unit in ((speed, target, "/s"), (ratio, TARGET_RATIO, " x eager")):
+        reached, ratio = speeds[XLA][title], speeds[XLA][title] / speeds[EAGER][title]
+        for value, wanted, unit in ((reached, target, "/s"), (ratio, TARGET_RATIO, " x eager")):
             met = value >= wanted
             all_met = all_met and met
             print(f"  {title} {wanted:,}{unit}: {value:,.0f}, {'met' if met else 'MISSED'}")

@@ -32,6 +32,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nas_with_rl.child_models.data.images import ImageDataConfig
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
@@ -151,7 +153,7 @@ def pipelines(images: Images, config: ImageTraining) -> tuple[tf.data.Dataset, t
     return train.prefetch(2), validation.cache().prefetch(2)
 
 
-CONTESTANTS = {
+CONTESTANTS: dict[str, Callable[..., None]] = {
     OURS: ours,
     AGAIN: again,
     XLA: xla,
@@ -185,7 +187,9 @@ def stages(task: Task) -> dict[str, float]:
         tracing.append(now() - start)
         return function
 
-    trace, tf_epochs._traced = tf_epochs._traced, traced
+    trace: Any = tf_epochs._traced
+    timed: Any = traced
+    tf_epochs._traced = timed
     moments = [now()]
     try:
         model = new_convnet(task.convnet, task.images, task.config, seed=task.seed)
@@ -197,21 +201,21 @@ def stages(task: Task) -> dict[str, float]:
             moments.append(now())
             child.validate()
         moments.append(now())
-        model = child = None
+        del model, child
         release_child()
         moments.append(now())
     finally:
         tf_epochs._traced = trace
     build, begin, train, validate, *later, release = np.diff(moments)
-    epoch, validation = statistics.mean(later[::2]), statistics.mean(later[1::2])
+    per_epoch, validation = statistics.mean(later[::2]), statistics.mean(later[1::2])
     return {
         "build the Keras model": build,
         "optimizer, images to the device": begin,
         "trace an epoch": tracing[0],
-        "optimise its graph, first run": train - tracing[0] - epoch,
+        "optimise its graph, first run": train - tracing[0] - per_epoch,
         "trace the validation": tracing[1],
         "optimise its graph, first run ": validate - tracing[1] - validation,
-        f"{task.config.epochs} epochs": task.config.epochs * epoch,
+        f"{task.config.epochs} epochs": task.config.epochs * per_epoch,
         f"{task.config.epochs} validations": task.config.epochs * validation,
         "release": release,
     }
@@ -279,6 +283,7 @@ def main() -> int:
     for name in NAMES:
         (experiment,) = (e for e in SMALL_EXPERIMENTS if e.name == name)
         data_dir = os.environ.get("NAS_WITH_RL_DATA_DIR")
+        assert isinstance(experiment.data, ImageDataConfig)
         if experiment.data.dataset == "cifar10" and data_dir is None:
             print(f"{name}: left out, NAS_WITH_RL_DATA_DIR names no directory")
             continue

@@ -8,6 +8,7 @@ and at the paper's, and random search.
 
 import os
 from pathlib import Path
+from typing import Any, Literal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -15,20 +16,20 @@ import matplotlib
 import numpy as np
 
 import nas_with_rl as nas
-from nas_with_rl.launch.evaluators.nas_bench_201 import accuracies
+from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import accuracies
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 
 PICTURE = Path(__file__).parents[1] / "docs" / "nas_bench_201.svg"
 SEEDS, NUM_SAMPLES, WINDOW = range(5), 1000, 100
 STEP = 5  # samples between two points of a curve
-CURVES = (
+CURVES: tuple[tuple[str, str, dict[str, float], Literal["reinforce", "random"]], ...] = (
     ("REINFORCE, learning rate 0.006", "#1f6fb4", {"learning_rate": 0.006}, "reinforce"),
     ("REINFORCE, the paper's 0.0006", "#e0812b", {"learning_rate": 0.0006}, "reinforce"),
     ("random search", "#7f7f7f", {}, "random"),
 )
 
 
-def running_means(settings: dict, searcher: str) -> np.ndarray:
+def running_means(settings: dict[str, Any], searcher: Literal["reinforce", "random"]) -> np.ndarray:
     """Return the mean accuracy of the last WINDOW samples, `[seeds, NUM_SAMPLES - WINDOW + 1]`."""
     table = accuracies("cifar10")
 
@@ -45,7 +46,7 @@ def running_means(settings: dict, searcher: str) -> np.ndarray:
     for seed in SEEDS:
         result = nas.search(space, evaluate, num_samples=NUM_SAMPLES, seed=seed, options=options)
         values = [trial.metrics["accuracy"] for trial in result.trials]
-        rows.append(np.convolve(values, np.ones(WINDOW) / WINDOW, "valid"))
+        rows.append(np.convolve(np.array(values, float), np.ones(WINDOW) / WINDOW, "valid"))
     return np.array(rows)
 
 

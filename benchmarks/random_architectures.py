@@ -46,7 +46,9 @@ from nas_with_rl.child_models.data.text import (
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.model import LanguageModel
-from nas_with_rl.launch.evaluators.trainers import ConvNetTrainer, LanguageModelTrainer, Trainer
+from nas_with_rl.launch.evaluators.kinds.convnets import ConvNetTrainer
+from nas_with_rl.launch.evaluators.kinds.kind import Trainer
+from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer
 from nas_with_rl.search_spaces.architecture import Architecture, random_architecture
 from nas_with_rl.search_spaces.convolutional import LAYER_TYPES, ConvolutionalSpace
 from nas_with_rl.search_spaces.recurrent_cell import (
@@ -199,7 +201,8 @@ def try_child(population: Population, child: int, tally: Tally) -> None:
             measurement = population.trainer(architecture, child)
         finally:
             tally.seconds += time.perf_counter() - start
-        measured = [value for values in measurement.metrics.values() for value in values]
+        metrics = measurement.metrics.values()
+        measured = [value for values in metrics for value in np.ravel(values)]
         if not all(map(math.isfinite, [measurement.reward, *measured])):
             tally.errors.append(f"{architecture}: not finite: {measurement}")
     except ChildFailure as failure:

@@ -23,7 +23,7 @@ import numpy as np
 
 import nas_with_rl as nas
 from nas_with_rl.child_models.rewards import perplexity_reward
-from nas_with_rl.launch.evaluators.nas_bench_201 import accuracies
+from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import accuracies
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
@@ -44,7 +44,8 @@ def search(space, evaluate: Callable, num_samples: int, **settings) -> tuple[lis
             progress=False,
         )
         result = nas.search(space, evaluate, num_samples=num_samples, seed=seed, options=options)
-        values = [trial.metrics["value"] for trial in result.trials if "value" in trial.metrics]
+        found = (trial.metrics.get("value") for trial in result.trials)
+        values = [value for value in found if isinstance(value, int | float)]
         last.append(statistics.fmean(values[-LAST:]))
         best.append(better(values))
     return last, best

@@ -9,6 +9,8 @@ while these are read; at the end the medians.
 
 import os
 
+from nas_with_rl.child_models.data.text import TextDataConfig
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import dataclasses
@@ -141,6 +143,8 @@ def main(argv: list[str]) -> None:
     try:
         experiment = configure(TASK.value, OVERRIDE.value)
         cell = cell_named(CELL.value, experiment)
+        assert isinstance(experiment.data, TextDataConfig)
+        assert isinstance(experiment.child, LanguageModelTraining)
         task, corpus = TASKS[TASK.value], load_corpus(experiment.data)
     except InputError as error:
         print(error, file=sys.stderr)

@@ -1,4 +1,7 @@
-"""What proposes architectures and learns from their rewards: the ask/tell interface."""
+"""What proposes architectures and learns from their rewards: the ask/tell interface.
+
+A searcher is a module beside this one; `launch.searches.run` makes it by its name.
+"""
 
 from __future__ import annotations
 

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from nas_with_rl.explorer.page.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
-    from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
-    from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
-    from nas_with_rl.launch.explorations.exploring import explore as explore
+    from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
+    from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
     from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
     from nas_with_rl.launch.experiments.children import OwnEvaluation as OwnEvaluation
-    from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
+    from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
+    from nas_with_rl.launch.experiments.fitting import ChildFit as ChildFit
     from nas_with_rl.launch.experiments.search_config import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
+    from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
+    from nas_with_rl.launch.explorations.exploring import explore as explore
+    from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
     from nas_with_rl.search_spaces.architecture import parse_architecture as parse_architecture
     from nas_with_rl.search_spaces.errors import InputError as InputError
@@ -41,11 +44,14 @@ if TYPE_CHECKING:
 _MODULES = {
     "Architecture": "search_spaces.architecture",
     "ChildFailure": "child_models.failures",
+    "ChildFit": "launch.experiments.fitting",
+    "ChildKind": "launch.evaluators.kinds.kind",
     "Choice": "search_spaces.space",
     "DepthSchedule": "launch.experiments.search_config",
     "Experiment": "launch.experiments.experiment",
     "ExploreRequest": "launch.explorations.exploring",
     "InputError": "search_spaces.errors",
+    "LocatedExperiment": "launch.evaluators.kinds.kind",
     "Measurement": "launch.evaluators.measurements",
     "OwnEvaluation": "launch.experiments.children",
     "PolicyConfig": "controller.configuration",

@@ -7,7 +7,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convnet import (
@@ -19,6 +19,7 @@ from nas_with_rl.search_spaces.convnet import (
     PoolingLayer,
     check_pool_after,
 )
+from nas_with_rl.search_spaces.drawing import draw_blocks, draw_convnet
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.space import Choice, Decision, SearchSpace, Skips
@@ -70,6 +71,8 @@ class ConvolutionalSpace:
       extra_filters: added to each convolution's filters after that (the paper's "+40").
     """
 
+    noun: ClassVar[str] = "ConvNet"
+
     filter_sizes: tuple[int, ...] = (1, 3, 5, 7)
     filters: tuple[int, ...] = (24, 36, 48, 64)
     skips: bool = True
@@ -114,7 +117,7 @@ class ConvolutionalSpace:
         check_range(self, ["extra_filters"], least=0, most=MAX_FILTERS)
         _ = tuple(self._layer_decisions())  # options that are there twice
 
-    def search_space(self, depth: int) -> SearchSpace:
+    def search_space(self, depth: int = 1) -> SearchSpace:
         """Return the decisions for a depth, in the paper's order (Figures 2 and 4).
 
         The anchor point comes after the strides and before the number of filters. The size of
@@ -170,11 +173,12 @@ class ConvolutionalSpace:
             another size than this space's.
         """
         space = architecture.space
-        if not is_convnet(space):
+        reader = space.reader
+        if not isinstance(reader, ConvolutionalSpace):  # like decisions do not make one
             raise InputError(f"an architecture of {space.name!r} is no ConvNet")
-        if block_size_of(space) != self.block_size:
+        if reader.block_size != self.block_size:
             raise InputError(
-                f"an architecture of {space.name!r} predicts {_unit(block_size_of(space))}, "
+                f"an architecture of {space.name!r} predicts {_unit(reader.block_size)}, "
                 f"the space {_unit(self.block_size)} (block_size)"
             )
         predicted = predicted_layers(
@@ -187,6 +191,13 @@ class ConvolutionalSpace:
         )
         pool_after = tuple(number for number in self.pool_after if number <= len(layers))
         return ConvNet(layers, pool_after, predicted_learning_rate(architecture))
+
+    def draw(self, architecture: Architecture) -> str:
+        """Return the layers or blocks of an architecture of this space as they were predicted."""
+        layers, rate = predicted_layers(architecture), predicted_learning_rate(architecture)
+        if self.block_size == 1:
+            return draw_convnet(ConvNet(layers, learning_rate=rate))
+        return draw_blocks(layers, self.block_size, learning_rate=rate)
 
     def _expanded(self, layer: Layer, number: int) -> Iterator[Layer]:
         """Yield the layers that a prediction, numbered from 1, stands for."""
@@ -207,16 +218,6 @@ def _unit(block_size: int) -> str:
     return "single layers" if block_size == 1 else f"blocks of {block_size} convolutions"
 
 
-def is_convnet(space: SearchSpace) -> bool:
-    """Whether a space is a `ConvolutionalSpace`'s; like decisions do not make another one so."""
-    return isinstance(space.reader, ConvolutionalSpace)
-
-
-def block_size_of(space: SearchSpace) -> int:
-    """Return how many convolutions a prediction of a ConvNet's space stands for."""
-    return space.reader.block_size if isinstance(space.reader, ConvolutionalSpace) else 1
-
-
 def predicted_learning_rate(architecture: Architecture) -> float | None:
     """Return the learning rate that an architecture chose, if it is one of its decisions."""
     names = {decision.name for decision in architecture.space.decisions}
@@ -228,7 +229,7 @@ def predicted_layers(architecture: Architecture, *, default_stride: int = 1) -> 
     """Return what was predicted for each layer or block; `inputs` count predictions.
 
     Args:
-      architecture: of a ConvNet's space (`is_convnet`).
+      architecture: of a `ConvolutionalSpace`.
       default_stride: of convolutions whose stride is no decision.
     """
     space = architecture.space

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convnet import (
     ConvNet,
@@ -10,40 +13,43 @@ from nas_with_rl.search_spaces.convnet import (
     LocalContrastNormalizationLayer,
     PoolingLayer,
 )
-from nas_with_rl.search_spaces.convolutional import (
-    block_size_of,
-    is_convnet,
-    predicted_layers,
-    predicted_learning_rate,
-)
-from nas_with_rl.search_spaces.recurrent_cell import (
-    Node,
-    RecurrentCell,
-    cell_of,
-    is_recurrent_cell,
-)
+
+if TYPE_CHECKING:  # which draws by this module
+    from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
 
 def draw(architecture: Architecture) -> str:
     """Return an architecture as lines of text: a cell as its tree, a ConvNet as its layers.
 
     A ConvNet's layers are drawn as they were predicted; what its `ConvolutionalSpace` makes of
-    them (blocks, pooling, other numbers of filters) is `draw_convnet`'s.
+    them (blocks, pooling, other numbers of filters) is `draw_convnet`'s. An architecture whose
+    space has no reader is drawn as its decisions.
     """
+    reader = architecture.space.reader
+    return reader.draw(architecture) if reader else draw_decisions(architecture)
+
+
+def draw_decisions(architecture: Architecture) -> str:
+    """Return a line for each decision."""
     space = architecture.space
-    if is_recurrent_cell(space):
-        return draw_cell(cell_of(architecture))
-    if not is_convnet(space):
-        return "\n".join(
-            f"{d.name}: {architecture[d.name]}" for d in space.decisions + space.layer_decisions
-        )
-    layers, rate = predicted_layers(architecture), predicted_learning_rate(architecture)
-    size = block_size_of(space)
-    if size == 1:
-        return draw_convnet(ConvNet(layers, learning_rate=rate))
+    return "\n".join(
+        f"{d.name}: {architecture[d.name]}" for d in space.decisions + space.layer_decisions
+    )
+
+
+def draw_blocks(
+    layers: Sequence[Layer], block_size: int, *, learning_rate: float | None = None
+) -> str:
+    """Return predictions as lines of text, of which each stands for a block of convolutions.
+
+    Args:
+      layers: what was predicted for each block; `inputs` count blocks.
+      block_size: convolutions in a block.
+      learning_rate: if it was predicted.
+    """
     lines = [_layer_line(number, layer, "block") for number, layer in enumerate(layers, 1)]
-    heading = f"{size} convolutions to a block, each of all earlier ones in it"
-    return "\n".join([*_rate_lines(rate), heading, *lines])
+    heading = f"{block_size} convolutions to a block, each of all earlier ones in it"
+    return "\n".join([*_rate_lines(learning_rate), heading, *lines])
 
 
 def draw_convnet(convnet: ConvNet) -> str:

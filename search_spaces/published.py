@@ -8,15 +8,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Protocol
 
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
-from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace, is_convnet
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError, shown
-from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import ACTIVATIONS, COMBINATIONS, RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
 
-Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space | SearchSpace
+
+class Space(Protocol):
+    """The choices of a space, as a `ConvolutionalSpace`, or the space itself."""
+
+    def search_space(self) -> SearchSpace:
+        """Return the decisions; with one layer, where layers can be of any number."""
+
 
 # Filter height, filter width, inputs, filters. The figure draws the arrow from 1 to 10 twice.
 _FIGURE_7 = (
@@ -129,7 +135,7 @@ def read_architecture(
     if name in PUBLISHED:
         _check_kind(name, space)
         return PUBLISHED[name].architecture
-    own = _smallest(space)
+    own = space.search_space()
     if len(name.split()) == 1 and len(own.steps) > 1:
         known = ", ".join((*PUBLISHED, *further_names))
         raise InputError(
@@ -138,20 +144,8 @@ def read_architecture(
     return parse_architecture(text, own, any_depth=True)
 
 
-def _smallest(space: Space) -> SearchSpace:
-    if isinstance(space, SearchSpace):
-        return space
-    return space.search_space(1) if isinstance(space, ConvolutionalSpace) else space.search_space()
-
-
 def _check_kind(name: str, space: Space) -> None:
-    kind = "ConvNet" if is_convnet(PUBLISHED[name].architecture.space) else "recurrent cell"
-    wanted = {
-        ConvolutionalSpace: "ConvNet",
-        RecurrentCellSpace: "recurrent cell",
-        NasBench201Space: "NAS-Bench-201 cell",
-        SearchSpace: "own architecture",
-    }[type(space)]
+    kind, wanted = PUBLISHED[name].architecture.space.noun, space.search_space().noun
     if kind != wanted:
         raise InputError(f"architecture {name!r} is a {kind}, the experiment's space has {wanted}s")
     if isinstance(space, ConvolutionalSpace) and space.block_size > 1:

@@ -9,8 +9,10 @@ right, as in Figure 5: with n = 4, node 4 joins 0 and 1, node 5 joins 2 and 3, n
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.drawing import draw_cell
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.field_checks import check_fields
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
@@ -30,6 +32,8 @@ class RecurrentCellSpace:
       base: number of leaves; 2, 4 or 8.
       combinations, activations: what a node and the cell inject choose from.
     """
+
+    noun: ClassVar[str] = "recurrent cell"
 
     base: int = 8
     combinations: tuple[str, ...] = ("add", "elem_mult")
@@ -63,6 +67,10 @@ class RecurrentCellSpace:
             name=f"recurrent_cell_base_{self.base}",
             reader=self,
         )
+
+    def draw(self, architecture: Architecture) -> str:
+        """Return the cell of an architecture as its tree."""
+        return draw_cell(cell_of(architecture))
 
     def _pair(self, group: str) -> tuple[Choice, Choice]:
         return (
@@ -105,15 +113,10 @@ class RecurrentCell:
         return 2 * (node - self.base), 2 * (node - self.base) + 1
 
 
-def is_recurrent_cell(space: SearchSpace) -> bool:
-    """Whether a space is a `RecurrentCellSpace`'s."""
-    return isinstance(space.reader, RecurrentCellSpace)
-
-
 def cell_of(architecture: Architecture) -> RecurrentCell:
     """Read an architecture of a `RecurrentCellSpace`."""
     names = [decision.name for decision in architecture.space.decisions]
-    if not is_recurrent_cell(architecture.space):
+    if not isinstance(architecture.space.reader, RecurrentCellSpace):
         raise InputError(f"an architecture of {architecture.space.name!r} is no recurrent cell")
     num_nodes = sum(name.startswith("node_") for name in names) // 2
 

@@ -15,10 +15,13 @@ import itertools
 import math
 import unicodedata
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown
 from nas_with_rl.search_spaces.field_checks import check_number, checked
+
+if TYPE_CHECKING:  # which imports this module
+    from nas_with_rl.search_spaces.architecture import Architecture
 
 Option = str | int | float | bool
 # A choice's token is the index of an option. A skip decision's token is the tuple of the layers
@@ -192,6 +195,20 @@ class Step:
         return max(self.layer - 1, 0)
 
 
+class Reader(Protocol):
+    """What reads a space's architectures as more than decisions, as a `ConvolutionalSpace` does.
+
+    A space is known by its reader, never by its name, which is free.
+    """
+
+    @property
+    def noun(self) -> str:
+        """What an architecture is, in words: "ConvNet"."""
+
+    def draw(self, architecture: Architecture) -> str:
+        """Return an architecture as lines of text that a person reads at a glance."""
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchSpace:
     """An ordered list of decisions, once and per layer, at a given depth.
@@ -201,8 +218,8 @@ class SearchSpace:
       layer_decisions: made for every layer, in this order.
       depth: number of layers; 0 if and only if there are no layer decisions.
       name: for messages and files.
-      reader: what reads its architectures as more than decisions, as a `ConvolutionalSpace` does;
-        None of a space of one's own. It decides nothing, spaces compare without it.
+      reader: what reads and draws its architectures; None: they are drawn as their decisions. It
+        decides nothing, spaces compare without it.
 
     `SearchSpace({"units": (16, 32)})` is short for `SearchSpace([Choice("units", (16, 32))])`.
     """
@@ -211,13 +228,15 @@ class SearchSpace:
     layer_decisions: tuple[Decision, ...] = ()
     depth: int = 0
     name: str = "space"
-    reader: object = dataclasses.field(default=None, repr=False, compare=False)
+    reader: Reader | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for group in ("decisions", "layer_decisions"):
             object.__setattr__(self, group, _decisions(getattr(self, group), group))
         object.__setattr__(self, "name", checked(self.name, str, "name"))
         object.__setattr__(self, "depth", checked(self.depth, int, "depth"))
+        if self.reader is not None and not callable(getattr(self.reader, "draw", None)):
+            raise InputError(f"reader is {shown(self.reader)}, which has no draw(architecture)")
         everything = self.decisions + self.layer_decisions
         if not everything:
             raise InputError(f"space {shown(self.name)} has no decisions")
@@ -238,6 +257,15 @@ class SearchSpace:
             )
         check_number(self.depth, "depth", least=0, most=self.max_depth)
         _ = self.steps  # conditions are checked where they are resolved
+
+    @property
+    def noun(self) -> str:
+        """What its architectures are, in words."""
+        return self.reader.noun if self.reader else "own architecture"
+
+    def search_space(self) -> SearchSpace:
+        """Return the space itself, as the spaces that write their decisions return one."""
+        return self
 
     @property
     def max_depth(self) -> int:

@@ -1,10 +1,36 @@
-"""What all tests share: where programs and plans are kept, and that Ctrl-C is heard."""
+"""What all tests share: how programs start, where programs and plans are kept, Ctrl-C heard."""
 
 import signal
 
+import hypothesis
 import pytest
 
 from nas_with_rl.launch.host import compilation
+from tests.harness import forked_popen
+
+hypothesis.settings.register_profile("tests", deadline=None)  # a machine may do much else
+hypothesis.settings.load_profile("tests")
+SERVER = forked_popen.ForkServer()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--real-starts", action="store_true", help="fork no program: start each as a user does"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_are_forked(ctrl_c_is_heard, cache_directory):
+    """Let programs start without their imports, but for tests that are marked `real_start`."""
+    with forked_popen.programs_forked_by(SERVER):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    is_real = item.get_closest_marker("real_start") is not None
+    SERVER.is_paused = is_real or item.config.getoption("--real-starts")
+    return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

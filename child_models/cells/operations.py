@@ -28,6 +28,8 @@ def _identity(value: Tensor) -> Tensor:
     return value
 
 
+# A new row has its name in `search_spaces.recurrent_cell` and its numbers in
+# `populations.universal_cell`, or no cell can choose it and no population train it.
 COMBINATION_FUNCTIONS: Mapping[str, Combination] = MappingProxyType(
     {
         "add": keras.ops.add,

@@ -59,6 +59,11 @@ class ImageDataConfig:
                 f"pixels of {self.dataset} (0 keeps them)"
             )
 
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test split."""
+        return True
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelledImages:

@@ -76,6 +76,11 @@ class TextDataConfig:
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}, below 0")
 
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test split."""
+        return self.source == "ptb"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Corpus:

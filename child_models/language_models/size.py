@@ -77,6 +77,17 @@ def tree_weight_shapes(size: LanguageModelSize, base: int) -> list[tuple[int, ..
     return shapes
 
 
+def multiply_adds(cell: Cell, size: LanguageModelSize) -> int:
+    """Return the multiply-adds per token, as `LanguageModel.multiply_adds`, without building it.
+
+    A cell's products are G·H wide, which is what one more input adds to its parameters.
+    """
+    kind, units = cell_kind(cell), size.units
+    width = kind.num_parameters(1, units) - kind.num_parameters(0, units)
+    recurrent = sum(width * (inputs + units) for inputs in size.input_widths)
+    return recurrent + units * size.vocabulary
+
+
 def closest_units(wanted: int, cell: Cell, size: LanguageModelSize) -> int:
     """Return the H whose model comes closest to a number of parameters, at least 1.
 

@@ -30,12 +30,9 @@ from nas_with_rl.launch.clusters.servers import (
 )
 from nas_with_rl.launch.clusters.tf_config import Cluster, Task, describe_sizes
 from nas_with_rl.launch.clusters.worker_service import RpcServer, WorkerService, start_rpc_server
-from nas_with_rl.launch.evaluators.group_work import ChildProgram, LocatedExperiment, trainer_of
-from nas_with_rl.launch.evaluators.local import (
-    cluster_plan,
-    start_process,
-    work_of,
-)
+from nas_with_rl.launch.evaluators.group_work import setup_of, start_process
+from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import heartbeat, resources
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now
@@ -104,7 +101,7 @@ def _processes(
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
     processes = ProcessPool(
-        work_of(ChildProgram(data, cluster_plan(experiment.child).program)),
+        setup_of(ChildProgram(data, kind_of(experiment).cluster_plan.program)),
         num_processes=1,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib or shared_gib),
@@ -194,7 +191,7 @@ def _run(
         identity_of(data.experiment, data.seed, trainer_of(data).data),
         lost_seconds=max(options.start_timeout, LEAST_LOST_SECONDS),
     )
-    plan = cluster_plan(data.experiment.child)
+    plan = kind_of(data.experiment).cluster_plan
     run = described_run(request, data, plan=plan, evaluator=children)
     pace = Pace.asynchronous(search, num_workers=len(present.workers))
     return dataclasses.replace(

@@ -110,6 +110,11 @@ class WorkError(RuntimeError):
     """An error of the program that was raised in a child process; its traceback is the message."""
 
 
+def name_of(function: Callable[..., Any]) -> str:
+    """Return "module:function" of a function of a module, as `Setup` and `Call` take it."""
+    return f"{function.__module__}:{function.__name__}"
+
+
 def _check_function(name: str) -> None:
     module, _, function = name.partition(":")
     if not module or not function.isidentifier():

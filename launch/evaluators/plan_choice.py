@@ -15,13 +15,15 @@ from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.populations.memory import PopulationTooLarge
-from nas_with_rl.launch.evaluators.group_work import (
+from nas_with_rl.launch.evaluators.child_process import name_of
+from nas_with_rl.launch.evaluators.kinds.kind import (
     ChildProgram,
     LocatedExperiment,
-    check_memory_of,
-    trainer_of,
+    PopulationKind,
+    Timing,
 )
-from nas_with_rl.launch.evaluators.plan_timing import CELLS_TRIED, TIMED_SEGMENTS, Timing
+from nas_with_rl.launch.evaluators.kinds.rows import trainer_of
+from nas_with_rl.launch.evaluators.kinds.timing import CELLS_TRIED, TIMED_SEGMENTS
 from nas_with_rl.launch.evaluators.plans import MAX_CHILDREN, Plan, parse_plan
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.overrides import as_json
@@ -30,7 +32,6 @@ from nas_with_rl.launch.host import compilation, resources
 from nas_with_rl.launch.records.workdir import versions
 from nas_with_rl.search_spaces.errors import InputError
 
-_MEASURE = "nas_with_rl.launch.evaluators.plan_timing:measure"
 _FILE = "plans.json"
 
 
@@ -57,13 +58,19 @@ class PlanChoice:
 
 
 def choose_plan(
-    data: LocatedExperiment, search: SearchConfig, processes: ProcessPool, *, memory_gib: float
+    kind: PopulationKind,
+    data: LocatedExperiment,
+    *,
+    search: SearchConfig,
+    processes: ProcessPool,
+    memory_gib: float,
 ) -> PlanChoice:
-    """Choose how language models are trained: what a whole search by each plan would take.
+    """Choose how children are trained: what a whole search by each plan would take.
 
     Measured once for an experiment on a machine; `compilation.cache_directory` remembers it.
 
     Args:
+      kind: of children that can be trained together.
       data: what is trained, and on what.
       search: its batches and samples.
       processes: where it is measured, and will be trained.
@@ -77,8 +84,8 @@ def choose_plan(
         plan: ChildProgram(data, plan.program, plan.num_children, memory_gib)
         for plan in _candidates(search.update_size, processes.num_processes)
     }
-    works = {plan: work for plan, work in works.items() if _fits(work)}
-    timings = _timings(list(works.values()), processes)
+    works = {plan: work for plan, work in works.items() if _fits(kind, work)}
+    timings = _timings(kind, list(works.values()), processes)
     seconds = {
         plan: _search_seconds(plan, timing, search)
         for plan, timing in zip(works, timings, strict=True)
@@ -98,24 +105,26 @@ def _candidates(batch_size: int, num_processes: int) -> list[Plan]:
     return [*populations, Plan("single", 1, num_processes)]
 
 
-def _fits(work: ChildProgram) -> bool:
+def _fits(kind: PopulationKind, work: ChildProgram) -> bool:
     try:
-        check_memory_of(work)
+        kind.check_memory(work)
     except PopulationTooLarge:
         return False
     return True
 
 
-def _timings(works: list[ChildProgram], processes: ProcessPool) -> list[Timing | None]:
+def _timings(
+    kind: PopulationKind, works: list[ChildProgram], processes: ProcessPool
+) -> list[Timing | None]:
     try:
-        return processes.call(_MEASURE, works)
+        return processes.call(name_of(kind.measure), works)
     except ChildFailure:  # which one is not known: each by itself
-        return [_timing(work, processes) for work in works]
+        return [_timing(kind, work, processes) for work in works]
 
 
-def _timing(work: ChildProgram, processes: ProcessPool) -> Timing | None:
+def _timing(kind: PopulationKind, work: ChildProgram, processes: ProcessPool) -> Timing | None:
     with contextlib.suppress(ChildFailure):
-        return processes.call(_MEASURE, [work])[0]
+        return processes.call(name_of(kind.measure), [work])[0]
     return None
 
 

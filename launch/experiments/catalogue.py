@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import check_name, imported
@@ -13,7 +12,6 @@ from nas_with_rl.launch.experiments.overrides import with_overrides
 from nas_with_rl.launch.experiments.paper import PAPER_EXPERIMENTS
 from nas_with_rl.launch.experiments.sequence_tasks import SEQUENCE_EXPERIMENTS
 from nas_with_rl.launch.experiments.small import SMALL_EXPERIMENTS
-from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError, shortened
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -86,16 +84,11 @@ def configure(
 
 def check_overrides(experiment: Experiment, overrides: Sequence[str]) -> None:
     """Raise InputError for an override that another setting of the experiment leaves no effect."""
-    child, space = experiment.child, experiment.space
-    void = {}
-    if isinstance(child, LanguageModelTraining) and child.num_parameters:
-        void["child.units"] = f"child.num_parameters is {child.num_parameters:,}, not 0"
-    if isinstance(space, ConvolutionalSpace) and space.learning_rates:
-        void["child.learning_rate"] = "architectures choose theirs (space.learning_rates)"
+    unused = experiment.fit.unused(experiment.child, experiment.space)
     for override in overrides:
         name = override.partition("=")[0].strip()
-        if name in void:
-            raise InputError(f"override {shortened(override)} has no effect: {void[name]}")
+        if name in unused:
+            raise InputError(f"override {shortened(override)} has no effect: {unused[name]}")
 
 
 def describe_experiments() -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from types import MappingProxyType, NoneType
+from typing import Any
 
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
@@ -12,6 +14,7 @@ from nas_with_rl.child_models.data.text import TextDataConfig
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
+from nas_with_rl.launch.experiments.fitting import ANY_SPACE, ChildFit
 from nas_with_rl.launch.experiments.overrides import DESCRIPTIVE
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -21,20 +24,50 @@ from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
 
-Space = ConvolutionalSpace | RecurrentCellSpace | NasBench201Space | SearchSpace
-Data = ImageDataConfig | TextDataConfig | None
-Child = ImageTraining | LanguageModelTraining | TableLookup | OwnEvaluation
 
-# The spaces and the data that each kind of child is made for.
-_FITTING: Mapping[type, tuple[tuple[type, ...], type]] = {
-    ImageTraining: ((ConvolutionalSpace,), ImageDataConfig),
-    LanguageModelTraining: ((RecurrentCellSpace,), TextDataConfig),
-    TableLookup: ((NasBench201Space,), type(None)),
-    OwnEvaluation: (
-        (ConvolutionalSpace, RecurrentCellSpace, NasBench201Space, SearchSpace),
-        type(None),
-    ),
-}
+def _unused_of_images(child: ImageTraining, space: ConvolutionalSpace) -> Mapping[str, str]:
+    chosen = "architectures choose theirs (space.learning_rates)"
+    return {"child.learning_rate": chosen} if space.learning_rates else {}
+
+
+def _unused_of_text(child: LanguageModelTraining, space: RecurrentCellSpace) -> Mapping[str, str]:
+    fitted = f"child.num_parameters is {child.num_parameters:,}, not 0"
+    return {"child.units": fitted} if child.num_parameters else {}
+
+
+FITS: Mapping[type, ChildFit] = MappingProxyType(
+    {
+        ImageTraining: ChildFit(
+            spaces=(ConvolutionalSpace,),
+            data=ImageDataConfig,
+            is_above_zero=True,
+            unused=_unused_of_images,
+        ),
+        LanguageModelTraining: ChildFit(
+            spaces=(RecurrentCellSpace,),
+            data=TextDataConfig,
+            is_above_zero=True,
+            is_compared=True,
+            unused=_unused_of_text,
+        ),
+        TableLookup: ChildFit(spaces=(NasBench201Space,), is_above_zero=True),
+        OwnEvaluation: ANY_SPACE,
+    }
+)
+
+
+def fit_of(child: object) -> ChildFit | None:
+    """Return what a child's kind is made for; None where it is of no kind.
+
+    The class of a kind of one's own, a frozen dataclass, carries its row as `kind`, a `ChildKind`.
+    """
+    kind = type(child)
+    if kind in FITS:
+        return FITS[kind]
+    fit = getattr(getattr(kind, "kind", None), "fit", None)
+    is_frozen = dataclasses.is_dataclass(kind) and kind.__hash__ is not None
+    return fit if isinstance(fit, ChildFit) and is_frozen else None
+
 
 MAX_COMPARED = 1_000
 
@@ -48,8 +81,9 @@ class Experiment:
       source: where the settings come from.
       expected_time: on what.
       expected_result: what it ends with.
-      space: what can be said.
-      child: how an architecture is trained and measured.
+      space: what can be said: a class of `child`'s `ChildFit.spaces`.
+      child: how an architecture is trained and measured: the configuration of a kind of child,
+        built in (`FITS`) or one's own (`fit_of`).
       data: what it is trained on; None for a table and for an evaluation of one's own.
       search: how the search runs; None where given architectures are trained instead.
       controller: how the controller learns.
@@ -61,9 +95,9 @@ class Experiment:
     source: str = dataclasses.field(default="one's own", metadata=DESCRIPTIVE)
     expected_time: str = dataclasses.field(default="not known", metadata=DESCRIPTIVE)
     expected_result: str = dataclasses.field(default="not known", metadata=DESCRIPTIVE)
-    space: Space
-    child: Child
-    data: Data = None
+    space: Any
+    child: Any
+    data: Any = None
     search: SearchConfig | None = dataclasses.field(default_factory=SearchConfig)
     controller: ReinforceConfig = dataclasses.field(default_factory=ReinforceConfig)
     num_compared: int = 0
@@ -77,32 +111,37 @@ class Experiment:
                 f"{shown(self.name)}"
             )
         self._check_fit()
-        if self.num_compared and not isinstance(self.child, LanguageModelTraining):
+        if self.num_compared and not self.fit.is_compared:
             raise InputError(
                 f"{self.name}: num_compared is {self.num_compared}, which has no effect: only "
                 "recurrent cells are compared"
             )
-        if self.search and self.search.failure_reward is None and self.is_above_zero:
+        if self.search and self.search.failure_reward is None and self.fit.is_above_zero:
             search = dataclasses.replace(self.search, failure_reward=0.0)
             object.__setattr__(self, "search", search)
 
     @property
-    def is_above_zero(self) -> bool:
-        """Whether every child that trains has a reward above 0: cubed accuracies, perplexities."""
-        return not isinstance(self.child, OwnEvaluation)
+    def fit(self) -> ChildFit:
+        """What its kind of child is made for."""
+        fit = fit_of(self.child)
+        if fit is None:
+            raise InputError(
+                f"{self.name}: child is {shown(self.child)}, not one of "
+                f"{', '.join(kind.__name__ for kind in FITS)} or a frozen dataclass of one's own "
+                "whose class has a ChildKind as `kind`"
+            )
+        return fit
 
     def _check_fit(self) -> None:
-        child = type(self.child)
-        if child not in _FITTING:
-            raise InputError(f"{self.name}: child is {shown(self.child)}, no kind of child")
-        spaces, data = _FITTING[child]
-        if not isinstance(self.space, spaces):
+        fit, child = self.fit, type(self.child)
+        if not isinstance(self.space, fit.spaces):
             raise InputError(
-                f"{self.name}: {child.__name__} is for {' or '.join(s.__name__ for s in spaces)}, "
-                f"and the space is a {type(self.space).__name__}"
+                f"{self.name}: {child.__name__} is for "
+                f"{' or '.join(space.__name__ for space in fit.spaces)}, and the space is a "
+                f"{type(self.space).__name__}"
             )
-        if not isinstance(self.data, data):
-            wanted = "no data" if data is type(None) else f"a {data.__name__} as data"
+        if not isinstance(self.data, fit.data):
+            wanted = "no data" if fit.data is NoneType else f"a {fit.data.__name__} as data"
             raise InputError(
                 f"{self.name}: {child.__name__} needs {wanted}, not {type(self.data).__name__}"
             )
@@ -116,10 +155,6 @@ class Experiment:
 
     def search_space(self) -> SearchSpace:
         """Return the space, at the search's first depth where it has layers."""
+        space: SearchSpace = self.space.search_space()
         schedule = self.search.depth if self.search else None
-        if isinstance(self.space, SearchSpace):
-            has_layers = self.space.depth > 0
-            return self.space.at_depth(schedule.initial) if schedule and has_layers else self.space
-        if isinstance(self.space, ConvolutionalSpace):
-            return self.space.search_space(schedule.initial if schedule else 1)
-        return self.space.search_space()
+        return space.at_depth(schedule.initial) if schedule and space.depth else space

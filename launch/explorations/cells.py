@@ -24,7 +24,6 @@ from nas_with_rl.search_spaces.recurrent_cell import (
     BASES,
     COMBINATIONS,
     RecurrentCellSpace,
-    is_recurrent_cell,
 )
 
 _PREFIX = "baseline_"
@@ -35,7 +34,7 @@ NAMES: Mapping[str, str] = MappingProxyType(
 PUBLISHED_NAMES = tuple(
     name
     for name, each in PUBLISHED.items()
-    if is_recurrent_cell(each.architecture.space) and name not in NAMES
+    if isinstance(each.architecture.space.reader, RecurrentCellSpace) and name not in NAMES
 )
 
 

@@ -174,10 +174,8 @@ class TextSubject:
         if source in (*SOURCES, "ptb", "stdlib"):  # what `load_corpus` knows by name
             raise InputError(f"text is {source!r}: a file of that name is './{source}'")
         experiment = configure(TEXT_EXPERIMENT, ())
-        assert isinstance(experiment.data, TextDataConfig)
-        data = dataclasses.replace(experiment.data, source=source)
+        data: TextDataConfig = dataclasses.replace(experiment.data, source=source)
         experiment = with_overrides(dataclasses.replace(experiment, data=data), overrides)
-        assert isinstance(experiment.data, TextDataConfig)
         whole = load_corpus(
             dataclasses.replace(experiment.data, max_training_tokens=0, max_validation_tokens=0)
         )
@@ -187,8 +185,7 @@ class TextSubject:
                 f"text is {shown(source, LONGEST_PATH)}, which has {size} characters, below the "
                 f"{LEAST_READ} of which the last tenth can be kept from the training"
             )
-        child = experiment.child
-        assert isinstance(child, LanguageModelTraining)
+        child: LanguageModelTraining = experiment.child
         fitted = dataclasses.replace(
             experiment, child=fitted_to(child, load_corpus(experiment.data))
         )
@@ -219,8 +216,7 @@ def _name(source: str) -> str:
 
 def _what_is_trained(experiment: Experiment, corpus: Corpus) -> tuple[str, ...]:
     """Return a note where an epoch is shorter than the text."""
-    child = experiment.child
-    assert isinstance(child, LanguageModelTraining)
+    child: LanguageModelTraining = experiment.child
     trained = child.steps_per_epoch * child.batch_size * child.num_steps
     if not 0 < trained < corpus.train.size:
         return ()

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nas_with_rl.child_models.data.text import TextDataConfig
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.search_spaces.published import PUBLISHED
@@ -68,8 +67,7 @@ class OurRow:
 
         `$DATA` is the directory above `ptb`; without --data_dir CIFAR-10 is downloaded.
         """
-        data = self.configuration().data
-        data_dir = ("--data_dir=$DATA",) if isinstance(data, TextDataConfig) else ()
+        data_dir = ("--data_dir=$DATA",) if self.table > 1 else ()  # Table 1 has the ConvNets
         experiment = f"--experiment={self.experiment}"
         workdir = f"--workdir={self.workdir}"
         if self.architecture is not None:

@@ -14,13 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas_with_rl.child_models.cells.known_cells import Cell, cell_kind
-from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.convnets.size import ConvNetCounts, convnet_counts
 from nas_with_rl.child_models.data.images import SIDES, ImageDataConfig
-from nas_with_rl.child_models.data.text import TextDataConfig
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
-from nas_with_rl.child_models.language_models.size import LanguageModelSize, num_parameters
+from nas_with_rl.child_models.language_models.size import multiply_adds, num_parameters
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.paper.our_rows import OurRow
@@ -98,8 +96,7 @@ class RowCosts:
 def costs_of(row: OurRow) -> RowCosts:
     """Return what a row costs."""
     experiment = row.configuration()
-    if isinstance(experiment.child, LanguageModelTraining):
-        assert row.architecture is not None
+    if row.architecture is not None and row.table > 1:  # Table 1 has the ConvNets
         return _language_model_costs(row.architecture, experiment)
     if row.architecture is not None:
         counted = _counts(PUBLISHED[row.architecture].architecture, experiment)
@@ -109,16 +106,15 @@ def costs_of(row: OurRow) -> RowCosts:
 
 
 def _language_model_costs(architecture: str, experiment: Experiment) -> RowCosts:
-    child, data = experiment.child, experiment.data
-    assert isinstance(child, LanguageModelTraining) and isinstance(data, TextDataConfig)
-    text = PENN_TREEBANK_SIZES[data.unit]
+    child: LanguageModelTraining = experiment.child
+    text = PENN_TREEBANK_SIZES[experiment.data.unit]
     named = architecture in PUBLISHED
     cell: Cell = cell_of(PUBLISHED[architecture].architecture) if named else architecture
     size = child.size(text.vocabulary, cell)
     segments = child.steps_per_epoch * child.batch_size * child.num_steps
     work = Work(
         "the final training",
-        language_model_multiply_adds(cell, size),
+        multiply_adds(cell, size),
         segments or text.tokens,
         child.epochs,
         RECURRENT_RATE,
@@ -126,27 +122,15 @@ def _language_model_costs(architecture: str, experiment: Experiment) -> RowCosts
     return RowCosts(num_parameters(cell, size), size.units, (work,))
 
 
-def language_model_multiply_adds(cell: Cell, size: LanguageModelSize) -> int:
-    """Return the multiply-adds per token, as `LanguageModel.multiply_adds`, without building it.
-
-    A cell's products are G·H wide, which is what one more input adds to its parameters.
-    """
-    kind, units = cell_kind(cell), size.units
-    width = kind.num_parameters(1, units) - kind.num_parameters(0, units)
-    recurrent = sum(width * (inputs + units) for inputs in size.input_widths)
-    return recurrent + units * size.vocabulary
-
-
 def _counts(architecture: Architecture, experiment: Experiment) -> ConvNetCounts:
-    space, data = experiment.space, experiment.data
-    assert isinstance(space, ConvolutionalSpace) and isinstance(data, ImageDataConfig)
+    space: ConvolutionalSpace = experiment.space
+    data: ImageDataConfig = experiment.data
     side = data.resolution or SIDES[data.dataset]
     return convnet_counts(space.convnet(architecture), (side, side, NUM_CHANNELS))
 
 
 def _typical_multiply_adds(experiment: Experiment, depth: int) -> int:
     """The median of `NUM_DRAWN` architectures of a depth, drawn uniformly."""
-    assert isinstance(experiment.space, ConvolutionalSpace)
     space = experiment.space.search_space(depth)
     rng = np.random.default_rng(0)
     drawn = [random_architecture(space, rng) for _ in range(NUM_DRAWN)]
@@ -156,8 +140,7 @@ def _typical_multiply_adds(experiment: Experiment, depth: int) -> int:
 def _searched_work(final: Experiment, searched: Experiment) -> tuple[Work, ...]:
     """A search, a grid search over its best with the search's epochs, and the final training."""
     search, child = searched.search, searched.child
-    assert search is not None and search.depth is not None and isinstance(child, ImageTraining)
-    assert isinstance(searched.space, ConvolutionalSpace)
+    assert search is not None and search.depth is not None
     block = searched.space.block_size
     layers = "layers" if block == 1 else f"blocks of {block}"
     middle = search.depth.depth(search.num_samples // 2)
@@ -184,6 +167,5 @@ def _searched_work(final: Experiment, searched: Experiment) -> tuple[Work, ...]:
 
 
 def _image_work(title: str, count: int, experiment: Experiment, *, trainings: int = 1) -> Work:
-    child, data = experiment.child, experiment.data
-    assert isinstance(child, ImageTraining) and isinstance(data, ImageDataConfig)
-    return Work(title, count, data.num_train, child.epochs, CONVOLUTIONAL_RATE, trainings)
+    num_images, epochs = experiment.data.num_train, experiment.child.epochs
+    return Work(title, count, num_images, epochs, CONVOLUTIONAL_RATE, trainings)

@@ -16,7 +16,7 @@ from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.size import closest_units
 from nas_with_rl.child_models.language_models.training import LanguageModelResult
-from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
+from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer
 from nas_with_rl.launch.records.ranking import ranked
 from nas_with_rl.launch.records.search_result import SearchResult, finding
 from nas_with_rl.launch.records.workdir import read_object, write_object

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.launch.evaluators.evaluation import Evaluator
-from nas_with_rl.launch.evaluators.group_work import LocatedExperiment, trainer_of
+from nas_with_rl.launch.evaluators.kinds import language_models
+from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.local import LocalEvaluator, check_limits, local_children
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan
-from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
-from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import naming_flags
 from nas_with_rl.launch.experiments.overrides import as_json
@@ -28,13 +28,6 @@ from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.searches import fresh_seeds, summary
 from nas_with_rl.launch.searches.run import Claim, Run, execute, opened, report
 from nas_with_rl.search_spaces.errors import InputError, shown
-from nas_with_rl.search_spaces.space import SearchSpace
-
-_METRICS = {
-    "ImageTraining": "validation_accuracy",
-    "LanguageModelTraining": "validation_perplexity",
-    "TableLookup": "validation_accuracy",
-}
 
 
 def run_experiment(request: Request) -> bool:
@@ -43,9 +36,9 @@ def run_experiment(request: Request) -> bool:
     experiment, search = with_search(request)
     if not request.resume:
         check_effect(request, experiment, "one process has a single one")
-        check_limits(experiment.child, search, request.plan or AUTO)
+        check_limits(experiment, search, request.plan or AUTO)
     data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
-    trainer = trainer_of(data)
+    trainer_of(data)  # missing or damaged data: before anything is measured
     assert request.workdir is not None
     place = Workdir(request.workdir)
     if request.resume:  # before anything is measured
@@ -63,8 +56,8 @@ def run_experiment(request: Request) -> bool:
                 print_interruption(result, search, f"continue with: {resume_command(request)}")
                 return True
             print_result(result, experiment)
-            if isinstance(trainer, LanguageModelTrainer):
-                compared = _compared(result, trainer, children, claim.place)
+            if experiment.num_compared:
+                compared = _compared(result, children, claim.place)
                 if compared:
                     print(compared)
                     report(claim.run, result, claim.place, comparison=compared)
@@ -159,7 +152,7 @@ def described_run(
 
 def _described(request: Request, experiment: Experiment) -> dict[str, Any]:
     """Return what a binary says of a run beside its settings, before its data is looked at."""
-    described = {
+    described: dict[str, Any] = {
         "experiment": request.experiment or experiment.name,  # as --resume finds it again
         "overrides": list(request.overrides),
         "evaluate": request.evaluate,
@@ -167,7 +160,7 @@ def _described(request: Request, experiment: Experiment) -> dict[str, Any]:
         "child": as_json(experiment.child),
         "data": as_json(experiment.data),
     }
-    if isinstance(experiment.space, SearchSpace):
+    if "decisions" in described["space"]:
         return described
     return described | {"decisions": as_json(experiment.search_space())}  # as Python compares them
 
@@ -183,8 +176,7 @@ def print_beginning(request: Request, experiment: Experiment, claim: Claim) -> N
     """Say what is searched, where it is kept, and what evaluates now that did not before."""
     print(f"{experiment.name}: {experiment.source}\nworkdir: {request.workdir}")
     if "sha256" in claim.changed.get("after", {}):
-        assert isinstance(experiment.child, OwnEvaluation)
-        module = experiment.child.function.partition(":")[0]
+        module = claim.run.description["data_found"]["function"].partition(":")[0]
         print(
             f"the file of {module} has changed since its last trials: the next are evaluated as it "
             f"is now ({EXPERIMENT_FILE} keeps when, and both digests)"
@@ -200,7 +192,7 @@ def print_interruption(result: SearchResult, search: SearchConfig, how: str) -> 
 def print_result(result: SearchResult, experiment: Experiment) -> None:
     """Say what the search has found."""
     print()
-    print(summary.describe(result, metric=_METRICS.get(type(experiment.child).__name__)))
+    print(summary.describe(result, metric=kind_of(experiment).metric))
 
 
 def print_places(result: SearchResult) -> None:
@@ -211,13 +203,11 @@ def print_places(result: SearchResult) -> None:
     print(f"  curves: tensorboard --logdir={result.workdir}/tensorboard")
 
 
-def _compared(
-    result: SearchResult, trainer: LanguageModelTrainer, children: LocalEvaluator, place: Workdir
-) -> str:
+def _compared(result: SearchResult, children: LocalEvaluator, place: Workdir) -> str:
     """Return the best cell beside others, trained for several seeds each, once for each length."""
     data = children.work.data
     num_seeds, num_trials = data.experiment.num_compared, len(result.trials)
-    if not num_seeds or all(trial.status != "completed" for trial in result.trials):
+    if all(trial.status != "completed" for trial in result.trials):
         return ""
     kept = fresh_seeds.kept(place.comparison, num_trials=num_trials, num_seeds=num_seeds)
     if kept is not None:
@@ -225,7 +215,11 @@ def _compared(
         return fresh_seeds.describe(kept)
     print(f"\ntraining each with {num_seeds} fresh seeds ...", flush=True)
     compared = fresh_seeds.compare(
-        result, trainer, children.train_cells, num_seeds=num_seeds, seed=data.seed
+        result,
+        language_models.trainer_of(data),
+        children.train_cells,
+        num_seeds=num_seeds,
+        seed=data.seed,
     )
     fresh_seeds.keep(compared, place.comparison, num_trials=num_trials, num_seeds=num_seeds)
     return fresh_seeds.describe(compared)

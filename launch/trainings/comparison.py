@@ -21,7 +21,7 @@ from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, 
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, figure
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.trainings.named_run import FAILED_STATUS, module_command
-from nas_with_rl.launch.trainings.trainees import draw_training, has_test, make_trainee, read_named
+from nas_with_rl.launch.trainings.trainees import draw_training, make_trainee, read_named
 from nas_with_rl.launch.trainings.training import FinalTraining, Test, train
 from nas_with_rl.search_spaces.errors import InputError, shortened
 
@@ -83,7 +83,7 @@ def run(request: Request) -> int:
             print(f"stopped; continue with: {command}")
             leave_now(INTERRUPTED_STATUS)
         print("\n" + table(results))
-        if not has_test(experiment):
+        if not experiment.data.has_test:
             print("no test figures: the data has no test split")
         print(_drawn(results, place.path / CURVES))
         print(f"everything lies in {place.path.resolve()}: {'  '.join(names)}")

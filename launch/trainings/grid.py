@@ -13,12 +13,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nas_with_rl.child_models.convnets.config import ImageTraining
-from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
-from nas_with_rl.launch.trainings.trainees import FinalTraining
-from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.launch.trainings.trainees import FinalTraining, final_kind
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
 
@@ -53,42 +50,9 @@ def parse_axis(text: str) -> Axis:
 
 
 def default_axes(experiment: Experiment) -> tuple[Axis, ...]:
-    """Return the paper's axes around an experiment's own values; the paper gives no values."""
-    child = experiment.child
-    if isinstance(child, ImageTraining):
-        rate, decay, epsilon = child.learning_rate, child.weight_decay, child.batch_norm_epsilon
-        later = ",".join(f"{(1 + fraction) / 2:g}" for fraction in child.decay_epochs)
-        epochs = ",".join(f"{fraction:g}" for fraction in child.decay_epochs)
-        chosen = (
-            isinstance(experiment.space, ConvolutionalSpace) and experiment.space.learning_rates
-        )
-        return (
-            *([] if chosen else [_axis("learning_rate", rate / 2, rate)]),
-            _axis("weight_decay", decay, 5 * decay),
-            _axis("batch_norm_epsilon", epsilon / 100, epsilon),
-            *([Axis("child.decay_epochs", (epochs, later))] if epochs else []),
-        )
-    if isinstance(child, LanguageModelTraining):
-        dropped = child.dropout.output
-        return (
-            _axis("learning_rate", child.learning_rate / 2, child.learning_rate),
-            _axis("init_scale", 0.8 * child.init_scale, child.init_scale),
-            _axis("dropout.output", dropped, dropped + 0.4 * (1 - dropped)),
-            *([] if child.decay_factor == 1 else [_later(child.decay_after)]),
-        )
-    raise InputError(
-        f"{experiment.name} looks its results up, or has them from a function of your own: there "
-        "is nothing to tune"
-    )
-
-
-def _later(epoch: int) -> Axis:
-    return Axis("child.decay_after", (str(epoch), str(epoch + 4)))
-
-
-def _axis(field: str, *values: float) -> Axis:
-    distinct = dict.fromkeys(f"{value:.6g}" for value in values)
-    return Axis(f"child.{field}", tuple(distinct))
+    """Return the axes of the experiment's kind of child; InputError where nothing is trained."""
+    axes = final_kind(experiment, "tune").axes(experiment.child, experiment.space)
+    return tuple(Axis(field, values) for field, values in axes.items())
 
 
 @dataclasses.dataclass(frozen=True)

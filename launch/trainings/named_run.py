@@ -8,9 +8,9 @@ import shlex
 import sys
 from typing import Any
 
-from nas_with_rl.launch.evaluators.trainers import make_trainer
+from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
-from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.experiments.overrides import difference
@@ -18,7 +18,7 @@ from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, 
 from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.trainings.summary import describe
-from nas_with_rl.launch.trainings.trainees import draw_training, has_test, read_named
+from nas_with_rl.launch.trainings.trainees import SPLIT_SEED, draw_training, read_named
 from nas_with_rl.launch.trainings.training import FinalTraining, Test, has_diverged, train
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
@@ -58,8 +58,8 @@ def run(request: Request) -> int:
         raise InputError(
             "--architecture is missing: a line of text as a search prints it, or a name"
         )
-    if isinstance(experiment.child, TableLookup | OwnEvaluation):
-        print(_measured(request.architecture, experiment, seed=request.seed or 0))
+    if kind_of(experiment).final is None:
+        print(_measured(request.architecture, experiment, request))
         return 0
     training = FinalTraining(
         experiment, request.architecture, request.seed or 0, request.data_dir, request.overrides
@@ -79,7 +79,7 @@ def run(request: Request) -> int:
 
 
 def _end(result: FinalResult, workdir: str, experiment: Experiment) -> int:
-    print(describe(result, workdir, has_test=has_test(experiment)), flush=True)
+    print(describe(result, workdir, has_test=experiment.data.has_test), flush=True)
     return FAILED_STATUS if result.status == "failed" else 0
 
 
@@ -97,7 +97,7 @@ def _done(request: Request, workdir: str, experiment: Experiment) -> FinalResult
             f"--workdir={workdir} is finished, and its test set was looked at on "
             f"{result.test_looked_at}: --test=again looks again, --test=never prints the result"
         )
-    return None if request.test == "once" and has_test(experiment) else result
+    return None if request.test == "once" and experiment.data.has_test else result
 
 
 def _completed(request: Request) -> Request:
@@ -173,10 +173,11 @@ def module_command(module: str, workdir: str, *flags: str) -> str:
     return shlex.join((sys.executable, "-m", f"nas_with_rl.launch.{module}", *words))
 
 
-def _measured(text: str, experiment: Experiment, *, seed: int) -> str:
+def _measured(text: str, experiment: Experiment, request: Request) -> str:
     """Return what a table or a function of one's own says of an architecture; nothing is kept."""
     architecture = parse_architecture(text, experiment.search_space(), any_depth=True)
-    measurement = make_trainer(experiment, data_dir=None, seed=0)(architecture, seed)
+    located = LocatedExperiment(experiment, request.data_dir, SPLIT_SEED)
+    measurement = trainer_of(located)(architecture, request.seed or 0)
     metrics: dict[str, Any] = dict(measurement.metrics)
     lines = [f"{name.replace('_', ' ')}: {value:.4g}" for name, value in metrics.items()]
     return "\n".join([draw(architecture), *lines, f"reward: {measurement.reward:.4f}"])

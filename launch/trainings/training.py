@@ -25,6 +25,7 @@ from nas_with_rl.child_models.child_in_training import ChildInTraining
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.child_models.saved_models import describe_model, load_model, save_model
+from nas_with_rl.launch.evaluators.kinds.kind import Trainee
 from nas_with_rl.launch.host.device_names import device
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.storage_errors import storing
@@ -45,7 +46,6 @@ from nas_with_rl.launch.trainings.progress import (
 from nas_with_rl.launch.trainings.summary import size_line
 from nas_with_rl.launch.trainings.trainees import (
     FinalTraining,
-    Trainee,
     describe_trainee,
     in_metric,
     make_trainee,
@@ -85,9 +85,9 @@ def train(
       InputError: an impossible request, a workdir of another run, data that is missing.
     """
     trainee = make_trainee(training)
-    with opened(describe_trainee(trainee), workdir, resume=resume) as place:
+    with opened(describe_trainee(training, trainee), workdir, resume=resume) as place:
         _check_model(place, trainee)
-        result = read_result(place.path) or _first_result(trainee)
+        result = read_result(place.path) or _first_result(training, trainee)
         if has_diverged(result):
             return result
         run = _Run(trainee, place, result)
@@ -107,9 +107,9 @@ def has_diverged(result: FinalResult) -> bool:
     return result.status == "failed" and (result.failure or "").startswith("diverged")
 
 
-def _first_result(trainee: Trainee) -> FinalResult:
+def _first_result(training: FinalTraining, trainee: Trainee) -> FinalResult:
     return FinalResult(
-        experiment=trainee.training.experiment.name,
+        experiment=training.experiment.name,
         architecture=trainee.named.text,
         named=trainee.named.name,
         metric=trainee.metric,

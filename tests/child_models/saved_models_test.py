@@ -231,31 +231,31 @@ def test_what_is_no_model_of_this_project_is_one_clear_line(tmp_path, saved):
 
     refused("No such file")
     path.write_text("3 3 - 8")
-    refused("is no .keras file that can be read: File is not a zip file")
+    refused("File is not a zip file")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("letter.txt", "dear reader")
     refused("is no .keras file: it has no config.json")
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(path)
-    refused("is another model, neither a ConvNet nor a language model .* no nas_with_rl.json")
+    refused("is another model.* no nas_with_rl.json")
     told = dataclasses.asdict(description())
     for damaged in ({"kind": "table"}, told | {"kind": []}, told | {"epoch": "2"}, [], "kind"):
         rewritten(whole, path, nas_with_rl=json.dumps(damaged))
         refused("is another model")
     for damaged in ("", "{", "[" * 100_000):
         rewritten(whole, path, config=damaged)
-        refused("is no .keras file that can be read: ")
+        refused("no .keras file")
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    refused("is no .keras file")
+    refused("no .keras file")
     rewritten(whole, path, model=b"")
-    refused("is damaged, Keras cannot load it")
+    refused("is damaged")
     for config in ("{}", "[]", json.dumps(config_of(str(whole).replace("convnet", "tree")))):
         rewritten(whole, path, config=config)
         refused("is damaged: its config.json is not that of a convnet")
     rewritten(whole, path, config=json.dumps({"class_name": " " * 16 * 2**20}))
-    refused("is no .keras file that can be read: its config.json has 16 MiB, more than 16 MiB")
+    refused("its config.json has 16 MiB, more than 16 MiB")
     path = tmp_path / "model.h5"
     path.write_bytes(whole.read_bytes())
-    refused("does not end in .keras")
+    refused("end in .keras")
 
 
 def config_of(path):

@@ -48,14 +48,12 @@ class Facts:
       status: exit status; output: what it printed.
       resumed: the status of its continuation; None where it ended by itself.
       differences: from one to which nothing happened.
-      seconds: from the start to the end.
     """
 
     status: int
     output: str
     resumed: int | None
     differences: tuple[str, ...]
-    seconds: float
 
 
 class Faults:
@@ -126,7 +124,7 @@ class Faults:
         during: Callable[[Forked], None] = lambda process: None,
         mend: Callable[[], None] = lambda: None,
     ) -> Facts:
-        began, workdir = time.monotonic(), workdir or self._folder / name
+        workdir = workdir or self._folder / name
         overrides = (*OVERRIDES[kind], *further)
         output = self._folder / f"{name}.txt"
         process = Forked(kind, workdir, SEED, output=output, overrides=overrides, before=before)
@@ -135,9 +133,7 @@ class Faults:
         mend()
         resumed = None if status == 0 else Forked(kind, workdir, SEED, overrides=overrides).wait()
         different = differences(workdir, self._whole[kind]) if resumed in (0, None) else ()
-        return Facts(
-            status, output.read_text(), resumed, tuple(different), time.monotonic() - began
-        )
+        return Facts(status, output.read_text(), resumed, tuple(different))
 
     def _read_only(self) -> Facts:
         """Read a finished run in which nothing can be written."""
@@ -156,7 +152,7 @@ class Faults:
         workdir, output = self._whole["OWN"], self._folder / "reading.txt"
         status = Forked("OWN", workdir, SEED, output=output, before=read).wait()
         _make_writable(workdir)
-        return Facts(status, output.read_text(), None, (), 0.0)
+        return Facts(status, output.read_text(), None, ())
 
 
 def _lose_output() -> None:

@@ -52,7 +52,6 @@ def test_a_full_standard_output_is_one_line_and_loses_nothing(facts):
 
 def test_another_programs_lock_is_waited_for_and_said(facts):
     goes_on(facts["troubled"])
-    assert facts["troubled"]["seconds"] > 7
     said = [line for line in facts["troubled"]["output"].splitlines() if "trials.sqlite" in line]
     assert any("lock" in line for line in said), said
 

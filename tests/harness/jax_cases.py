@@ -47,7 +47,9 @@ def _new_convnet(**options: bool) -> tuple[ConvNetInTraining, LabelledImages]:
     network = ConvNet((ConvolutionalLayer(3, 3, 4),))
     model = build_convnet(network, image_shape=(8, 8, 1), num_classes=10)
     config = ImageTraining(batch_size=16, upsampled_size=9)
-    return ConvNetInTraining(model, Images(*parts, 10), config, seed=5, **options), parts[1]
+    return ConvNetInTraining(
+        model, Images(parts[0], parts[1], num_classes=10), config, seed=5, **options
+    ), parts[1]
 
 
 @pytest.fixture(scope="module")

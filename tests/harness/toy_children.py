@@ -148,7 +148,7 @@ def tensorflow_threads(argument):
 
 def timed(work):
     """Time a plan: 1 s, 1 s more for each child, and 5 s of compilation; or 1.5 s for each."""
-    from nas_with_rl.launch.evaluators.plan_timing import Timing
+    from nas_with_rl.launch.evaluators.kinds.kind import Timing
 
     if work.program == "population":
         return Timing(5.0, work.num_children + 1.0)

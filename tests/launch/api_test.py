@@ -87,7 +87,7 @@ def test_ctrl_c_ends_early_and_resume_continues(tmp_path):
     for seed in (-1, 1.5, 2**63):
         with pytest.raises(nas.InputError, match="seed is"):
             nas.search(SPACE, evaluate, seed=seed)
-    with pytest.raises(nas.InputError, match="resume needs a workdir"):
+    with pytest.raises(nas.InputError, match="needs a workdir"):
         nas.search(SPACE, evaluate, options=again)
 
 
@@ -219,10 +219,10 @@ class NoFunction:
         ({"space": {}}, "has no decisions"),
         ({"evaluate": 0.5}, "evaluate is 0.5, no function"),
         ({"evaluate": NoFunction()}, "no function"),
-        ({"evaluate": lambda: 1.0}, "evaluate is called with (architecture) or"),
+        ({"evaluate": lambda: 1.0}, "evaluate is called"),
         ({"evaluate": lambda a, b, c: 1.0}, "and takes (a, b, c)"),
         ({"evaluate": lambda a, *, key: 1.0}, "and takes (a, *, key)"),
-        ({"evaluate": max}, "whose parameters Python does not tell"),
+        ({"evaluate": max}, "parameters Python"),
         ({"num_samples": 0}, "num_samples is 0, below 1"),
         ({"num_samples": 10.0}, "num_samples is 10.0, not an integer"),
         ({"num_samples": True}, "num_samples is True, not an integer"),

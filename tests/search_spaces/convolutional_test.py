@@ -231,7 +231,7 @@ ONE = ConvolutionalLayer(1, 1, 1)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ConvNet(()), "at least 1 layer"),
+        (lambda: ConvNet(()), "least 1 layer"),
         (
             lambda: ConvNet((ConvolutionalLayer(1, 1, 1, (1,)),)),
             "layer 1 takes layer 1, and there is none before",

@@ -1,8 +1,11 @@
 """Drawings of architectures."""
 
+import pytest
+
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.convolutional import LAYER_TYPES, ConvolutionalSpace
 from nas_with_rl.search_spaces.drawing import draw, draw_convnet
+from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.published import published
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
@@ -77,3 +80,25 @@ def test_any_other_architecture_as_its_decisions():
         "type: ('a', 'b')",
         "inputs: ((), (1,))",
     ]
+
+
+class Wheels:
+    """A reader as a user may have one."""
+
+    noun = "cart"
+
+    def draw(self, architecture):
+        return "o" * architecture["wheels"]
+
+
+@pytest.mark.parametrize("name", ["carts", "convolutional", "recurrent_cell_base_mine"])
+def test_a_space_of_ones_own_is_drawn_by_its_reader_whatever_its_name(name):
+    decisions = [Choice("wheels", (2, 4))]
+    architecture = parse_architecture("4", SearchSpace(decisions, name=name, reader=Wheels()))
+    assert draw(architecture) == "oooo" and architecture.space.noun == "cart"
+    assert draw(parse_architecture("4", SearchSpace(decisions, name=name))) == "wheels: 4"
+
+
+def test_a_reader_that_does_not_draw_is_refused():
+    with pytest.raises(InputError, match=r"reader is 3, which has no draw\(architecture\)"):
+        SearchSpace([Choice("wheels", (2, 4))], reader=3)

@@ -16,9 +16,9 @@ from nas_with_rl.child_models.cells.operations import ACTIVATION_FUNCTIONS, COMB
 from nas_with_rl.child_models.cells.tree_cell import cell_step
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
-SPECIAL = np.float32([np.inf, -np.inf, 300.0, -300.0, -0.7, 1.5, 0.0, np.nan])
+SPECIAL = np.array([np.inf, -np.inf, 300.0, -300.0, -0.7, 1.5, 0.0, np.nan], np.float32)
 HUGE = (1e30, -1e30)  # of combinations alone: every library has its own sine of them
-PAIRS = np.float32(list(itertools.product([*SPECIAL, *HUGE], repeat=2)))
+PAIRS = np.array(list(itertools.product([*SPECIAL, *HUGE], repeat=2)), np.float32)
 
 
 def sigmoid(x):
@@ -111,7 +111,7 @@ def test_every_operation_is_numpys_in_every_program(program):
 @pytest.mark.parametrize("program", programs())
 def test_a_nan_goes_through_a_cell_from_either_side_in_every_program(program):
     leaves = [Node("add", "tanh"), Node("add", "sin")]  # sin(∞) is NaN
-    numbers = np.float32([[0.3, np.inf]]), np.zeros((1, 2), np.float32), np.zeros((1, 1))
+    numbers = np.array([[0.3, np.inf]], np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 1))
     for pair, inputs in ((leaves, numbers), (leaves[::-1], (numbers[0][:, ::-1], *numbers[1:]))):
         cell = RecurrentCell((*pair, Node("max", "identity")), Node("add", "identity"), 2, 0)
         tensors = [keras.ops.convert_to_tensor(each, "float32") for each in inputs]

@@ -130,7 +130,8 @@ def test_every_signal_equals_numpy_wherever_c_leaves_and_enters(base):
         signals = layer.signals(x, (h, c))
         kinds = cell_kind(cell).signals
         assert signals._fields == tuple(kind.name for kind in kinds)
-        nodes, new_c = numpy_nodes(cell, *(each.astype(float) for each in (x, h, c)), weights)
+        wide = [each.astype(float) for each in (x, h, c)]
+        nodes, new_c = numpy_nodes(cell, wide[0], wide[1], wide[2], weights)
         for value, expected in zip(signals, (*nodes, new_c, nodes[-1]), strict=True):
             np.testing.assert_allclose(value, expected, atol=1e-5, rtol=1e-5)
         for value, kind in zip(signals, kinds, strict=True):

@@ -119,5 +119,5 @@ def test_a_keras_file_round_trip(tmp_path):
 
 @pytest.mark.parametrize("window", [0, 4])
 def test_an_even_window_is_refused(window):
-    with pytest.raises(InputError, match=f"window is {window}, not odd and at least 1"):
+    with pytest.raises(InputError, match=f"window is {window}, not odd"):
         LocalContrastNormalization(window)

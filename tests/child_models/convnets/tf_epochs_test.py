@@ -20,14 +20,14 @@ CONFIG = ImageTraining(batch_size=16, upsampled_size=9)
 
 def _images(seed: int) -> Images:
     generator = np.random.default_rng(seed)
-    splits = (
+    train, validation = (
         LabelledImages(
             generator.integers(0, 256, (size, 8, 8, 1), dtype=np.uint8),
             generator.integers(0, 10, size, dtype=np.int32),
         )
         for size in (50, 20)
     )
-    return Images(*splits, num_classes=10)
+    return Images(train, validation, num_classes=10)
 
 
 def _child(seed: int, config: ImageTraining = CONFIG, images: Images | None = None):

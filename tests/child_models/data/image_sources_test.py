@@ -43,13 +43,13 @@ def test_an_npz_file_as_keras_gives_its_arrays(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x_test": None}, "cannot be read as CIFAR-10: .*x_test"),
-        ({"y_test": None}, "cannot be read as CIFAR-10: .*y_test"),
+        ({"x_test": None}, "as CIFAR-10: .*x_test"),
+        ({"y_test": None}, "as CIFAR-10: .*y_test"),
         ({"x_test": np.zeros((10, 32, 32, 3))}, "x_test is float64"),
         ({"x_test": np.zeros((10, 32, 32), np.uint8)}, r"x_test is uint8 \[10, 32, 32\], not"),
         ({"x_test": np.zeros((), np.uint8)}, r"x_test is uint8 \[\], not"),
-        ({"x_test": np.array([{}] * 10)}, "cannot be read as CIFAR-10: .*allow_pickle"),
-        ({"y_test": np.array([{}] * 10)}, "cannot be read as CIFAR-10: .*allow_pickle"),
+        ({"x_test": np.array([{}] * 10)}, "as CIFAR-10: .*allow_pickle"),
+        ({"y_test": np.array([{}] * 10)}, "as CIFAR-10: .*allow_pickle"),
         ({"y_test": np.zeros(9, int)}, r"y_test of .* is int64 \[9\], not integers \[10\]"),
         ({"y_test": np.zeros((10, 10), int)}, r"is int64 \[10, 10\], not integers \[10\]"),
         ({"y_test": np.zeros((1, 10), int)}, r"is int64 \[1, 10\], not"),
@@ -90,14 +90,14 @@ def test_a_damaged_npz_file(tmp_path, damage):
             "changed": whole[:300] + bytes(1000) + whole[1300:],
         }[damage]
     )
-    with pytest.raises(InputError, match=f"{re.escape(str(path))} cannot be read as CIFAR-10"):
+    with pytest.raises(InputError, match=f"{re.escape(str(path))} .*as CIFAR-10"):
         read_split("cifar10", "train", str(tmp_path))
 
 
 def test_one_array_in_the_place_of_an_npz_file(tmp_path):
     with open(tmp_path / NPZ_FILE, "wb") as stream:
         np.save(stream, np.zeros(3))
-    with pytest.raises(InputError, match="cannot be read as CIFAR-10"):
+    with pytest.raises(InputError, match="as CIFAR-10"):
         read_split("cifar10", "train", str(tmp_path))
 
 

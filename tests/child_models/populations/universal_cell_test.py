@@ -61,8 +61,10 @@ def of_universal(cells, operations, inputs):
     columns = np.stack([kernel_columns(cell, H) for cell in cells])[:, np.newaxis]
     projected = [np.take_along_axis(each.numpy(), columns, axis=-1) for each in inputs[:2]]
     encoded = encode(cells, operations, units=H, dtype="float64")
-    read = (*map(tf.constant, projected), inputs[2])
-    *d_projected, d_cell_state = step_gradient(read, *inputs[3:], encoded)
+    by_input, by_state = map(tf.constant, projected)
+    d_hidden, d_cell_state = inputs[3:]
+    read = by_input, by_state, inputs[2]
+    *d_projected, d_cell_state = step_gradient(read, d_hidden, d_cell_state, encoded)
     back = np.argsort(columns)
     d_projected = [np.take_along_axis(each.numpy(), back, axis=-1) for each in d_projected]
     return [*step(*read, encoded), *d_projected, d_cell_state]
@@ -70,10 +72,10 @@ def of_universal(cells, operations, inputs):
 
 def of_cell_step(cell, inputs):
     """The same of one cell, [B, ...] each."""
-    read, upstream = inputs[:3], inputs[3:]
+    read, upstream = tuple(inputs[:3]), inputs[3:]
     with tf.GradientTape() as tape:
         tape.watch(read)
-        written = cell_step(*read, cell)
+        written = cell_step(read[0], read[1], read[2], cell)
     gradients = tape.gradient(written, read, upstream, unconnected_gradients="zero")
     return [*written, *gradients]
 

@@ -105,7 +105,7 @@ def test_counting_stops_at_the_first_size_that_is_not_right_everywhere():
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        ((), "there are no samples"),
+        ((), "no samples"),
         (TASKS["state_memorizer"].training[:1], "'A', which is not in the vocabulary"),
     ],
 )

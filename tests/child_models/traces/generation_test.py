@@ -72,7 +72,7 @@ def test_a_favoured_unknown_is_never_written_yet_read():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"prompt": ""}, "the prompt is empty: it needs at least one character to go on from"),
+        ({"prompt": ""}, "prompt is empty"),
         ({"temperature": -0.5}, "temperature is -0.5, not a number of at least 0"),
         ({"temperature": float("nan")}, "temperature is nan, not a number of at least 0"),
         ({"length": -1}, "length is -1, below 0"),

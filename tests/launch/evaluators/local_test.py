@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_with_rl.launch.evaluators.group_work import LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.evaluators.plans import Plan
 from nas_with_rl.launch.experiments.catalogue import configure
@@ -230,8 +230,8 @@ def test_a_search_is_not_resumed_with_another_program(searched, plan):
     [
         ("quickstart", "population", "--plan=population: expected auto, population:CHILDREN@"),
         ("quickstart", "single@0", "--plan=single@0 has too few"),
-        ("quickstart_conv", "population:2@2", "populations are of recurrent cells, not of images"),
-        ("nas_bench_201", "population:2@2", "populations are of recurrent cells, not of images"),
+        ("quickstart_conv", "population:2@2", "of recurrent cells"),
+        ("nas_bench_201", "population:2@2", "of recurrent cells"),
     ],
 )
 def test_a_bad_plan_is_one_line_and_leaves_nothing(tmp_path, experiment, plan, message):

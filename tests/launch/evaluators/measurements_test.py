@@ -137,7 +137,7 @@ def test_counts_of_weights_are_integers():
         found = measurement_of(Measurement(1.0, {}, given)).num_parameters
         assert found == count and isinstance(found, int | None)
     for wrong in (-1, 1.5, math.nan, "16", [16], 2**63, 10**5000):
-        with pytest.raises(InputError, match="num_parameters that evaluate returned is"):
+        with pytest.raises(InputError, match="num_parameters that evaluate"):
             measurement_of(Measurement(1.0, {}, wrong))
 
 
@@ -156,7 +156,7 @@ class History:
 @pytest.mark.parametrize(
     ("returned", "said"),
     [
-        (None, "evaluate returned None; .* does it lack a return"),
+        (None, "evaluate returned None; .* a return"),
         ("good", "evaluate returned 'good', of type str; it must return the reward"),
         ("0.5", "evaluate returned '0.5', of type str"),
         (b"1", "of type bytes"),
@@ -164,7 +164,7 @@ class History:
         (np.complex64(1), "of type complex64"),
         (np.datetime64(1, "ns"), "of type datetime64"),
         (np.timedelta64(1, "ns"), "of type timedelta64"),
-        ({"accuracy": 0.5}, "say which of these is the reward"),
+        ({"accuracy": 0.5}, "is the reward"),
         ([0.5, 0.25], r"evaluate returned \[0.5, 0.25\], of type list; .* which of these"),
         ((0.5, 0.25), "of type tuple; .* which of these"),
         ((0.5, None), "of type tuple"),

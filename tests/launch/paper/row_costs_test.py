@@ -9,12 +9,12 @@ from nas_with_rl.child_models.convnets.builder import build_convnet, multiply_ad
 from nas_with_rl.child_models.convnets.size import convnet_counts
 from nas_with_rl.child_models.language_models.model import LanguageModel
 from nas_with_rl.child_models.language_models.size import LanguageModelSize, num_parameters
+from nas_with_rl.child_models.language_models.size import multiply_adds as model_multiply_adds
 from nas_with_rl.launch.paper.our_rows import OUR_ROWS
 from nas_with_rl.launch.paper.row_costs import (
     CONVOLUTIONAL_RATE,
     Work,
     costs_of,
-    language_model_multiply_adds,
 )
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -64,7 +64,7 @@ def test_a_language_model_is_counted_as_it_is_built(name, tied):
     size = LanguageModelSize(11, 6, 0 if tied else 4, tie_embeddings=tied)
     model = LanguageModel(cell, size)
     assert num_parameters(cell, size) == model.num_parameters
-    assert language_model_multiply_adds(cell, size) == model.multiply_adds
+    assert model_multiply_adds(cell, size) == model.multiply_adds
 
 
 # Hidden sizes as the paper's counts imply them (32M untied, 25M and 54M shared, characters).

@@ -88,7 +88,7 @@ def test_a_run_of_python_is_continued_by_the_binary_and_again_by_python(module):
     space, evaluate = module.SPACE, module.evaluate
     nas.search(space, evaluate, num_samples=32, seed=3, workdir="whole", options=QUIET)
     nas.search(space, evaluate, num_samples=16, seed=3, workdir="run", options=QUIET)
-    said = refused("was begun in Python", binary, "run", resume=True)
+    said = refused("begun in Python", binary, "run", resume=True)
     assert "nas.search(" in said and "--experiment=MODULE:ATTRIBUTE" in said
     binary("run", "handed_over:E", resume=True, num_samples=24)
     nas.search(space, evaluate, num_samples=32, workdir="run", options=RESUME)
@@ -155,7 +155,7 @@ def test_what_does_not_agree_is_refused_by_both_and_changes_nothing(module):
     refused("--num_samples=2 is below the 4", binary, "same", **fits, num_samples=2)
     refused("--evaluate=MODULE:FUNCTION", binary, "same", resume=True, experiment="nas_bench_201")
     by_python = (nas.search, module.SPACE, module.evaluate)
-    said = refused("no function of one's own", *by_python, workdir="table", options=RESUME)
+    said = refused("function of one's", *by_python, workdir="table", options=RESUME)
     assert said.startswith("workdir=") and "launch.search --resume --workdir=" in said
     refused("space.decisions", nas.search, other, module.evaluate, workdir="own", options=RESUME)
     assert {name: stored(name) for name in before} == before

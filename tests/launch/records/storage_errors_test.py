@@ -114,7 +114,7 @@ def test_a_json_file_that_cannot_be_written_stays_as_it_was(tmp_path):
 
 def test_a_run_that_cannot_begin_is_an_error_of_its_user(tmp_path):
     place = Workdir(tmp_path / "run")
-    with small_files(10), pytest.raises(InputError, match=r"--workdir=.*cannot be written to"):
+    with small_files(10), pytest.raises(InputError, match=r"--workdir=.*cannot be written"):
         place.start({"experiment": "x" * 100})
     place.close()
 

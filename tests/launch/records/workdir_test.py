@@ -23,9 +23,9 @@ SPACE = nas.SearchSpace([nas.Choice("units", (16, 32, 64))])
         (5, "no path"),
         (b"runs", "no path"),
         ("x" * 300, "File name too long"),
-        ("/proc/nothing/here", "cannot be written to"),
-        ("/dev/null", "cannot be written to"),
-        ("/dev/null/below", "cannot be written to"),
+        ("/proc/nothing/here", "cannot be written"),
+        ("/dev/null", "cannot be written"),
+        ("/dev/null/below", "cannot be written"),
     ],
 )
 def test_a_path_that_cannot_be_is_one_clear_line(path, message):

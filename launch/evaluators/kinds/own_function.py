@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.launch.evaluators.child_process import Setup, name_of
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
+from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, LocatedExperiment
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.named_modules import (
     _importing,
@@ -30,6 +33,7 @@ from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
 
 _FLAG = "--evaluate"
+IMPORT_SECONDS = 300.0  # for the module of one's own function, the first time
 
 
 class OwnTrainer:
@@ -66,6 +70,34 @@ def make_evaluate(
     """
     evaluator = InProcess(imported_function(child))
     return lambda group: [outcome.result for outcome in evaluator.evaluate(deque(group))]
+
+
+def load(data: LocatedExperiment) -> OwnTrainer:
+    """Find the function's module, which is not imported yet; InputError where there is none."""
+    return OwnTrainer(data.experiment.child)
+
+
+def setup(work: ChildProgram) -> Setup:
+    """Return what child processes are told to do: what the function needs it imports itself."""
+    return Setup(name_of(make_evaluate), work.data.experiment.child, backends=())
+
+
+def check_in_process(processes: ProcessPool, data: LocatedExperiment) -> dict[str, Any]:
+    """Import the function in a child process; return what `experiment.json` says of it.
+
+    Raises:
+      InputError: that cannot be done, or does not end.
+    """
+    child: OwnEvaluation = data.experiment.child
+    found: dict[str, Any]
+    try:
+        (found,) = processes.call(name_of(check_function), [child], seconds=IMPORT_SECONDS)
+    except ChildFailure as failure:  # it has no end, or has ended the process
+        raise InputError(
+            f"--evaluate={child.function}: its module cannot be imported: {failure} (what takes "
+            "long belongs into the function)"
+        ) from None
+    return found
 
 
 def check_function(child: OwnEvaluation) -> dict[str, Any]:

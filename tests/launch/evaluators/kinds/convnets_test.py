@@ -7,8 +7,8 @@ import pytest
 
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import Images, LabelledImages
+from nas_with_rl.launch.evaluators.kinds.convnets import ConvNetTrainer
 from nas_with_rl.launch.evaluators.measurements import Measurement
-from nas_with_rl.launch.evaluators.trainers import ConvNetTrainer
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.published import read_architecture
 

@@ -15,32 +15,18 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.training import begin_training, segments_of
 from nas_with_rl.child_models.memory import release_child
 from nas_with_rl.child_models.populations.population import Member, PopulationInTraining
-from nas_with_rl.launch.evaluators.group_work import (
-    ChildProgram,
+from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, Timing
+from nas_with_rl.launch.evaluators.kinds.language_models import trainer_of
+from nas_with_rl.launch.evaluators.kinds.populations import (
     population_of,
-    trainer_of,
     with_sound_programs,
 )
-from nas_with_rl.launch.evaluators.trainers import LanguageModelTrainer
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, cell_of
 
 Result = TypeVar("Result")
 TIMED_SEGMENTS = 10  # at most, of each text
 CELLS_TRIED = 5  # for one that does not diverge
-
-
-@dataclasses.dataclass(frozen=True)
-class Timing:
-    """What a child of an experiment costs by one program, in seconds.
-
-    Attributes:
-      once: in each process, before its first child: compilation.
-      each: for each group of C children, all of their training and validation.
-    """
-
-    once: float
-    each: float
 
 
 class _Seconds(NamedTuple):
@@ -70,19 +56,13 @@ def measure(work: ChildProgram) -> Timing:
                 raise
             continue
         epoch = num_trained * seconds.step + num_validated * seconds.validated
-        return Timing(seconds.once, seconds.start + _trainer(work).training.epochs * epoch)
+        return Timing(seconds.once, seconds.start + trainer_of(work.data).training.epochs * epoch)
     raise ChildFailure("diverged", f"each of {CELLS_TRIED} random cells diverged")
-
-
-def _trainer(work: ChildProgram) -> LanguageModelTrainer:
-    trainer = trainer_of(work.data)
-    assert isinstance(trainer, LanguageModelTrainer)
-    return trainer
 
 
 def _num_segments(work: ChildProgram) -> tuple[int, int]:
     """Return the segments of an epoch's training, and of a validation."""
-    training, corpus = _trainer(work).training, _trainer(work).corpus
+    training, corpus = trainer_of(work.data).training, trainer_of(work.data).corpus
     trained = segments_of(corpus.train, training, most=training.steps_per_epoch)
     validated = segments_of(corpus.validation, training)
     return len(trained) // training.num_steps, len(validated) // training.num_steps
@@ -111,7 +91,7 @@ def _timed_population(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
 
 
 def _timed_single(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
-    trainer = _trainer(work)
+    trainer = trainer_of(work.data)
     num_trained, num_validated = (min(n, TIMED_SEGMENTS) for n in _num_segments(work))
     training = dataclasses.replace(trainer.training, steps_per_epoch=num_trained)
     num_tokens = training.batch_size * (num_validated * training.num_steps + 1)

@@ -6,9 +6,8 @@ import pytest
 
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.populations.memory import PopulationTooLarge
-from nas_with_rl.launch.evaluators.group_work import (
-    ChildProgram,
-    LocatedExperiment,
+from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.populations import (
     check_memory_of,
     with_sound_programs,
 )
