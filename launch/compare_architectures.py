@@ -53,7 +53,7 @@ def main() -> int:
         print(catalogue.describe_experiments())
         return 0
     return comparison.run(
-        comparison.Request(
+        comparison.ComparisonRequest(
             experiment=_EXPERIMENT.value,
             architectures=tuple(_ARCHITECTURE.value),
             workdir=_WORKDIR.value,

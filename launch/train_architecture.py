@@ -64,7 +64,7 @@ def main() -> int:
         print(catalogue.describe_experiments())
         return 0
     return named_run.run(
-        named_run.Request(
+        named_run.TrainingRequest(
             experiment=_EXPERIMENT.value,
             architecture=_ARCHITECTURE.value,
             workdir=_WORKDIR.value,

@@ -44,7 +44,7 @@ rename = pathlib.Path.rename
 
 
 def renaming(self, target):
-    if self.name.startswith("writing-"):
+    if "-version-" in self.name:  # a checkpoint's
         reach("renamed")
     return rename(self, target)
 

@@ -57,7 +57,7 @@ def prepare(moment, reach):
         rename = pathlib.Path.rename
 
         def renaming(self, target):
-            if self.name.startswith("writing-"):
+            if "-version-" in self.name:  # a checkpoint's
                 reach()
             return rename(self, target)
 

@@ -10,12 +10,11 @@ import pytest
 
 import nas_with_rl as nas
 from nas_with_rl.launch.explorations import exploring
-from nas_with_rl.launch.records.resumption import Request
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.named_run import run_experiment
+from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.launch.trainings import comparison, grid_run
 from nas_with_rl.launch.trainings import named_run as training_run
-from nas_with_rl.launch.trainings.grid import parse_axis
 
 BEFORE = Path(__file__).resolve().parents[1] / "harness" / "workdirs_before"
 SMALL = ("controller.policy.num_units=5", "search.batch_size=4", "search.checkpoint_every=2")
@@ -66,9 +65,17 @@ def result_of(workdir):
 )
 def test_a_search_goes_on(name, named, workdirs):
     told = json.loads((workdirs / name / "experiment.json").read_text())
-    run_experiment(Request(workdir=name, resume=True, **named))
-    whole = Request("nas_bench_201", "whole", None, 20, 3, SMALL, plan="here", **named)
-    run_experiment(whole)
+    run_search(SearchRequest(workdir=name, resume=True, **named))
+    whole = SearchRequest(
+        "nas_bench_201",
+        workdir="whole",
+        num_samples=20,
+        seed=3,
+        overrides=SMALL,
+        plan="here",
+        **named,
+    )
+    run_search(whole)
     assert trials_of(name) == trials_of("whole")
     assert len(trials_of(name)) == 20
     tells = json.loads((workdirs / name / "experiment.json").read_text())
@@ -94,10 +101,12 @@ def test_a_search_of_nas_search_goes_on(workdirs, measured_before):
 
 
 def test_a_training_goes_on(workdirs):
-    assert training_run.run(training_run.Request(workdir="training", resume=True)) == 0
+    assert training_run.run(training_run.TrainingRequest(workdir="training", resume=True)) == 0
     overrides = (*TINY, "child.epochs=3")
     text = "1 1 - 4 | 3 1 1 4"
-    asked = training_run.Request("quickstart_conv", text, "whole", seed=1, overrides=overrides)
+    asked = training_run.TrainingRequest(
+        "quickstart_conv", text, workdir="whole", seed=1, overrides=overrides
+    )
     assert training_run.run(asked) == 0
     found = json.loads((workdirs / "training" / "result.json").read_text())
     assert {name: found[name] for name in result_of("whole")} == result_of("whole")
@@ -105,11 +114,11 @@ def test_a_training_goes_on(workdirs):
 
 
 def test_a_comparison_goes_on(workdirs):
-    assert comparison.run(comparison.Request(workdir="comparison", resume=True)) == 0
-    asked = comparison.Request(
+    assert comparison.run(comparison.ComparisonRequest(workdir="comparison", resume=True)) == 0
+    asked = comparison.ComparisonRequest(
         "quickstart_conv",
         ("1 1 - 4", "3 1 - 4"),
-        "whole",
+        workdir="whole",
         seed=1,
         overrides=(*TINY, "child.epochs=2"),
     )
@@ -121,10 +130,13 @@ def test_a_comparison_goes_on(workdirs):
 
 
 def test_a_grid_search_goes_on(workdirs):
-    assert grid_run.run(grid_run.Request("grid", resume=True)) == 0
-    axis = parse_axis("child.learning_rate=0.02,0.1")
+    assert grid_run.run(grid_run.GridRequest(workdir="grid", resume=True)) == 0
+    axis = "child.learning_rate=0.02,0.1"
     search = "finished_search_of_convnets"
-    assert grid_run.run(grid_run.Request("whole", search, num_best=1, axes=(axis,))) == 0
+    assert (
+        grid_run.run(grid_run.GridRequest(workdir="whole", search=search, num_best=1, axes=(axis,)))
+        == 0
+    )
     for name in ("points/1", "points/2", "final"):
         found = json.loads((workdirs / "grid" / name / "result.json").read_text())
         wanted = result_of(workdirs / "whole" / name)
