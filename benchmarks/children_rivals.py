@@ -138,7 +138,7 @@ class KerasLstm(_KerasChild):
     def __init__(self, task: Task, cells: Sequence[RecurrentCell], *, jit_compile: bool = False):
         size = LanguageModelSize(VOCABULARY, task.units, tie_embeddings=True)
         wanted = num_parameters(cells[0], size)
-        units = closest_units(wanted, "baseline_lstm", size)
+        units = closest_units(wanted, "lstm", size)
         super().__init__(task, units, jit_compile=jit_compile)
 
     def layer(self, units):

@@ -215,4 +215,4 @@ def _described(costs: ChiefCosts) -> str:
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run_main(main)

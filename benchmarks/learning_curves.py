@@ -16,7 +16,7 @@ import matplotlib
 import numpy as np
 
 import nas_with_rl as nas
-from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import accuracies
+from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import nas_bench_201_accuracies
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 
 PICTURE = Path(__file__).parents[1] / "docs" / "nas_bench_201.svg"
@@ -31,7 +31,7 @@ CURVES: tuple[tuple[str, str, dict[str, float], Literal["reinforce", "random"]],
 
 def running_means(settings: dict[str, Any], searcher: Literal["reinforce", "random"]) -> np.ndarray:
     """Return the mean accuracy of the last WINDOW samples, `[seeds, NUM_SAMPLES - WINDOW + 1]`."""
-    table = accuracies("cifar10")
+    table = nas_bench_201_accuracies("cifar10")
 
     def evaluate(architecture):
         accuracy = table[architecture.tokens]
@@ -61,7 +61,7 @@ def main() -> None:
         rows = running_means(settings, searcher)[:, ::STEP]
         axes.fill_between(samples, rows.min(0), rows.max(0), color=colour, alpha=0.2, linewidth=0)
         axes.plot(samples, rows.mean(0), color=colour, label=label)
-    best = max(accuracies("cifar10").values())
+    best = max(nas_bench_201_accuracies("cifar10").values())
     axes.axhline(best, color="black", linewidth=0.8, linestyle=":")
     axes.text(WINDOW, best + 0.1, f"best of all 15,625: {best:.2f} %", fontsize=8)
     axes.set(

@@ -78,7 +78,7 @@ def main() -> int:
         peaks = [measured_mib(units, vocabulary, count) for count in counts]
         slope, start = np.polyfit(counts, peaks, 1)
         deviation = max(abs(start + slope * c - p) / p for c, p in zip(counts, peaks, strict=True))
-        size = training(units).size(vocabulary, "baseline_lstm")
+        size = training(units).size(vocabulary, "lstm")
         foretold = child_bytes(size, training(units), BASE) / MIB
         fits = slope <= foretold <= 1.25 * slope and start <= PROCESS_BYTES / MIB
         missed += not fits

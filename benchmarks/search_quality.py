@@ -23,7 +23,7 @@ import numpy as np
 
 import nas_with_rl as nas
 from nas_with_rl.child_models.rewards import perplexity_reward
-from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import accuracies
+from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import nas_bench_201_accuracies
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
@@ -61,7 +61,7 @@ def show(title: str, results: tuple[list, list]) -> None:
 
 
 def nas_bench_201() -> None:
-    table = accuracies("cifar10")
+    table = nas_bench_201_accuracies("cifar10")
     print(
         f"NAS-Bench-201, CIFAR-10 validation accuracy in %, 1,000 samples "
         f"(all {len(table):,}: mean {statistics.fmean(table.values()):.2f}, best "

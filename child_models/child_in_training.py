@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import keras
+
+# Called after each epoch with (epoch from 1, training, validation): of ConvNets the loss and the
+# accuracy, of language models the perplexities.
+Report = Callable[[int, float, float], None]
 
 
 class ChildInTraining(Protocol):

@@ -18,6 +18,7 @@ from nas_with_rl.child_models.registration import register_now
 from nas_with_rl.child_models.saved_classes import check_classes
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields
+from nas_with_rl.search_spaces.published import with_current_names
 from nas_with_rl.search_spaces.whole_files import written_whole
 
 MEMBER = "nas_with_rl.json"
@@ -78,7 +79,8 @@ def describe_model(path: str | Path) -> SavedDescription:
     if MEMBER not in members:
         raise InputError(f"{another}: it has no {MEMBER}")
     try:
-        return SavedDescription(**{"vocabulary": None, **members[MEMBER]})  # None is refused
+        saved = with_current_names(members[MEMBER])
+        return SavedDescription(**{"vocabulary": None, **saved})  # None is refused
     except (TypeError, InputError):  # what is missing or unknown; a value of another type
         raise InputError(f"{another}: its {MEMBER} does not describe one") from None
 

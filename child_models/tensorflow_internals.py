@@ -71,8 +71,5 @@ def clear_kernel_cache() -> None:
 
 
 def written_into(values: Any, block: Any, begin: Any) -> Any:
-    """Return values with a block written from an index on: XLA does it in place.
-
-    `tf.tensor_scatter_nd_update` compiles to a loop over the rows.
-    """
+    """Return values with a block written from an index on: XLA does it in place."""
     return internal(XLA, "dynamic_update_slice")(values, block, begin)

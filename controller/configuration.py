@@ -9,7 +9,7 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 # Far above what learns, and what a machine's memory still holds.
-MAX_LAYERS, MAX_UNITS, MAX_SCALE, MAX_RATE = 10, 2_048, 1_000.0, 1_000.0
+MAX_LSTM_LAYERS, MAX_UNITS, MAX_SCALE, MAX_RATE = 10, 2_048, 1_000.0, 1_000.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PolicyConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "policy")
-        check_range(self, ["num_layers"], least=1, most=MAX_LAYERS, group="policy")
+        check_range(self, ["num_layers"], least=1, most=MAX_LSTM_LAYERS, group="policy")
         check_range(self, ["num_units"], least=1, most=MAX_UNITS, group="policy")
         check_range(self, ["init_scale"], least=0, most=MAX_SCALE, group="policy")
 

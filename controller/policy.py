@@ -314,8 +314,8 @@ class _Program:
             token = tf.minimum(tf.reduce_sum(tf.cast(passed, tf.int32), -1), last)  # [m]
         else:
             # ABSENT reads any: `step` leaves what does not exist out of the sums.
-            token = tf.maximum(self._choices[t], 0)
-        one_hot = tf.one_hot(token, valid.shape[0])
+            token = tf.maximum(self._choices[t], 0)  # [m]
+        one_hot = tf.one_hot(token, valid.shape[0])  # [m, V]
         return token, _Answer(
             log_prob=tf.reduce_sum(one_hot * log_probs, -1),
             entropy=-tf.reduce_sum(probs * log_probs, -1),
@@ -327,16 +327,16 @@ class _Program:
         layer, policy = self._layers[t], self._policy
         num_layers = carry.anchors.shape[0]
         earlier = tf.cast(tf.range(1, num_layers + 1) < layer, tf.float32)[:, None]  # [L, 1]
-        attention = tf.tanh(carry.projected_anchors + hidden @ policy.w_curr.value)
+        attention = tf.tanh(carry.projected_anchors + hidden @ policy.w_curr.value)  # [L, m, H]
         logits = tf.reduce_sum(attention * policy.v.value, -1)  # [L, m]
         probs = tf.sigmoid(logits)
         if self._skips is None:
             selected = tf.cast(self._skip_noise[layer - 1] < probs, tf.float32) * earlier
         else:
-            selected = self._skips[layer - 1] * earlier
+            selected = self._skips[layer - 1] * earlier  # [L, m]
         mean = (
             tf.reduce_sum(selected[:, :, None] * carry.anchors, 0)
-            / tf.maximum(tf.reduce_sum(selected, 0), 1.0)[:, None]
+            / tf.maximum(tf.reduce_sum(selected, 0), 1.0)[:, None]  # [m, H]
         )
 
         def cross_entropy(targets: tf.Tensor) -> tf.Tensor:

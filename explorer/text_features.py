@@ -19,7 +19,7 @@ import numpy as np
 from nas_with_rl.child_models.data.text import END_OF_LINE
 
 # A page ranks neurons by exact integer sums, below 2^53 in all: see `rankings`.
-MOST = 1000
+MOST_COUNTED = 1000
 TAB_STOP = 4
 _OPENING, _CLOSING = "([{", ")]}"
 _FEW_CHARACTERS = 8  # a synthetic task's text has no more different ones
@@ -39,7 +39,7 @@ class TextFeature:
     Attributes:
       name: as in "bracket_depth".
       title: in words.
-      values: int32 [T], 0 to `MOST`.
+      values: int32 [T], 0 to `MOST_COUNTED`.
     """
 
     name: str
@@ -51,7 +51,7 @@ def text_features(tokens: Sequence[str]) -> tuple[TextFeature, ...]:
     """Return the features that vary in this text."""
     text = "".join(_character(token) for token in tokens)
     found = [
-        TextFeature(name, title, np.minimum(values(text), MOST).astype(np.int32))
+        TextFeature(name, title, np.minimum(values(text), MOST_COUNTED).astype(np.int32))
         for name, title, values in (*_OF_ANY_TEXT, *_of_few_characters(text))
     ]
     return tuple(feature for feature in found if np.ptp(feature.values))

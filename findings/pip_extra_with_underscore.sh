@@ -23,7 +23,7 @@ for pip in 23.2.1 26.0; do
     rm -rf venv
     python3 -m venv venv
     venv/bin/python -m pip install --quiet "pip==$pip" 2>/dev/null
-    venv/bin/python -m pip install --quiet 'setuptools==80.9.0' wheel
+    venv/bin/python -m pip install --quiet 'setuptools==80.9.0' 'wheel==0.45.1'
     status=0
     venv/bin/python -m pip install --quiet --no-build-isolation "./package[$extra]" 2>/dev/null || status=$?
     found=installed

@@ -63,4 +63,4 @@ def _status_of_chief(cluster: tf_config.Cluster) -> int:
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run_main(main)

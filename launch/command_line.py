@@ -20,7 +20,7 @@ from nas_with_rl.launch.records.storage_errors import STORAGE_STATUS, explained
 from nas_with_rl.search_spaces.errors import InputError
 
 
-def run(main: Callable[[], int | None]) -> None:
+def run_main(main: Callable[[], int | None]) -> None:
     """Run a binary's `main` after its flags are parsed, and leave with its exit status.
 
     A user error, `InputError` or an unknown flag, is printed as one line; the status is 2. So is an

@@ -10,6 +10,8 @@ settings and seed. After any end, --resume --workdir=... continues with what is 
 
 from __future__ import annotations
 
+import sys
+
 from absl import flags
 
 from nas_with_rl.launch import command_line
@@ -48,10 +50,13 @@ def main() -> int:
     backend.prepare_backend()
     from nas_with_rl.launch.experiments import catalogue
     from nas_with_rl.launch.trainings import comparison
+    from nas_with_rl.search_spaces.published import names_taken
 
     if _EXPERIMENT.value == "help":
         print(catalogue.describe_experiments())
         return 0
+    for line in names_taken(_ARCHITECTURE.value):
+        print(line, file=sys.stderr, flush=True)
     return comparison.run(
         comparison.ComparisonRequest(
             experiment=_EXPERIMENT.value,
@@ -67,4 +72,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run_main(main)

@@ -140,4 +140,4 @@ def _columns(curve: Curve) -> tuple[list[int], list[float]]:
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run_main(main)

@@ -39,7 +39,7 @@ from nas_with_rl.launch.records.continuation import complete
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown_path
 
 _SEARCH = SearchFlags()
 _CLUSTER = ClusterFlags()
@@ -143,7 +143,9 @@ def _made_logs(workdir: str) -> Path:
     try:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--workdir={workdir} cannot be written to: {error.strerror}") from None
+        raise InputError(
+            f"--workdir={shown_path(workdir)} cannot be written to: {error.strerror}"
+        ) from None
     return logs
 
 
@@ -159,4 +161,4 @@ def _resume_command(request: SearchRequest, sizes: Sizes, options: ClusterOption
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run_main(main)

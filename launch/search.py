@@ -46,7 +46,7 @@ def run(request: SearchRequest) -> int:
         if result.interrupted:
             print(summary.describe_interruption(result, claimed.run, named.how_to_go_on()))
         else:
-            print("\n" + summary.describe(result, metric=named.metric))
+            print("\n" + summary.describe_search(result, metric=named.metric))
             fresh_seeds.compare_again(result, claimed, children)  # the best cell beside an LSTM
             print(summary.describe_places(result))
     print(f"{(time.monotonic() - started) / 60:.1f} minutes in all")
@@ -55,4 +55,4 @@ def run(request: SearchRequest) -> int:
 
 if __name__ == "__main__":  # where this is imported no flag is defined
     FLAGS = SearchFlags(plan=True)
-    command_line.run(lambda: main(FLAGS))
+    command_line.run_main(lambda: main(FLAGS))

@@ -51,12 +51,15 @@ class SearchFlags:
             "evaluate", None, "Your own evaluation of an architecture, as module:function."
         )
         self._resume = flags.DEFINE_bool("resume", False, "Continue the run in --workdir.")
-        self._plan = plan and flags.DEFINE_string(
-            "plan",
-            None,
-            "How children are trained: auto (measured, the default), population:CHILDREN@PROCESSES,"
-            " single@PROCESSES (each compiles its own program) or here (in this process).",
-        )
+        self._plan = None
+        if plan:
+            self._plan = flags.DEFINE_string(
+                "plan",
+                None,
+                "How children are trained: auto (measured, the default), population:CHILDREN@"
+                "PROCESSES, single@PROCESSES (each compiles its own program) or here (in this "
+                "process).",
+            )
 
     def asks_for_help(self) -> bool:
         """Return whether the experiments are to be listed."""
@@ -73,7 +76,7 @@ class SearchFlags:
             overrides=tuple(self._override.value),
             evaluate=self._evaluate.value,
             resume=self._resume.value,
-            plan=self._plan.value if self._plan else None,
+            plan=None if self._plan is None else self._plan.value,
         )
 
 

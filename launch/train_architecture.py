@@ -4,12 +4,14 @@
         --architecture=nas_cell --workdir=runs/nas_cell
 
 The architecture is a line of text as a search prints it and keeps it in `trials.sqlite`, one of
-the paper's by name (figure_7, nas_cell, ...), or a baseline (baseline_lstm, ...). It is trained as
+the paper's by name (figure_7, nas_cell, ...), or a designed cell (lstm, ...). It is trained as
 the experiment trains its children; overrides change that, as in child.epochs=35. After any end,
 --resume --workdir=... continues it.
 """
 
 from __future__ import annotations
+
+import sys
 
 from absl import flags
 
@@ -59,10 +61,13 @@ def main() -> int:
     backend.prepare_backend()
     from nas_with_rl.launch.experiments import catalogue
     from nas_with_rl.launch.trainings import named_run
+    from nas_with_rl.search_spaces.published import names_taken
 
     if _EXPERIMENT.value == "help":
         print(catalogue.describe_experiments())
         return 0
+    for line in names_taken([_ARCHITECTURE.value or ""]):
+        print(line, file=sys.stderr, flush=True)
     return named_run.run(
         named_run.TrainingRequest(
             experiment=_EXPERIMENT.value,
@@ -78,4 +83,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    command_line.run_main(main)

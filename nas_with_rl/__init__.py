@@ -15,16 +15,29 @@ from typing import TYPE_CHECKING, Any
 from nas_with_rl.child_models.registration import register_with_keras
 
 if TYPE_CHECKING:
+    from nas_with_rl.child_models.data.image_sources import write_cifar10_npz as write_cifar10_npz
+    from nas_with_rl.child_models.data.text import TextDataConfig as TextDataConfig
+    from nas_with_rl.child_models.data.text import load_corpus as load_corpus
     from nas_with_rl.child_models.failures import ChildFailure as ChildFailure
+    from nas_with_rl.child_models.language_models.config import (
+        LanguageModelTraining as LanguageModelTraining,
+    )
     from nas_with_rl.child_models.saved_models import load_model as load_model
     from nas_with_rl.controller.configuration import PolicyConfig as PolicyConfig
     from nas_with_rl.controller.configuration import ReinforceConfig as ReinforceConfig
     from nas_with_rl.explorer.page.page import write_page as write_page
+    from nas_with_rl.explorer.page.widget import explorer_widget as explorer_widget
     from nas_with_rl.explorer.page.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
     from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
+    from nas_with_rl.launch.evaluators.kinds.language_models import (
+        LanguageModelTrainer as LanguageModelTrainer,
+    )
+    from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import (
+        nas_bench_201_accuracies as nas_bench_201_accuracies,
+    )
     from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
     from nas_with_rl.launch.experiments.children import OwnEvaluation as OwnEvaluation
     from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
@@ -33,10 +46,15 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
     from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
     from nas_with_rl.launch.explorations.exploring import explore as explore
+    from nas_with_rl.launch.host.backend import prepare_tensorflow as prepare_tensorflow
     from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
     from nas_with_rl.search_spaces.architecture import parse_architecture as parse_architecture
+    from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace as ConvolutionalSpace
+    from nas_with_rl.search_spaces.drawing import draw as draw
     from nas_with_rl.search_spaces.errors import InputError as InputError
+    from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space as NasBench201Space
+    from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace as RecurrentCellSpace
     from nas_with_rl.search_spaces.space import Choice as Choice
     from nas_with_rl.search_spaces.space import SearchSpace as SearchSpace
     from nas_with_rl.search_spaces.space import Skips as Skips
@@ -47,25 +65,37 @@ _MODULES = {
     "ChildFit": "launch.experiments.fitting",
     "ChildKind": "launch.evaluators.kinds.kind",
     "Choice": "search_spaces.space",
+    "ConvolutionalSpace": "search_spaces.convolutional",
     "DepthSchedule": "launch.experiments.search_config",
     "Experiment": "launch.experiments.experiment",
     "ExploreRequest": "launch.explorations.exploring",
     "InputError": "search_spaces.errors",
+    "LanguageModelTrainer": "launch.evaluators.kinds.language_models",
+    "LanguageModelTraining": "child_models.language_models.config",
     "LocatedExperiment": "launch.evaluators.kinds.kind",
     "Measurement": "launch.evaluators.measurements",
+    "NasBench201Space": "search_spaces.nas_bench_201",
     "OwnEvaluation": "launch.experiments.children",
     "PolicyConfig": "controller.configuration",
+    "RecurrentCellSpace": "search_spaces.recurrent_cell",
     "ReinforceConfig": "controller.configuration",
     "SearchConfig": "launch.experiments.search_config",
     "SearchOptions": "launch.api",
     "SearchResult": "launch.records.search_result",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
+    "TextDataConfig": "child_models.data.text",
+    "draw": "search_spaces.drawing",
     "explore": "launch.explorations.exploring",
+    "explorer_widget": "explorer.page.widget",
+    "load_corpus": "child_models.data.text",
     "load_model": "child_models.saved_models",
+    "nas_bench_201_accuracies": "launch.evaluators.kinds.nas_bench_201",
     "parse_architecture": "search_spaces.architecture",
+    "prepare_tensorflow": "launch.host.backend",
     "search": "launch.api",
     "show": "explorer.page.widget",
+    "write_cifar10_npz": "child_models.data.image_sources",
     "write_page": "explorer.page.page",
 }
 __all__ = list(_MODULES)

@@ -1,6 +1,8 @@
 """The architectures that the paper prints (Zoph & Le, 2016, Figures 5, 7 and 8), by name.
 
-A binary takes such a name wherever it takes an architecture's text (`read_architecture`).
+A binary takes such a name wherever it takes an architecture's text (`read_architecture`), and the
+name of a cell that people designed: `lstm` and the like are no trees, see
+`child_models.cells.known_cells`.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -55,6 +57,10 @@ _LSTM = (
     " | add tanh | add sigmoid | elem_mult identity | elem_mult identity | 12 9"
 )
 
+FIGURE_8_LSTM = "figure_8_lstm"
+# Before, the designed cells had a prefix, and the tree of Figure 8 the name of Keras's LSTM.
+_OLD_PREFIX, _OLD_FIGURE_8_LSTM = "baseline_", "lstm"
+
 
 @dataclasses.dataclass(frozen=True)
 class Published:
@@ -84,7 +90,7 @@ def _published() -> Mapping[str, Published]:
         ("nas_cell", "the cell found on the Penn Treebank (Figure 8)", _NAS_CELL, base_8),
         ("max_cell", "the cell found with max and sin (Figure 8)", _MAX_CELL, max_and_sin),
         ("figure_5", "the worked example with base 2 (Figure 5)", _FIGURE_5, base_2),
-        ("lstm", "the LSTM (Figure 8), written with base 8", _LSTM, base_8),
+        (FIGURE_8_LSTM, "the LSTM (Figure 8), written with base 8", _LSTM, base_8),
     )
     return MappingProxyType(
         {
@@ -114,6 +120,40 @@ def published(name: str) -> Published:
             f"{', '.join(PUBLISHED)}"
         )
     return PUBLISHED[name]
+
+
+def current_name(text: str) -> str:
+    """Return an architecture's name or text as it is now: `gru` was `baseline_gru`."""
+    return text.removeprefix(_OLD_PREFIX)
+
+
+def with_current_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run keeps of its training with today's `architecture` and `named`."""
+    current = {**stored}
+    for key in ("architecture", "named"):
+        if isinstance(value := current.get(key), str):
+            current[key] = current_name(value)
+    if current.get("named") == _OLD_FIGURE_8_LSTM != current.get("architecture"):
+        current["named"] = FIGURE_8_LSTM
+    return current
+
+
+def current_names(old: Sequence[str]) -> tuple[str, ...]:
+    """Return today's name or text of each that was given when `lstm` was the tree of Figure 8."""
+    return tuple(
+        FIGURE_8_LSTM if text == _OLD_FIGURE_8_LSTM else current_name(text) for text in old
+    )
+
+
+def names_taken(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return a line for each name that was another one, or another architecture's, before."""
+    lines = []
+    for name in dict.fromkeys(map(str.strip, texts)):
+        if name != current_name(name):
+            lines.append(f"{name} is taken for {current_name(name)}, as it is called now")
+        elif name == _OLD_FIGURE_8_LSTM:
+            lines.append(f"{name} is Keras's LSTM; the tree of Figure 8 is {FIGURE_8_LSTM}")
+    return tuple(lines)
 
 
 def read_architecture(

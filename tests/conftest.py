@@ -20,10 +20,10 @@ def pytest_addoption(parser):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def programs_are_forked(ctrl_c_is_heard, cache_directory):
+def fork_server(ctrl_c_is_heard, cache_directory):
     """Let programs start without their imports, but for tests that are marked `real_start`."""
     with forked_popen.programs_forked_by(SERVER):
-        yield
+        yield SERVER
 
 
 @pytest.hookimpl(wrapper=True)

@@ -38,7 +38,7 @@ LOOKED_AT = {
         "resumed_as_if_never_stopped": same,
         "in_workdir": sorted(path.name for path in Path(workdir).glob("[!.]*")),
         "cell_perplexities": [perplexity_of(trial) for trial in completed],
-        "drawn": draw(cells.best.architecture),
+        "drawn": nas.draw(cells.best.architecture),
     }""",
     "explore": """{
         "models": [model.title for model in both.models],

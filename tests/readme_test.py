@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nas_with_rl as nas
+
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -30,3 +32,12 @@ def test_nothing_is_left_to_be_filled_in_and_files_exist():
         assert link.startswith("https://") or (ROOT / link).exists(), link
     for module in re.findall(r"python (benchmarks/\w+\.py)", TEXT):
         assert (ROOT / module).exists(), module
+
+
+def test_examples_use_public_names_only():
+    """Of the README and of the notebooks: nobody needs to know where a name lives."""
+    for path in (ROOT / "README.md", *(ROOT / "notebooks").glob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"(?:from|import) (nas_with_rl\.[\w.]+)", text) == [], path.name
+        for name in re.findall(r"\bnas\.(\w+)", text):
+            assert name in nas.__all__, f"{path.name}: nas.{name}"

@@ -96,7 +96,7 @@ class CellKind:
 
 KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
     {
-        "baseline_lstm": CellKind(
+        "lstm": CellKind(
             title="LSTM",
             make=LSTMCell,
             signals=text.LSTM_SIGNALS,
@@ -106,7 +106,7 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
             weights=lambda cell: (cell.bias, ()),
             fused=keras.layers.LSTM,
         ),
-        "baseline_rnn": CellKind(
+        "rnn": CellKind(
             title="basic RNN",
             make=BasicRNNCell,
             signals=text.RNN_SIGNALS,
@@ -115,7 +115,7 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
             num_parameters=lambda inputs, units: units * (inputs + units + 1),
             weights=lambda cell: (cell.bias, ()),
         ),
-        "baseline_gru": CellKind(
+        "gru": CellKind(
             title="GRU",
             make=GRUCell,
             signals=text.GRU_SIGNALS,
@@ -124,7 +124,7 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
             num_parameters=lambda inputs, units: 3 * units * (inputs + units + 2),
             weights=lambda cell: (cell.bias[0], (cell.bias[1],)),
         ),
-        "baseline_gru_reset_before": CellKind(
+        "gru_reset_before": CellKind(
             title="GRU, reset before the product",
             make=functools.partial(GRUCell, reset_after=False),
             signals=text.GRU_SIGNALS,
@@ -133,7 +133,7 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
             num_parameters=lambda inputs, units: 3 * units * (inputs + units + 1),
             weights=lambda cell: (cell.bias, ()),
         ),
-        "baseline_peephole_lstm": CellKind(
+        "peephole_lstm": CellKind(
             title="peephole LSTM",
             make=PeepholeLSTMCell,
             signals=text.LSTM_SIGNALS,

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 
-Tensor = Any  # a tensor of whichever backend Keras runs on
 _LEAST_DIVISOR = 1e-4  # keeps images without any contrast from being divided by zero
 
 

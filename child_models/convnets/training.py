@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
 
 import keras
 
-from nas_with_rl.child_models.child_in_training import ChildInTraining
+from nas_with_rl.child_models.child_in_training import ChildInTraining, Report
 from nas_with_rl.child_models.convnets.builder import build_convnet
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import Images
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.errors import InputError
-
-# Called after each epoch with (epoch from 1, training loss, validation accuracy).
-Report = Callable[[int, float, float], None]
 
 
 @dataclasses.dataclass(frozen=True)

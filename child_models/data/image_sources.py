@@ -2,11 +2,10 @@
 
 CIFAR-10 is read through TensorFlow from what `tensorflow_datasets` has prepared, or from a file
 `cifar10.npz` in the same place, which needs NumPy alone. Its arrays are x_train, y_train, x_test
-and y_test, as `keras.datasets.cifar10.load_data()` gives them. `write_npz` makes it from a
+and y_test, as `keras.datasets.cifar10.load_data()` gives them. `write_cifar10_npz` makes it from a
 prepared data set, in the same order, so that a seed's split is the same from either:
 
-    python -c "from nas_with_rl.child_models.data.image_sources import write_npz; \\
-               write_npz('tfds', 'data/cifar10.npz')"
+    python -c "import nas_with_rl as nas; nas.write_cifar10_npz('tfds', 'data/cifar10.npz')"
 
 A split is its images [N, H, W, C] of type uint8 and their labels [N] of type int32.
 """
@@ -57,7 +56,7 @@ def _prepared_in(data_dir: str | None) -> str | None:
     return below if data_dir and os.path.isdir(below) else data_dir
 
 
-def write_npz(data_dir: str, path: str | Path) -> None:
+def write_cifar10_npz(data_dir: str, path: str | Path) -> None:
     """Write CIFAR-10, prepared by `tensorflow_datasets` in `data_dir`, as one .npz file."""
     x_train, y_train = _read_tfds("cifar10", "train", data_dir)
     x_test, y_test = _read_tfds("cifar10", "test", data_dir)

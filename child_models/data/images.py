@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
 
 from nas_with_rl.child_models.data.image_sources import NUM_CLASSES, permutation, read_split
+from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
-
-Tensor = Any  # a tensor of whichever backend Keras runs on
 
 DatasetName = Literal["cifar10", "digits"]
 SIDES = {"cifar10": 32, "digits": 8}  # pixels

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 END = "\n"
-MOST = 10  # a's or x's in a training line
+MOST_TRAINED = 10  # a's or x's in a training line
 FURTHEST = 30  # in a line that asks for more than was trained
 TRAINING_LINES, VALIDATION_LINES = 8_000, 800
 # Of the choice of samples, and of the lines of each stream.
@@ -97,9 +97,9 @@ def _counter() -> SequenceTask:
     return SequenceTask(
         name="counter",
         title="counter",
-        description=f"N times a, X, N times b; N from 1 to {MOST}",
-        training=tuple(map(sample, range(1, MOST + 1))),
-        beyond=tuple(map(sample, range(MOST + 1, FURTHEST + 1))),
+        description=f"N times a, X, N times b; N from 1 to {MOST_TRAINED}",
+        training=tuple(map(sample, range(1, MOST_TRAINED + 1))),
+        beyond=tuple(map(sample, range(MOST_TRAINED + 1, FURTHEST + 1))),
     )
 
 
@@ -112,18 +112,18 @@ HELD_OUT_SHARE = 0.2  # at most, of a size with few different lines
 def _selective_counter() -> SequenceTask:
     rng = np.random.default_rng(SAMPLE_SEED)
     training, held_out, beyond = [], [], []
-    for size in range(1, MOST + 1):
+    for size in range(1, MOST_TRAINED + 1):
         samples = _scattered(size, SELECTIVE_PER_SIZE, rng)
         first = min(SELECTIVE_HELD_OUT, int(HELD_OUT_SHARE * len(samples)))
         held_out += samples[:first]
         training += samples[first:]
-    for size in range(MOST + 1, SELECTIVE_FURTHEST + 1):
+    for size in range(MOST_TRAINED + 1, SELECTIVE_FURTHEST + 1):
         beyond += _scattered(size, SELECTIVE_BEYOND, rng)
     return SequenceTask(
         name="selective_counter",
         title="selective counter",
         description=f"N times a with up to {MOST_IRRELEVANT} X's anywhere among them, Y, N times "
-        f"b; N from 1 to {MOST}",
+        f"b; N from 1 to {MOST_TRAINED}",
         training=tuple(training),
         held_out=tuple(held_out),
         beyond=tuple(beyond),
@@ -158,14 +158,15 @@ def _state_memorizer() -> SequenceTask:
             if ((letter, size) in STATES_HELD_OUT) == held_out
         )
 
-    trained = range(1, MOST + 1)
+    trained = range(1, MOST_TRAINED + 1)
     return SequenceTask(
         name="state_memorizer",
         title="state memorizer",
-        description=f"A or B, N times x, Y, the first letter in lower case; N from 1 to {MOST}",
+        description="A or B, N times x, Y, the first letter in lower case; N from 1 to "
+        f"{MOST_TRAINED}",
         training=samples(trained),
         held_out=samples(trained, held_out=True),
-        beyond=samples(range(MOST + 1, FURTHEST + 1)),
+        beyond=samples(range(MOST_TRAINED + 1, FURTHEST + 1)),
     )
 
 

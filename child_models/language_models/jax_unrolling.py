@@ -9,7 +9,7 @@ import jax
 from nas_with_rl.child_models.cells.known_cells import CellStep
 from nas_with_rl.child_models.language_models.dropout import masked
 
-State = tuple[jax.Array, jax.Array]
+_State = tuple[jax.Array, jax.Array]
 
 
 def make_unroll(step: CellStep) -> Callable[..., tuple[jax.Array, jax.Array]]:
@@ -26,7 +26,7 @@ def make_unroll(step: CellStep) -> Callable[..., tuple[jax.Array, jax.Array]]:
         mask: jax.Array | None,
         *weights: jax.Array,
     ) -> tuple[jax.Array, jax.Array]:
-        def body(state: State, projected_input: jax.Array) -> tuple[State, jax.Array]:
+        def body(state: _State, projected_input: jax.Array) -> tuple[_State, jax.Array]:
             projected_state = masked(state[0], mask) @ recurrent_kernel
             state = step(projected_input, projected_state, state[1], *weights)
             return state, state[0]

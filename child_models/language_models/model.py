@@ -21,6 +21,7 @@ from nas_with_rl.child_models.language_models.dropout import DropoutMasks, maske
 from nas_with_rl.child_models.language_models.size import LanguageModelSize
 from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.published import current_name
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
 State = Sequence[tuple[Tensor, Tensor]]  # by layer, (h, c) of [B, H] each
@@ -130,7 +131,7 @@ class LanguageModel(keras.Model):
                 masked(values, entering), layer_state, recurrent, fused=fused
             )
             last.append(layer_last)
-        return self.logits(masked(values, masks.output)), last
+        return self.logits(masked(values, masks.output)), last  # [T, B, V]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return what the softmax takes, [..., V], for the last layer's h [..., H]."""
@@ -152,7 +153,7 @@ class LanguageModel(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> LanguageModel:
         """Rebuild a model from `get_config`."""
         cell, size = config["cell"], LanguageModelSize(**config["size"])
-        cell = cell if isinstance(cell, str) else tree_from_json(cell)
+        cell = current_name(cell) if isinstance(cell, str) else tree_from_json(cell)
         return cls(**(config | {"cell": cell, "size": size}))
 
 

@@ -87,7 +87,7 @@ def _forward(step: CellStep, inputs: _Unrolling) -> tuple[tf.Tensor, tf.Tensor]:
     *_, hiddens, cell_states = tf.while_loop(
         lambda t, *_: t < num_steps, body, (0, inputs.hidden, inputs.cell_state, *arrays)
     )
-    return hiddens.stack(), cell_states.stack()
+    return hiddens.stack(), cell_states.stack()  # [T, B, H]
 
 
 def _backward(

@@ -9,20 +9,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
 
 import keras
 import numpy as np
 
 from nas_with_rl.child_models.cells.known_cells import Cell
-from nas_with_rl.child_models.child_in_training import ChildInTraining
+from nas_with_rl.child_models.child_in_training import ChildInTraining, Report
 from nas_with_rl.child_models.data.text import Corpus, contiguous_batches
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.errors import InputError
-
-# Called after each epoch with (epoch from 1, training perplexity, validation perplexity).
-Report = Callable[[int, float, float], None]
 
 MAX_NLL = 20.0  # nats per token; a perplexity is reported as at most e^20 = 4.9e8
 

@@ -47,7 +47,7 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
 # Called after each epoch with the epoch from 1 and, by child, training and validation perplexity.
-Report = Callable[[int, Sequence[float], Sequence[float]], None]
+PopulationReport = Callable[[int, Sequence[float], Sequence[float]], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Population:
         return PopulationInTraining(self, members)
 
     def train(
-        self, members: Sequence[Member], report: Report | None = None
+        self, members: Sequence[Member], report: PopulationReport | None = None
     ) -> list[LanguageModelResult | ChildFailure]:
         """Train children and measure their perplexities after every epoch.
 

@@ -178,7 +178,7 @@ class PopulationProgram:
             logits = _product(values, embedding, transposed=True)
         else:
             logits = _product(values, softmax_kernel)
-        logits += softmax_bias[:, tf.newaxis, tf.newaxis]
+        logits += softmax_bias[:, tf.newaxis, tf.newaxis]  # [C, T, B, V]
         # All children read the same text.
         labels = tf.broadcast_to(targets, logits.shape[:-1])
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
@@ -275,7 +275,7 @@ def _by_child(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 def _clipped(gradients: Weights, clip_norm: tf.Tensor) -> Weights:
     """Scale each child's gradients as `tf.clip_by_global_norm` does."""
     squares = [tf.reduce_sum(g * g, range(1, g.shape.rank)) for g in gradients]
-    norm = tf.sqrt(tf.add_n(squares))
+    norm = tf.sqrt(tf.add_n(squares))  # [C]
     scale = clip_norm * tf.minimum(1 / norm, 1 / clip_norm)
     scale = tf.where(tf.math.is_finite(norm), scale, norm - norm)  # NaN: the child has diverged
     return tuple(g * _by_child(scale, g) for g in gradients)

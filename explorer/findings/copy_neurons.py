@@ -20,7 +20,7 @@ from nas_with_rl.explorer.findings.rows import TOLD_APART, d_prime, neuron, numb
 from nas_with_rl.explorer.findings.task_lines import Line, line_places
 
 APART = 0.3  # of a neuron's whole span, between a group's mean h and the next; the post: 0.85
-COLUMNS = (
+NEURON_COLUMNS = (
     "neuron",
     "tells apart at X",
     "d'",
@@ -157,7 +157,7 @@ def copy_neurons(trace: Trace, lines: Sequence[Line]) -> Table:
     )
     if not rows:
         note = f"No neuron tells one letter apart: d' ≥ {TOLD_APART:g} and {APART:.0%} of its span."
-    return Table("copy machine: the neurons that copy", COLUMNS, tuple(rows), note)
+    return Table("copy machine: the neurons that copy", NEURON_COLUMNS, tuple(rows), note)
 
 
 def _best_letters(memory: Memory, groups: Groups) -> dict[int, CopyNeuron]:

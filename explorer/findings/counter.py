@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from nas_with_rl.child_models.data.sequences import MOST
+from nas_with_rl.child_models.data.sequences import MOST_TRAINED
 from nas_with_rl.child_models.traces.trace import Trace
 from nas_with_rl.explorer.findings import rows
 from nas_with_rl.explorer.findings.measurements import memory_of
@@ -27,7 +27,7 @@ def counter_findings(trace: Trace, lines: Sequence[Line]) -> Iterator[Finding]:
     memory = memory_of(trace, 0)
     trained = trained_sizes(lines)
     a, b = line_places(trained, "a"), line_places(trained, "b")
-    yield rows.continued_answers(trace, lines, sizes=range(1, MOST + 1))
+    yield rows.continued_answers(trace, lines, sizes=range(1, MOST_TRAINED + 1))
     yield counted_to(trace, lines)
     yield rows.counting(memory, a.index, a.order, what="a's read", post="neuron 1: r = 1.000")
     yield rows.ordering(memory, a.index, a.order, what="a's read")
@@ -51,12 +51,12 @@ def counted_to(trace: Trace, lines: Sequence[Line]) -> Finding:
     """Say up to which number all lines of the text are right, beyond the trained ones."""
     right = right_lines(trace, lines)
     sizes = np.array([line.sample.size for line in lines])
-    claim, post = f"counts beyond {MOST} in the lines tested", f"to {POST_COUNTED_TO}"
-    if not np.any(sizes > MOST):
+    claim, post = f"counts beyond {MOST_TRAINED} in the lines tested", f"to {POST_COUNTED_TO}"
+    if not np.any(sizes > MOST_TRAINED):
         return Finding(claim, "-", post, None)
     wrong = sizes[~right]
     first_wrong = wrong.min() if wrong.size else np.inf
     below = sizes[sizes < first_wrong]
     counted = int(below.max()) if below.size else 0
     tried = "" if wrong.size else ", the most there"
-    return Finding(claim, f"to {counted}{tried}", post, counted > MOST)
+    return Finding(claim, f"to {counted}{tried}", post, counted > MOST_TRAINED)

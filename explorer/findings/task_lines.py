@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from nas_with_rl.child_models.data.sequences import END, MOST, Sample
+from nas_with_rl.child_models.data.sequences import END, MOST_TRAINED, Sample
 from nas_with_rl.child_models.traces.trace import Trace
 
 _OTHER = "\0"  # stands for a token of several characters, as "<unk>", which no line has
@@ -122,7 +122,7 @@ def line_places(lines: Sequence[Line], letters: str) -> Places:
 
 def trained_sizes(lines: Sequence[Line]) -> tuple[Line, ...]:
     """Return the lines that are no longer than any in the training; all where none is."""
-    return tuple(line for line in lines if line.sample.size <= MOST) or tuple(lines)
+    return tuple(line for line in lines if line.sample.size <= MOST_TRAINED) or tuple(lines)
 
 
 def characters(lines: Sequence[Line]) -> np.ndarray:

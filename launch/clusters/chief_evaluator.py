@@ -29,7 +29,7 @@ from nas_with_rl.search_spaces.errors import InputError
 
 PROBE_EVERY_SECONDS = 15.0  # while no child is finished, a look whether a worker is there
 NUM_PROBED = 8
-PROBE_SECONDS = 5.0  # for a worker to answer, whose machine may have much to do
+WORKER_SECONDS = 5.0  # for a worker to answer, whose machine may have much to do
 TRIES = 3  # of a child whose worker could not be asked, or gave way
 PAUSE_SECONDS = 1.0  # between two tries
 
@@ -195,8 +195,8 @@ class _Watch:
             return
         # A few first, and all only if none answers: there may be 800.
         some = random.sample(self._workers, min(NUM_PROBED, len(self._workers)))
-        if answering(some, seconds=PROBE_SECONDS) or answering(
-            self._workers, seconds=PROBE_SECONDS
+        if answering(some, seconds=WORKER_SECONDS) or answering(
+            self._workers, seconds=WORKER_SECONDS
         ):
             self.heard()
             return

@@ -62,6 +62,7 @@ class RoleProcess:
           again: whether one of this role has died before.
         """
         self._role, self._beats, self._last_beat = role, beats, 0
+        # Else the last beat of the process before would count as this one's first.
         beats.unlink(missing_ok=True)
         command = list(role.command)
         if again and role.is_chief and RESUME_FLAG not in command:
@@ -89,6 +90,8 @@ class RoleProcess:
         """Return for how long there has been no beat, by this machine's own clock."""
         with contextlib.suppress(OSError):
             beat = self._beats.stat().st_mtime_ns
+            # Whether it has changed, not how old it is: clocks are set, and files of a network have
+            # another.
             if beat != self._last_beat:
                 self._last_beat, self._heard = beat, time.monotonic()
         return time.monotonic() - self._heard

@@ -136,7 +136,7 @@ def run_chief(request: SearchRequest, cluster: Cluster, options: ClusterOptions)
     if result.interrupted:
         say(summary.describe_interruption(result, claimed.run, HOW_TO_GO_ON))
         return INTERRUPTED_STATUS
-    say("\n" + summary.describe(result, metric=named.metric))
+    say("\n" + summary.describe_search(result, metric=named.metric))
     if named.data.experiment.num_compared:
         say("(compare_architectures trains it beside an LSTM; search does so by itself)")
     say(summary.describe_places(result))

@@ -28,7 +28,7 @@ def make_evaluate(work: ChildProgram) -> EvaluateGroup:
     """
     populations = kind_of(work.data.experiment).populations
     if work.program == "population" and populations:
-        return populations.make_evaluate(work)
+        return populations().make_evaluate(work)
     return functools.partial(_one_by_one, trainer_of(work.data))
 
 

@@ -113,7 +113,7 @@ def _in_processes(
     memory_gib = math.inf if resources.visible_gpus() else processes.memory_gib
     if kind.populations and given is None:
         choice = choose_plan(
-            kind.populations, data, search=search, processes=processes, memory_gib=memory_gib
+            kind.populations(), data, search=search, processes=processes, memory_gib=memory_gib
         )
         chosen, reason = choice.plan, choice.describe()
     else:
@@ -121,7 +121,7 @@ def _in_processes(
         reason = _described(chosen)
     work = ChildProgram(data, chosen.program, chosen.num_children, memory_gib)
     if kind.populations:
-        kind.populations.check_memory(work)
+        kind.populations().check_memory(work)
     processes.work, processes.group_size = setup_of(work), chosen.num_children
     if kind.check_in_process:
         kind.check_in_process(processes, data)  # before the search has begun

@@ -17,7 +17,7 @@ from nas_with_rl.child_models.failures import FAILURE_REASONS, FailureReason
 from nas_with_rl.launch.records.trial_store import Metrics
 from nas_with_rl.search_spaces.errors import InputError, shown
 
-MOST_CHARACTERS = 10_000  # of a failure's message
+LONGEST_MESSAGE = 10_000  # of a failure's message
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but for tabs and ends of lines
 _MOST_PARAMETERS = 2**63 - 1  # an integer of SQLite
 
@@ -45,7 +45,7 @@ class Failure:
     Attributes:
       reason: from a closed list.
       message: any text; what a terminal or the store would not take is written as \\x1b, and of
-        more than `MOST_CHARACTERS` the middle is left out.
+        more than `LONGEST_MESSAGE` the middle is left out.
     """
 
     reason: FailureReason
@@ -58,8 +58,8 @@ class Failure:
 
 
 def _printable(text: str) -> str:
-    half = MOST_CHARACTERS // 2
-    if len(text) > MOST_CHARACTERS:
+    half = LONGEST_MESSAGE // 2
+    if len(text) > LONGEST_MESSAGE:
         text = f"{text[:half]}\n... {len(text) - 2 * half} characters ...\n{text[-half:]}"
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -36,7 +36,7 @@ from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
 
-POLL_SECONDS = 0.1  # between two looks at the ceilings
+CEILING_SECONDS = 0.1  # between two looks at the ceilings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,7 +245,7 @@ class ProcessPool:
             slot.process.connection: slot for slot in self._slots if slot.process
         }
         # One wait for all: whichever answers first is served first.
-        heard = {slots[connection] for connection in wait(list(slots), POLL_SECONDS)}
+        heard = {slots[connection] for connection in wait(list(slots), CEILING_SECONDS)}
         for slot in slots.values():
             if news := slot.hear() if slot in heard else slot.look():
                 yield slot, *news

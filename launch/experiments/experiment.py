@@ -24,6 +24,8 @@ from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
 
+MAX_COMPARED = 1_000
+
 
 def _unused_of_images(child: ImageTraining, space: ConvolutionalSpace) -> Mapping[str, str]:
     chosen = "architectures choose theirs (space.learning_rates)"
@@ -67,9 +69,6 @@ def fit_of(child: object) -> ChildFit | None:
     fit = getattr(getattr(kind, "kind", None), "fit", None)
     is_frozen = dataclasses.is_dataclass(kind) and kind.__hash__ is not None
     return fit if isinstance(fit, ChildFit) and is_frozen else None
-
-
-MAX_COMPARED = 1_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -94,7 +94,7 @@ CIFAR10 = Experiment(
     controller=ReinforceConfig(learning_rate=0.0006),
 )
 
-SEARCHES = (
+_SEARCHES = (
     CIFAR10,
     dataclasses.replace(
         CIFAR10,
@@ -153,7 +153,7 @@ def _training(
     )
 
 
-TRAININGS = (
+_TRAININGS = (
     _training(
         "ptb_32m",
         f"{SECTION_4_2}: Table 2, base 8",
@@ -178,21 +178,21 @@ TRAININGS = (
     _training(
         "ptb_medium",
         "Zaremba et al. (2014), medium: Table 2's LSTM of 20 million parameters",
-        "with --architecture=baseline_lstm: their test perplexity is 82.7",
+        "with --architecture=lstm: their test perplexity is 82.7",
         WORDS,
         MEDIUM,
     ),
     _training(
         "ptb_large",
         "Zaremba et al. (2014), large: Table 2's LSTM of 66 million parameters",
-        "with --architecture=baseline_lstm: their test perplexity is 78.4",
+        "with --architecture=lstm: their test perplexity is 78.4",
         WORDS,
         LARGE,
     ),
     _training(
         "char_ptb",
         f"{SECTION_4_2}, transfer to characters: Table 3, 6.57 million parameters, 80,000 steps",
-        "the paper's bits per character: 1.228 with nas_cell, 1.243 with baseline_lstm",
+        "the paper's bits per character: 1.228 with nas_cell, 1.243 with lstm",
         CHARACTERS,
         dataclasses.replace(CHARACTER_MODEL, num_parameters=6_570_000, epochs=205),
     ),
@@ -207,4 +207,4 @@ TRAININGS = (
     ),
 )
 
-PAPER_EXPERIMENTS = (*SEARCHES, *TRAININGS)
+PAPER_EXPERIMENTS = (*_SEARCHES, *_TRAININGS)

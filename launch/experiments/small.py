@@ -107,7 +107,7 @@ PTB_SMALL = Experiment(
     controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
 )
 
-SEARCHES = (
+_SEARCHES = (
     CIFAR10_SMALL,
     dataclasses.replace(
         CIFAR10_SMALL,
@@ -153,13 +153,13 @@ SEARCHES = (
     ),
 )
 
-TRAININGS = (
+_TRAININGS = (
     Experiment(
         name="ptb_25m_small",
         source="ptb_25m with 1 million parameters, 4 epochs and no dropout: shared "
         "embeddings, the whole Penn Treebank",
         expected_time="15 minutes for each architecture on one core",
-        expected_result="test perplexity 150 with nas_cell, 124 with baseline_lstm",
+        expected_result="test perplexity 150 with nas_cell, 124 with lstm",
         space=RecurrentCellSpace(base=8),
         data=TextDataConfig(source="ptb", unit="word"),
         child=LanguageModelTraining(
@@ -176,7 +176,7 @@ TRAININGS = (
         name="char_ptb_small",
         source="char_ptb (transfer) with 200,000 parameters and 1,200 steps",
         expected_time="2 minutes for each architecture on one core",
-        expected_result="test bits per character: 2.32 with nas_cell, 2.09 with baseline_lstm",
+        expected_result="test bits per character: 2.32 with nas_cell, 2.09 with lstm",
         space=RecurrentCellSpace(base=8),
         data=TextDataConfig(source="ptb", unit="character", max_validation_tokens=100_000),
         child=LanguageModelTraining(
@@ -194,4 +194,4 @@ TRAININGS = (
     ),
 )
 
-SMALL_EXPERIMENTS = (*QUICK, *SEARCHES, *TRAININGS)
+SMALL_EXPERIMENTS = (*QUICK, *_SEARCHES, *_TRAININGS)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS, cell_kind
 from nas_with_rl.child_models.data.text import UNKNOWN
@@ -18,7 +17,7 @@ from nas_with_rl.launch.records.workdir import MODEL_FILE, Workdir
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened, shown, shown_path
-from nas_with_rl.search_spaces.published import PUBLISHED, read_architecture
+from nas_with_rl.search_spaces.published import PUBLISHED, current_name, read_architecture
 from nas_with_rl.search_spaces.recurrent_cell import (
     ACTIVATIONS,
     BASES,
@@ -26,15 +25,10 @@ from nas_with_rl.search_spaces.recurrent_cell import (
     RecurrentCellSpace,
 )
 
-_PREFIX = "baseline_"
-# As `--cell` takes them: without the prefix that a comparison's baselines have.
-NAMES: Mapping[str, str] = MappingProxyType(
-    {name.removeprefix(_PREFIX): name for name in KNOWN_CELLS}
-)
 PUBLISHED_NAMES = tuple(
     name
     for name, each in PUBLISHED.items()
-    if isinstance(each.architecture.space.reader, RecurrentCellSpace) and name not in NAMES
+    if isinstance(each.architecture.space.reader, RecurrentCellSpace)
 )
 
 
@@ -85,8 +79,9 @@ def read_cell(text: str) -> ExploredCell:
       InputError: it is none of these.
     """
     name = str(text).strip()  # in Python it may be a Path
-    if name in NAMES:
-        return ExploredCell(name, cell_kind(NAMES[name]).title, NAMES[name])
+    if current_name(name) in KNOWN_CELLS:
+        name = current_name(name)
+        return ExploredCell(name, cell_kind(name).title, name)
     if name in PUBLISHED_NAMES:
         return ExploredCell(name, PUBLISHED[name].title, name)
     if path := _path(name):
@@ -172,7 +167,7 @@ def _space_of(text: str) -> RecurrentCellSpace:
     if num_words in sizes:
         return sizes[num_words]
     if num_words <= 1:
-        names = ", ".join((*NAMES, *PUBLISHED_NAMES))
+        names = ", ".join((*KNOWN_CELLS, *PUBLISHED_NAMES))
         raise InputError(
             f"cell {shown(text)}: no such cell; there are {names}, an architecture's text, a "
             "search's workdir, a trained model.keras"

@@ -30,7 +30,8 @@ from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.resumption import RunRequest, new_workdir
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.trainings.progress import EpochBar
-from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell

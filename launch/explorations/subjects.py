@@ -36,7 +36,7 @@ from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened
 
 TEXT_EXPERIMENT = "text"
 LEAST_READ = 15  # characters of a text of one's own: a tenth of them is a prediction
-MOST_CHARACTERS = 2_000  # of them
+LONGEST_SHOWN = 2_000  # of them
 NEAR = 200  # characters within which they begin with a whole line
 LINES_PER_SIZE = 2  # of a task's lines, those that the page shows
 SHOWN_BEYOND = 15  # and the greatest size
@@ -196,7 +196,7 @@ class TextSubject:
         self.notes: tuple[str, ...] = (
             f"The last {whole.validation.size:,} of the text's {size:,} characters were not "
             "trained on; what is shown begins "
-            + ("there." if whole.validation.size >= MOST_CHARACTERS else "before them."),
+            + ("there." if whole.validation.size >= LONGEST_SHOWN else "before them."),
             *_what_is_trained(self.experiment, whole),
             *([f"Left out of the files: {whole.left_out}."] if whole.left_out else []),
         )
@@ -230,11 +230,11 @@ def _excerpt(corpus: Corpus) -> str:
     """Return the characters that a page shows, from a line's start if one is near."""
     held_out = corpus.validation.size
     whole = np.concatenate([corpus.train, corpus.validation])
-    is_short = held_out < MOST_CHARACTERS
-    first = max(whole.size - (MOST_CHARACTERS if is_short else held_out), 0)
+    is_short = held_out < LONGEST_SHOWN
+    first = max(whole.size - (LONGEST_SHOWN if is_short else held_out), 0)
     text = "".join(
         "\N{REPLACEMENT CHARACTER}" if token == UNKNOWN else token
         for token in (corpus.vocabulary[number] for number in whole[first:])
     )
     line = text.find("\n") + 1 if first and text.find("\n") < NEAR else 0
-    return text[line : line + MOST_CHARACTERS]
+    return text[line : line + LONGEST_SHOWN]

@@ -17,7 +17,7 @@ from pathlib import Path
 HEARTBEAT_VARIABLE = "NAS_WITH_RL_HEARTBEAT"  # the file that is touched
 SUPERVISOR_VARIABLE = "NAS_WITH_RL_SUPERVISOR"  # the process that the role may not outlive
 BEAT_SECONDS = 1.0
-WATCH_SECONDS = 0.25  # between two looks whether the supervisor is there
+SUPERVISOR_LOOK_SECONDS = 0.25  # between two looks whether the supervisor is there
 ORPHANED_STATUS = 1
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
@@ -58,7 +58,7 @@ def start() -> None:
 def _watch(parent: int) -> None:
     """Leave without a last flush: there may be nobody left to read it."""
     while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
+        time.sleep(SUPERVISOR_LOOK_SECONDS)
     os._exit(ORPHANED_STATUS)
 
 

@@ -8,17 +8,17 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-def run_interruptibly(function: Callable[[], Result]) -> Result:
+def run_interruptibly(function: Callable[[], _Result]) -> _Result:
     """Return what a function returns, run in a thread of its own.
 
     Python hears of Ctrl-C in the main thread alone and between calls alone; so that one has to be
     free. Where this raises KeyboardInterrupt, the function runs on: what follows is `leave_now`,
     and the function writes nothing that a kill could damage.
     """
-    results: list[Result] = []
+    results: list[_Result] = []
     errors: list[BaseException] = []
 
     def run() -> None:

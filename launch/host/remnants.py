@@ -26,7 +26,7 @@ from nas_with_rl.search_spaces.errors import InputError
 
 CHILD_VARIABLE = "NAS_WITH_RL_CHILD"  # marks a child process and what it starts
 REMNANT_SECONDS = 2.0  # for what was killed to be gone
-WATCH_SECONDS = 0.25  # between two looks whether the parent is there
+PARENT_LOOK_SECONDS = 0.25  # between two looks whether the parent is there
 
 
 class PrivateFolder:
@@ -137,7 +137,7 @@ def main(parent: int, mark: str, folder: str) -> None:
         if os.getppid() == parent:
             ended.poll()
     while os.getppid() == parent:
-        time.sleep(WATCH_SECONDS)
+        time.sleep(PARENT_LOOK_SECONDS)
     if mark:
         kill_marked(mark)
     if folder:

@@ -24,8 +24,8 @@ from typing import Any
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.paper.printed_tables import PrintedMetric
-from nas_with_rl.launch.records.resumption import TRAINING, read_run
-from nas_with_rl.launch.records.training_result import FinalResult, read_result
+from nas_with_rl.launch.records.resumption import read_run
+from nas_with_rl.launch.records.training_result import TRAINING, FinalResult, read_result
 from nas_with_rl.launch.records.workdir import (
     EXPERIMENT_FILE,
     FINAL,
@@ -82,7 +82,7 @@ class Wanted:
 
     Attributes:
       experiment: what the row's command resolves to.
-      architecture: as text, or a baseline's name; None for any.
+      architecture: as text, or a designed cell's name; None for any.
       metric: of the row's table.
       files: SHA-256 digests of the data by name of file; a run's data has to agree with those
         that it names.

@@ -33,8 +33,8 @@ class OurRow:
       key: of its row in `paper_tables`.
       table: which.
       experiment: whose data, space and training it has.
-      architecture: the name of a published architecture or of a baseline; None for one that the
-        experiment's search finds.
+      architecture: the name of a published architecture or of a designed cell; None for one that
+        the experiment's search finds.
       overrides: what the row's final training changes of the experiment.
       note: why the number of parameters is not the paper's, where that takes a word.
     """
@@ -95,7 +95,7 @@ _ROWS = (
     OurRow("base_8_32m", 2, "ptb_32m", "nas_cell"),
     OurRow("base_8_25m", 2, "ptb_25m", "nas_cell"),
     OurRow("base_8_54m", 2, "ptb_54m", "nas_cell"),
-    OurRow("lstm", 3, "char_ptb", "baseline_lstm"),
+    OurRow("lstm", 3, "char_ptb", "lstm"),
     OurRow("new_cell", 3, "char_ptb", "nas_cell"),
     OurRow(
         "new_cell_16m",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from nas_with_rl.launch.paper.printed_tables import PaperRow
 from nas_with_rl.launch.paper.views import OwnRowView, TableView
 
-WIDTH = 120
+LINE_WIDTH = 120
 _LABEL = 14  # width of the details' first column
 
 
@@ -50,7 +50,7 @@ def _folded(command: Sequence[str], indent: str) -> Iterator[str]:
     """Yield a command, continued over lines as a shell reads it."""
     line = indent + command[0]
     for flag in command[1:]:
-        if len(line) + len(flag) + 3 > WIDTH:
+        if len(line) + len(flag) + 3 > LINE_WIDTH:
             yield f"{line} \\"
             line = " " * (len(indent) + 4) + flag
         else:
@@ -61,7 +61,7 @@ def _folded(command: Sequence[str], indent: str) -> Iterator[str]:
 def _wrapped(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        LINE_WIDTH,
         initial_indent=indent,
         subsequent_indent=" " * len(indent),
         break_long_words=False,

@@ -77,6 +77,7 @@ class Checkpoints:
             state.save(temporary)
             digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
             (temporary / MANIFEST).write_text(json.dumps(digests))
+        # Only now: at no moment are there fewer whole ones than before.
         for old in self._newest_first()[self._kept :]:
             shutil.rmtree(old)
 

@@ -18,15 +18,30 @@ from nas_with_rl.launch.experiments.named_modules import naming_flags
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records import resumption
 from nas_with_rl.launch.records.resumption import (
-    EXTENDABLE,
-    SEARCH,
+    STORED,
     Description,
+    RunKind,
     SearchRequest,
     read_run,
 )
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.search_spaces.errors import InputError, shown
 
+# What a resumed search may change of its settings.
+EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib", "on_error")
+SEARCH = RunKind(
+    "search",
+    None,
+    {
+        **STORED,
+        "num_samples": ("search.num_samples",),
+        "evaluate": ("evaluate",),
+        "plan": ("location.plan",),
+    },
+    # The settings that overrides give are compared, and decisions say the same as the space.
+    may_change=("overrides", "decisions", *(f"search.{name}" for name in EXTENDABLE)),
+    groups=("search", "controller", "space"),
+)
 _HANDED_OVER = ("seed", "search", "controller")  # what both sides know, beside the decisions
 COMMAND = "python -m nas_with_rl.launch.search --resume"
 

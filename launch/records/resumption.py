@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.experiments.overrides import difference
-from nas_with_rl.launch.records.workdir import GRID_SEARCH, Workdir
+from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError, shortened
 
 Description = dict[str, Any]  # what `experiment.json` says of a run
@@ -111,6 +111,7 @@ class RunKind:
       stored: of fields of its requests, where `experiment.json` has them: the first that is there.
       may_change: what need not be the same, beside `location`, as in "search.num_samples".
       groups: what `experiment.json` has of it beside.
+      renewed: from what an earlier version has stored to what is stored today.
     """
 
     name: str
@@ -118,49 +119,11 @@ class RunKind:
     stored: Mapping[str, Sequence[str]]
     may_change: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    renewed: Callable[[Description], Description] | None = None
 
 
-_STORED: Mapping[str, Sequence[str]] = MappingProxyType(
+STORED: Mapping[str, Sequence[str]] = MappingProxyType(  # of every named experiment's run
     {"experiment": ("experiment",), "seed": ("seed",), "data_dir": ("location.data_dir",)}
-)
-# What a resumed search may change of its settings.
-EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib", "on_error")
-
-# Its settings are compared, so that the overrides that gave them need not be.
-SEARCH = RunKind(
-    "search",
-    None,
-    {
-        **_STORED,
-        "num_samples": ("search.num_samples",),
-        "evaluate": ("evaluate",),
-        "plan": ("location.plan",),
-    },
-    may_change=("overrides", "decisions", *(f"search.{name}" for name in EXTENDABLE)),
-    groups=("search", "controller", "space"),
-)
-TRAINING = RunKind(
-    "training of one architecture",
-    "training",
-    {**_STORED, "architecture": ("named", "architecture")},
-    may_change=("overrides",),
-)
-COMPARISON = RunKind(
-    "comparison of architectures", "comparison", {**_STORED, "architectures": ("architectures",)}
-)
-GRID = RunKind(
-    "grid search",
-    GRID_SEARCH,
-    {
-        "experiment": ("grid.experiment",),
-        "seed": ("grid.seed",),
-        "data_dir": ("grid.data_dir",),
-        "search": ("search.workdir",),
-        "axes": ("grid.axes",),
-        "final_overrides": ("grid.final_overrides",),
-    },
-    may_change=("grid.data_dir", "search.finished_trials"),
-    groups=("grid", "search"),
 )
 
 
@@ -182,7 +145,7 @@ def read_run(place: Workdir, kind: RunKind) -> Description:
     has_groups = all(isinstance(stored.get(group), dict) for group in kind.groups)
     if stored.get("kind") != kind.kind or not has_groups:
         raise InputError(f"--workdir={place.path} holds another kind of run, no {kind.name}")
-    return stored
+    return kind.renewed(stored) if kind.renewed else stored
 
 
 def complete(request: Asked, stored: Description, kind: RunKind) -> Asked:
@@ -267,8 +230,9 @@ def _without(values: Any, path: Sequence[str]) -> Any:
     name, *rest = path
     if not isinstance(values, dict) or name not in values:
         return values
-    inner = {name: _without(values[name], rest)} if rest else {}
-    return {key: value for key, value in values.items() if key != name} | inner
+    if rest:
+        return values | {name: _without(values[name], rest)}
+    return {key: value for key, value in values.items() if key != name}
 
 
 @contextlib.contextmanager

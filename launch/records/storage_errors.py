@@ -18,7 +18,7 @@ GO_ON = "go on with --resume (in Python: options.resume), nothing that was store
 STORAGE_STATUS = 74  # a binary's exit status; EX_IOERR of sysexits.h
 
 # What has happened, and what is to be done, by the system's number.
-KINDS: Mapping[int, tuple[str, str]] = {
+ERROR_KINDS: Mapping[int, tuple[str, str]] = {
     errno.ENOSPC: ("no space is left on the device", "make room"),
     errno.EDQUOT: ("the disk quota is used up", "make room"),
     errno.EFBIG: ("the file may not grow any further", "raise the limit (ulimit -f)"),
@@ -33,7 +33,7 @@ KINDS: Mapping[int, tuple[str, str]] = {
 }
 _OF_A_FILE = (errno.EACCES, errno.EPERM)  # without a file's name, an error of the program
 # Libraries in C++ raise errors of their own that have the system's text.
-_TOLD = tuple(number for number in KINDS if number != errno.EPERM)
+_TOLD = tuple(number for number in ERROR_KINDS if number != errno.EPERM)
 
 
 class StorageError(OSError):
@@ -45,7 +45,7 @@ class StorageError(OSError):
 
 def storage_error(number: int, path: object) -> StorageError:
     """Return the error of a system's number, which is one of KINDS, at a path or anywhere."""
-    happened, remedy = KINDS[number]
+    happened, remedy = ERROR_KINDS[number]
     where = "" if path is None else f"{path}: "
     return StorageError(
         number,
@@ -68,7 +68,7 @@ def explained(error: Exception, path: object = None) -> StorageError | None:
     number = error.errno if isinstance(error, OSError) else None
     if number is None and path is not None:
         number = next((each for each in _TOLD if os.strerror(each) in str(error)), None)
-    if number is None or number not in KINDS or (number in _OF_A_FILE and where is None):
+    if number is None or number not in ERROR_KINDS or (number in _OF_A_FILE and where is None):
         return None
     return storage_error(number, where)
 

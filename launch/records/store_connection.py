@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 from absl import logging
 
 from nas_with_rl.launch.records.storage_errors import (
+    ERROR_KINDS,
     GO_ON,
-    KINDS,
     StorageError,
     explained,
     storage_error,
@@ -44,7 +44,7 @@ _OF_THE_MACHINE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, *_UNWRITABLE)
 _HEADER = b"SQLite format 3\0"  # of every file that is one
 _READ_AS_WAL = b"\x02"  # byte 19 of the file
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 class StoreConnection:
@@ -108,7 +108,7 @@ class StoreConnection:
         with self._explained():
             return self._patiently(lambda: self._connection.execute(query, values).fetchall())
 
-    def write(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+    def write(self, change: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Make a change in one transaction: all of it or nothing. It may be tried several times."""
         if self.read_only:
             raise storage_error(errno.EACCES, self.path)
@@ -118,7 +118,7 @@ class StoreConnection:
                 self._patiently(self._emptied_log)
             return result
 
-    def _transaction(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+    def _transaction(self, change: Callable[[sqlite3.Connection], _Result]) -> _Result:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             result = change(self._connection)
@@ -142,7 +142,7 @@ class StoreConnection:
         if self._copy:
             self._copy.cleanup()
 
-    def _patiently(self, attempt: Callable[[], Result]) -> Result:
+    def _patiently(self, attempt: Callable[[], _Result]) -> _Result:
         """Return what an attempt returns, once no other program stands in its way.
 
         The waiting is Python's: SQLite's own would not hear of Ctrl-C.
@@ -186,7 +186,7 @@ class StoreConnection:
             raise
         except sqlite3.DatabaseError as error:
             number = self._system_number(error)
-            if number is not None and number in KINDS:
+            if number is not None and number in ERROR_KINDS:
                 raise storage_error(number, self.path) from error
             raise InputError(
                 damage(self.path, os.strerror(number) if number else str(error))

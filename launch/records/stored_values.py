@@ -9,7 +9,7 @@ from typing import Any
 
 from nas_with_rl.search_spaces.field_checks import check_number, checked
 
-MOST = 2**63 - 1
+MOST_STORED = 2**63 - 1
 
 # Of every kind of run, by name: that of an object's member with its object's. No integer
 # is below 0.
@@ -55,4 +55,4 @@ def check_stored(values: Mapping[str, Any], *, path: Path) -> None:
         if member in inside:
             value = checked(inside[member], kind, f"{path}: {name}")
             if kind is int:
-                check_number(value, f"{path}: {name}", least=0, most=MOST)
+                check_number(value, f"{path}: {name}", least=0, most=MOST_STORED)

@@ -8,12 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from nas_with_rl.launch.records.resumption import STORED, RunKind
 from nas_with_rl.launch.records.workdir import Workdir, read_object, write_object
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
+from nas_with_rl.search_spaces.published import with_current_names
+
+TRAINING = RunKind(
+    "training of one architecture",
+    "training",
+    {**STORED, "architecture": ("named", "architecture")},
+    # The settings that overrides give are compared, and the architecture that a name stands for.
+    may_change=("overrides", "named"),
+    renewed=with_current_names,
+)
 
 Metric = Literal["accuracy", "perplexity", "bits_per_character"]
-Status = Literal["training", "finished", "failed"]
+TrainingStatus = Literal["training", "finished", "failed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +34,7 @@ class FinalResult:
     Attributes:
       experiment: by name.
       architecture: as one line of text.
-      named: its name, for one of the paper's or a baseline.
+      named: its name, for one of the paper's or a designed cell.
       metric: of `validation` and `test`; accuracies lie in [0, 1].
       epochs: how many there are to be.
       device: what it ran on.
@@ -50,7 +61,7 @@ class FinalResult:
     num_parameters: int = 0
     multiply_adds: int = 0
     units: int | None = None
-    status: Status = "training"
+    status: TrainingStatus = "training"
     seconds_per_epoch: float | None = None
     train_loss: tuple[float, ...] = ()
     validation: tuple[float, ...] = ()
@@ -99,7 +110,8 @@ def read_result(workdir: str | Path) -> FinalResult | None:
     path = Workdir(workdir).result
     if not path.exists():
         return None
-    values = {"train_loss": None, "validation": None, **read_object(path)}  # None is refused
+    stored = with_current_names(read_object(path))
+    values = {"train_loss": None, "validation": None, **stored}  # None is refused
     try:
         result = FinalResult(**values)
     except TypeError as error:  # names what is missing or unknown

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from nas_with_rl.launch.records.store_connection import StoreConnection, can_write, damage
 from nas_with_rl.search_spaces.errors import InputError, shown
 
-Status = Literal["running", "completed", "failed"]
+TrialStatus = Literal["running", "completed", "failed"]
 Metrics = Mapping[str, float | Sequence[float]]
 
 
@@ -46,7 +46,7 @@ class Trial:
     number: int
     architecture: str
     depth: int
-    status: Status
+    status: TrialStatus
     log_prob: float
     sampled_version: int
     updated_version: int | None
@@ -90,7 +90,7 @@ _KINDS = {
         (name, text.partition(" ")) for name, text in _COLUMNS.items()
     )
 }
-_STATUSES = get_args(Status)
+_STATUSES = get_args(TrialStatus)
 _INDICES = {
     "by_architecture": "architecture, number",
     "by_batch": "batch, number",

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import IO, Any
 
-from nas_with_rl.launch.records.storage_errors import KINDS, storing
+from nas_with_rl.launch.records.storage_errors import ERROR_KINDS, storing
 from nas_with_rl.launch.records.stored_values import check_stored
 from nas_with_rl.search_spaces.errors import InputError, shown, shown_path
 from nas_with_rl.search_spaces.whole_files import write_whole
@@ -125,7 +125,7 @@ class Workdir:
 
     def _unwritable(self, error: OSError) -> InputError:
         number = error.errno or 0
-        reason = KINDS[number][0] if number in KINDS else os.strerror(number)
+        reason = ERROR_KINDS[number][0] if number in ERROR_KINDS else os.strerror(number)
         return InputError(f"{self._flag}={shown_path(self.path)} cannot be written to: {reason}")
 
     def close(self) -> None:

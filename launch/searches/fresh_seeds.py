@@ -7,6 +7,7 @@ again with fresh seeds, and a difference within their spread is not called one.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,12 +29,11 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
-_Contestant = tuple[str, Cell, LanguageModelTraining]  # the first is its title
 TrainCells = Callable[
     [Sequence[tuple[Cell, LanguageModelTraining, int]]], list[LanguageModelResult | None]
 ]
 
-LSTM = "baseline_lstm"
+LSTM = "lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
 
 
@@ -58,9 +58,18 @@ class Candidate:
         return statistics.fmean(self.perplexities)
 
     @property
-    def spread(self) -> float:
-        """The sample standard deviation over the seeds; 0 for one."""
-        return statistics.stdev(self.perplexities) if len(self.perplexities) > 1 else 0.0
+    def spread(self) -> float | None:
+        """The sample standard deviation over the seeds; None where fewer than two measured it."""
+        return statistics.stdev(self.perplexities) if len(self.perplexities) > 1 else None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Contestant:
+    """A kind of cell before it is trained."""
+
+    title: str
+    cell: Cell
+    training: LanguageModelTraining
 
 
 def compare_again(result: SearchResult, claimed: Claim, children: LocalEvaluator) -> None:
@@ -75,16 +84,17 @@ def compare_again(result: SearchResult, claimed: Claim, children: LocalEvaluator
     num_seeds, num_trials = data.experiment.num_compared, len(result.trials)
     if not num_seeds or all(trial.status != "completed" for trial in result.trials):
         return
+    seeds = counted_seeds(num_seeds, "fresh")
     measured = kept(path, num_trials=num_trials, num_seeds=num_seeds)
     if measured is not None:
-        say(f"\neach trained with {num_seeds} fresh seeds, of {path.name}:")
+        say(f"\neach trained with {seeds}, of {path.name}:")
     else:
-        say(f"\ntraining each with {num_seeds} fresh seeds ...")
+        say(f"\ntraining each with {seeds} ...")
         trainer, train = language_models.trainer_of(data), children.train_cells
         measured = compare(result, trainer, train, num_seeds=num_seeds, seed=data.seed)
         keep(measured, path, num_trials=num_trials, num_seeds=num_seeds)
-    say(describe(measured))
-    report(claimed.run, result, claimed.place, comparison=describe(measured))
+    say(describe_candidates(measured))
+    report(claimed.run, result, claimed.place, comparison=describe_candidates(measured))
 
 
 def compare(
@@ -109,11 +119,11 @@ def compare(
     contestants = _contestants(result, trainer)
     # Fresh seeds: none that a trial of the search had.
     seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
-    tasks = [(cell, training, each) for _, cell, training in contestants for each in seeds]
-    trained = train_cells(tasks)
+    # All in one call, which keeps every process busy to the end.
+    trained = iter(train_cells([(c.cell, c.training, each) for c in contestants for each in seeds]))
     return tuple(
-        _candidate(title, [t for t in trained[index * num_seeds :][:num_seeds] if t])
-        for index, (title, _, _) in enumerate(contestants)
+        _candidate(each.title, [t for t in itertools.islice(trained, num_seeds) if t])
+        for each in contestants
     )
 
 
@@ -121,15 +131,15 @@ def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_C
     best, training = result.best, trainer.training
     first = ranked(result.trials[:FIRST_SAMPLES])
     best_cell = cell_of(best.architecture)
-    contestants: list[_Contestant] = [("best cell of the search", best_cell, training)]
+    contestants = [_Contestant("best cell of the search", best_cell, training)]
     size = training.size(len(trainer.corpus.vocabulary), best_cell)
     units = closest_units(best.trial.num_parameters or 0, LSTM, size)
     lstm_training = dataclasses.replace(training, units=units, num_parameters=0)
-    contestants.append((f"LSTM, {units} units", LSTM, lstm_training))
+    contestants.append(_Contestant(f"LSTM, {units} units", LSTM, lstm_training))
     if first:
         random_best = finding(first[0], result.space)
         title = f"best of the first {min(FIRST_SAMPLES, len(result.trials))} samples"
-        contestants.append((title, cell_of(random_best.architecture), training))
+        contestants.append(_Contestant(title, cell_of(random_best.architecture), training))
     return contestants
 
 
@@ -172,19 +182,28 @@ def _read(values: Any) -> Candidate:
     )
 
 
-def describe(candidates: Sequence[Candidate]) -> str:
+def describe_candidates(candidates: Sequence[Candidate]) -> str:
     """Return the comparison as a table, with what can be said of the differences."""
     width = max(len(candidate.title) for candidate in candidates)
-    lines = [
-        f"{c.title:{width}}  {c.num_parameters:>9,} parameters  perplexity "
-        f"{c.mean:6.2f} ± {c.spread:.2f} ({len(c.perplexities)} seeds)"
-        if c.perplexities
-        else f"{c.title:{width}}  failed with every seed"
-        for c in candidates
-    ]
+    lines = [f"{candidate.title:{width}}  {_measured(candidate)}" for candidate in candidates]
     best, *others = candidates
     compared = [other for other in others if best.perplexities and other.perplexities]
     return "\n".join([*lines, *(_verdict(best, other) for other in compared)])
+
+
+def _measured(candidate: Candidate) -> str:
+    if not candidate.perplexities:
+        return "failed with every seed"
+    spread = "" if candidate.spread is None else f" ± {candidate.spread:.2f}"
+    return (
+        f"{candidate.num_parameters:>9,} parameters  perplexity {candidate.mean:6.2f}{spread} "
+        f"({counted_seeds(len(candidate.perplexities))})"
+    )
+
+
+def counted_seeds(number: int, kind: str = "") -> str:
+    """Return how many seeds there are, in words: "1 seed", "3 fresh seeds"."""
+    return " ".join([str(number), *kind.split(), "seed" if number == 1 else "seeds"])
 
 
 def _verdict(best: Candidate, other: Candidate) -> str:
@@ -192,8 +211,9 @@ def _verdict(best: Candidate, other: Candidate) -> str:
     low, high = sorted((best, other), key=lambda candidate: max(candidate.perplexities))
     if best.perplexities == other.perplexities:
         return f"The {best.title} is the {other.title}."
-    overlap = max(low.perplexities) >= min(high.perplexities)
-    if overlap or min(len(best.perplexities), len(other.perplexities)) < 2:
+    if best.spread is None or other.spread is None:
+        return f"{best.title} and {other.title}: one seed does not tell which is lower."
+    if max(low.perplexities) >= min(high.perplexities):
         return f"{best.title} and {other.title}: no difference beyond the spread of seeds."
     word = "lower" if best is low else "higher"
     ratio = abs(other.mean - best.mean) / other.mean

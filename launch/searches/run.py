@@ -21,7 +21,7 @@ from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records import continuation, resumption
 from nas_with_rl.launch.records.checkpoints import Checkpoints
-from nas_with_rl.launch.records.resumption import SEARCH
+from nas_with_rl.launch.records.continuation import SEARCH
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import Workdir

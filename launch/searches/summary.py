@@ -66,7 +66,7 @@ def describe_places(result: SearchResult) -> str:
     )
 
 
-def describe(result: SearchResult, *, metric: str | None = None) -> str:
+def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
     """Return the end result as text: the best architecture, its measurement, the children.
 
     Args:

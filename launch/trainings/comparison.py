@@ -17,8 +17,9 @@ from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.resumption import (
-    COMPARISON,
+    STORED,
     ExperimentRequest,
+    RunKind,
     claim,
     complete,
     stored_run,
@@ -26,11 +27,18 @@ from nas_with_rl.launch.records.resumption import (
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, figure
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.trainings.named_run import FAILED_STATUS
-from nas_with_rl.launch.trainings.trainees import draw_training, make_trainee, read_named
-from nas_with_rl.launch.trainings.training import FinalTraining, Test, train
+from nas_with_rl.launch.trainings.trainees import (
+    FinalTraining,
+    draw_training,
+    make_trainee,
+    read_named,
+)
+from nas_with_rl.launch.trainings.training import Test, train
 from nas_with_rl.search_spaces.errors import InputError, shortened
+from nas_with_rl.search_spaces.published import current_name, current_names
 from nas_with_rl.search_spaces.whole_files import written_whole
 
+RENAMED = "renamed"  # of `experiment.json`: directories by the names that are used today
 CURVES = "curves.svg"
 
 _AXIS: Mapping[Metric, str] = {
@@ -38,6 +46,26 @@ _AXIS: Mapping[Metric, str] = {
     "perplexity": "validation perplexity",
     "bits_per_character": "validation, bits per character",
 }
+
+
+def _with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return a comparison's description; one from before has today's names, and says `RENAMED`."""
+    architectures = stored.get("architectures")
+    if RENAMED in stored or not isinstance(architectures, list):
+        return stored
+    given = [str(text).strip() for text in architectures]
+    current = current_names(given)
+    renamed = {new: old for new, old in zip(current, given, strict=True) if new != old}
+    return stored | {"architectures": list(current), RENAMED: renamed}
+
+
+COMPARISON = RunKind(
+    "comparison of architectures",
+    "comparison",
+    {**STORED, "architectures": ("architectures",)},
+    may_change=(RENAMED,),
+    renewed=_with_current_names,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +88,15 @@ def run(request: ComparisonRequest) -> int:
       InputError: an impossible request.
     """
     path = request.place().path
+    renamed: Mapping[str, str] = {}
     if request.resume:
-        request = complete(request, stored_run(request, COMPARISON), COMPARISON)
+        stored = stored_run(request, COMPARISON)
+        renamed = stored[RENAMED] if isinstance(stored.get(RENAMED), dict) else {}
+        request = complete(request, stored, COMPARISON)
     experiment = configure(request.experiment, request.overrides)
     names = directories(request.architectures, experiment)
     trainings = {
-        name: FinalTraining(
+        str(renamed.get(name, name)): FinalTraining(
             experiment, text, request.seed or 0, request.data_dir, request.overrides
         )
         for name, text in names.items()
@@ -86,7 +117,7 @@ def run(request: ComparisonRequest) -> int:
         if not experiment.data.has_test:
             say("no test figures: the data has no test split")
         say(_drawn(results, place.path / CURVES))
-        say(f"everything lies in {place.path.resolve()}: {'  '.join(names)}")
+        say(f"everything lies in {place.path.resolve()}: {'  '.join(trainings)}")
     return FAILED_STATUS if any(r.status == "failed" for r in results.values()) else 0
 
 
@@ -116,7 +147,8 @@ def _describe(request: ComparisonRequest) -> dict[str, Any]:
     return {
         "kind": COMPARISON.kind,
         "experiment": request.experiment,
-        "architectures": list(request.architectures),
+        "architectures": [current_name(text.strip()) for text in request.architectures],
+        RENAMED: {},
         "seed": request.seed or 0,
         "overrides": list(request.overrides),
         "location": {"data_dir": request.data_dir},

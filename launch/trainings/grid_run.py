@@ -21,15 +21,15 @@ from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.continuation import is_of_python
 from nas_with_rl.launch.records.ranking import ranked
 from nas_with_rl.launch.records.resumption import (
-    GRID,
     ExperimentRequest,
+    RunKind,
     claim,
     complete,
     stored_run,
 )
 from nas_with_rl.launch.records.training_result import FinalResult, figure, read_result
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.records.workdir import FINAL, POINTS, Workdir
+from nas_with_rl.launch.records.workdir import FINAL, GRID_SEARCH, POINTS, Workdir
 from nas_with_rl.launch.trainings.grid import GridSearch, default_axes, grid_from_json, parse_axis
 from nas_with_rl.launch.trainings.named_run import FAILED_STATUS
 from nas_with_rl.launch.trainings.trainees import FinalTraining, make_trainee
@@ -37,6 +37,20 @@ from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError, shown
 
 NUM_BEST = 3
+GRID = RunKind(
+    "grid search",
+    GRID_SEARCH,
+    {
+        "experiment": ("grid.experiment",),
+        "seed": ("grid.seed",),
+        "data_dir": ("grid.data_dir",),
+        "search": ("search.workdir",),
+        "axes": ("grid.axes",),
+        "final_overrides": ("grid.final_overrides",),
+    },
+    may_change=("grid.data_dir", "search.finished_trials"),
+    groups=("grid",),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,7 +142,7 @@ def stored_grid(request: GridRequest) -> tuple[GridSearch, dict[str, Any]]:
     request = complete(request, stored, GRID)
     try:
         grid = grid_from_json(stored["grid"])
-        kept = stored["search"] | {"workdir": str(_search_place(request).path.resolve())}
+        kept = stored.get("search", {}) | {"workdir": str(_search_place(request).path.resolve())}
     except (KeyError, TypeError):
         raise InputError(f"--workdir={request.workdir} holds no whole {GRID.name}") from None
     if request.num_best not in (None, len(grid.architectures)):
@@ -229,7 +243,7 @@ def _rank(point: GridPoint) -> float:
     return -value if point.result.metric == "accuracy" else value
 
 
-def describe(points: Sequence[GridPoint]) -> str:
+def describe_points(points: Sequence[GridPoint]) -> str:
     """Return the points as a table, the best first."""
     lines = [f"{'point':>5}  {'validation':24}  settings and architecture"]
     for point in points:
@@ -265,7 +279,7 @@ def run(request: GridRequest) -> int:
 def _run(grid: GridSearch, workdir: Path) -> int:
     say(f"the {len(grid.architectures)} best of the search, {len(list(grid.points()))} points")
     points = train_points(grid, workdir)
-    say(f"\n{describe(points)}\n\nthe winner is point {points[0].number}:")
+    say(f"\n{describe_points(points)}\n\nthe winner is point {points[0].number}:")
     final = train_winner(grid, points[0], workdir)
     say(_summary(points[0], final, workdir))
     return FAILED_STATUS if final.status == "failed" else 0

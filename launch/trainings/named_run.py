@@ -12,23 +12,23 @@ from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.resumption import (
-    TRAINING,
     ExperimentRequest,
     check_same,
     complete,
     new_workdir,
     stored_run,
 )
-from nas_with_rl.launch.records.training_result import FinalResult, read_result
+from nas_with_rl.launch.records.training_result import TRAINING, FinalResult, read_result
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.trainings.summary import describe
+from nas_with_rl.launch.trainings.summary import describe_end
 from nas_with_rl.launch.trainings.trainees import (
     SPLIT_SEED,
+    FinalTraining,
     describe_training,
     draw_training,
     read_named,
 )
-from nas_with_rl.launch.trainings.training import FinalTraining, Test, has_diverged, train
+from nas_with_rl.launch.trainings.training import Test, has_diverged, train
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import InputError
@@ -71,7 +71,7 @@ def run(request: TrainingRequest) -> int:
     training = FinalTraining(
         experiment, request.architecture, request.seed or 0, request.data_dir, request.overrides
     )
-    workdir = request.workdir or _default_workdir(training)
+    workdir = _default_workdir(training) if request.workdir is None else request.workdir
     if stored:  # before its data is loaded, and its result shown
         check_same(stored, describe_training(training), kind=TRAINING, workdir=workdir)
         if done := _done(request, workdir, experiment):
@@ -88,7 +88,7 @@ def run(request: TrainingRequest) -> int:
 
 
 def _end(result: FinalResult, workdir: str, experiment: Experiment) -> int:
-    say(describe(result, workdir, has_test=experiment.data.has_test))
+    say(describe_end(result, workdir, has_test=experiment.data.has_test))
     return FAILED_STATUS if result.status == "failed" else 0
 
 

@@ -18,7 +18,7 @@ def size_line(result: FinalResult) -> str:
     )
 
 
-def describe(result: FinalResult, workdir: str | Path, *, has_test: bool) -> str:
+def describe_end(result: FinalResult, workdir: str | Path, *, has_test: bool) -> str:
     """Return the end result as text: the best epoch, the test figure, size, time, files.
 
     Args:

@@ -17,11 +17,10 @@ from nas_with_rl.launch.evaluators.kinds.rows import kind_of
 from nas_with_rl.launch.experiments.catalogue import check_overrides
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
-from nas_with_rl.launch.records.resumption import TRAINING
-from nas_with_rl.launch.records.training_result import Metric
+from nas_with_rl.launch.records.training_result import TRAINING, Metric
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
-from nas_with_rl.search_spaces.published import PUBLISHED, read_architecture
+from nas_with_rl.search_spaces.published import PUBLISHED, current_name, read_architecture
 
 # The images of a final training are split as a search of this seed splits them, whatever the
 # training's own seed, so that trainings with several seeds compare.
@@ -54,12 +53,12 @@ class FinalTraining:
 
 
 def read_named(text: str, experiment: Experiment) -> NamedArchitecture:
-    """Read a line of text, the name of a published architecture, or that of a baseline cell.
+    """Read a line of text, the name of a published architecture, or that of a designed cell.
 
     Raises:
       InputError: no such name, or text that is no architecture of the experiment's space.
     """
-    name = text.strip()
+    name = current_name(text.strip())
     final = kind_of(experiment).final
     further = final.names if final else ()
     if name in further:

@@ -28,9 +28,10 @@ from nas_with_rl.child_models.saved_models import describe_model, load_model, sa
 from nas_with_rl.launch.evaluators.kinds.kind import Trainee
 from nas_with_rl.launch.host.device_names import device
 from nas_with_rl.launch.records.checkpoints import Checkpoints
-from nas_with_rl.launch.records.resumption import TRAINING, claim
+from nas_with_rl.launch.records.resumption import claim
 from nas_with_rl.launch.records.storage_errors import storing
 from nas_with_rl.launch.records.training_result import (
+    TRAINING,
     FinalResult,
     best_epoch,
     read_result,
@@ -52,8 +53,6 @@ from nas_with_rl.launch.trainings.trainees import (
 )
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.whole_files import written_whole
-
-__all__ = ["FinalResult", "FinalTraining", "train"]
 
 Test = Literal["once", "never", "again"]
 KEPT_CHECKPOINTS = 2  # checkpoints
@@ -129,37 +128,41 @@ def _check_model(place: Workdir, trainee: Trainee) -> None:
 
 
 class _Run:
-    """One process's part of a training; `result` is always what `result.json` says."""
+    """A training as one process goes on with it: the child, its epochs, and their result.
+
+    `result` is always what `result.json` says. `version`, `save` and `restore` are for checkpoints,
+    which count by epochs.
+    """
 
     def __init__(self, trainee: Trainee, place: Workdir, result: FinalResult):
         self.result = result
         self._trainee, self._place = trainee, place
         self._child: ChildInTraining | None = None
+        self._epochs: list[Epoch] = []  # so far, as the newest checkpoint has them
 
     def train(self, progress: EpochProgress) -> None:
         """Train the epochs that are left."""
         child = self._built_child()
-        state = _State(child, self._trainee, self._place)
         checkpoints = Checkpoints(
             self._place.checkpoints,
             kept=KEPT_CHECKPOINTS,
             without="train from the first epoch again",
         )
-        checkpoints.restore(state)
+        checkpoints.restore(self)
         begun = dataclasses.replace(self.result, status="training", failure=None, device=device())
-        self._write(state.added_to(begun))
+        self._write(self._with_epochs(begun))
         heading = f"{size_line(self.result)}; {self._trainee.epochs} epochs on {self.result.device}"
         progress.begin(heading, self.result)
-        curves = TrainingCurves(self._place.tensorboard, state.epochs, self._trainee.metric)
+        curves = TrainingCurves(self._place.tensorboard, self._epochs, self._trainee.metric)
         with contextlib.closing(curves), contextlib.closing(progress):
-            for number in range(state.version + 1, self._trainee.epochs + 1):
-                epoch = state.train_epoch(number)
-                if state.best == number:
+            for number in range(self.version + 1, self._trainee.epochs + 1):
+                epoch = self._train_epoch(child, number)
+                if self._best == number:
                     saved = self._trainee.saved(number, epoch.validation)
                     with storing(self._place.model):
                         save_model(child.model, self._place.model, saved)
-                checkpoints.save(state)
-                self._write(state.added_to(self.result))
+                checkpoints.save(self)
+                self._write(self._with_epochs(self.result))
                 curves.add(epoch)
                 progress.add(epoch, self.result)
 
@@ -202,13 +205,12 @@ class _Run:
     def _built_child(self) -> ChildInTraining:
         if self._child is None:
             self._child = self._trainee.new_child()
-            size = getattr(self._child.model, "size", None)  # of language models
             self._write(
                 dataclasses.replace(
                     self.result,
                     num_parameters=self._child.num_parameters,
                     multiply_adds=self._child.multiply_adds,
-                    units=size.units if size else None,
+                    units=self._trainee.units,
                 )
             )
         return self._child
@@ -217,38 +219,29 @@ class _Run:
         self.result = result
         write_result(result, self._place)
 
-
-class _State:
-    """A child with its epochs so far, as checkpoints keep it."""
-
-    def __init__(self, child: ChildInTraining, trainee: Trainee, place: Workdir):
-        self._child, self._trainee, self._place = child, trainee, place
-        self.epochs: list[Epoch] = []
-
     @property
     def version(self) -> int:
         """How many epochs have been trained."""
-        return len(self.epochs)
+        return len(self._epochs)
 
     @property
-    def best(self) -> int | None:
-        """The best epoch so far."""
-        return best_epoch([epoch.validation for epoch in self.epochs], self._trainee.metric)
+    def _best(self) -> int | None:
+        return best_epoch([epoch.validation for epoch in self._epochs], self._trainee.metric)
 
-    def train_epoch(self, number: int) -> Epoch:
+    def _train_epoch(self, child: ChildInTraining, number: int) -> Epoch:
         """Train and validate an epoch, from 1."""
         start = time.perf_counter()
         with out_of_memory_is_a_failure():
-            train_loss = self._child.train_epoch(number)
-            validation = in_metric(self._child.validate(), self._trainee.metric)
+            train_loss = child.train_epoch(number)
+            validation = in_metric(child.validate(), self._trainee.metric)
         seconds = time.perf_counter() - start
         rate = self._trainee.learning_rate(number)
-        self.epochs.append(Epoch(number, train_loss, validation, rate, seconds))
-        return self.epochs[-1]
+        self._epochs.append(Epoch(number, train_loss, validation, rate, seconds))
+        return self._epochs[-1]
 
-    def added_to(self, result: FinalResult) -> FinalResult:
+    def _with_epochs(self, result: FinalResult) -> FinalResult:
         """Return a result with what the epochs measured."""
-        epochs, best = self.epochs, self.best
+        epochs, best = self._epochs, self._best
         return dataclasses.replace(
             result,
             train_loss=tuple(epoch.train_loss for epoch in epochs),
@@ -260,9 +253,10 @@ class _State:
 
     def save(self, directory: Path) -> None:
         """Write the variables, the epochs and the best model so far."""
-        values = [keras.ops.convert_to_numpy(variable) for variable in self._child.variables()]
+        variables = self._built_child().variables()
+        values = [keras.ops.convert_to_numpy(variable) for variable in variables]
         np.savez(directory / VARIABLES, *values)
-        epochs = [dataclasses.asdict(epoch) for epoch in self.epochs]
+        epochs = [dataclasses.asdict(epoch) for epoch in self._epochs]
         (directory / EPOCHS).write_text(json.dumps(epochs), encoding="utf-8")
         _link(self._place.model, directory / MODEL_FILE)
 
@@ -274,12 +268,12 @@ class _State:
             raise TypeError(f"{EPOCHS} has what is no number")
         with np.load(directory / VARIABLES) as arrays:
             values = [arrays[name] for name in arrays.files]
-        for variable, value in zip(self._child.variables(), values, strict=True):
+        for variable, value in zip(self._built_child().variables(), values, strict=True):
             variable.assign(value)
         # A rename between two names of one file does nothing, and its writer clears the other.
         with written_whole(self._place.model) as temporary:
             _link(directory / MODEL_FILE, temporary)
-        self.epochs = epochs
+        self._epochs = epochs
 
 
 def _link(source: Path, target: Path) -> None:

@@ -134,8 +134,8 @@ def models():
     return {
         "convnet": build_convnet(convnet, image_shape=(8, 8, 1), num_classes=3),
         "tree": LanguageModel(cell_of(PUBLISHED["figure_5"].architecture), size),
-        "peephole": LanguageModel("baseline_peephole_lstm", size),
-        "gru": LanguageModel("baseline_gru", LanguageModelSize(5, 3, tie_embeddings=True)),
+        "peephole": LanguageModel("peephole_lstm", size),
+        "gru": LanguageModel("gru", LanguageModelSize(5, 3, tie_embeddings=True)),
     }
 
 
@@ -159,7 +159,12 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("backend", "first"), [(name, first) for name, each in ORDERS.items() for first in each]
+    ("backend", "first"),
+    [
+        pytest.param(name, first, marks=[pytest.mark.slow] if number else [])
+        for name, each in ORDERS.items()
+        for number, first in enumerate(each)
+    ],
 )
 def test_they_load_in_a_fresh_process_whatever_is_imported_first(saved, backend, first):
     paths = list(saved) if backend == "tensorflow" else list(saved)[:2]

@@ -1,5 +1,6 @@
 """REINFORCE: its gradient by finite differences of the NumPy twin, its baseline, its memory."""
 
+import dataclasses
 import logging
 
 import keras
@@ -23,12 +24,36 @@ from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 from tests.harness import numpy_policy
 
-SMALL = PolicyConfig(num_units=5, init_scale=0.5, jit_compile=False)
+STACKED = PolicyConfig(num_units=5, init_scale=0.5, jit_compile=False)
+SMALL = dataclasses.replace(STACKED, num_layers=1)
+
+
+def slow(*values):
+    """A case that a quicker one beside it stands for."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.fixture(scope="module")
+def beginner(tmp_path_factory):
+    """A controller of one choice, whose programs are traced once, and its state at first."""
+    config = ReinforceConfig(policy=SMALL)
+    searcher = Reinforce(SPACES["one choice"], config, max_depth=0, seed=0)
+    state = tmp_path_factory.mktemp("beginner")
+    searcher.save(state)
+    return searcher, state
+
+
+@pytest.fixture
+def searcher(beginner):
+    """A controller of one choice that has learned nothing."""
+    searcher, state = beginner
+    searcher.restore(state)
+    return searcher
 
 
 def test_gradient_equals_finite_differences_of_the_numpy_twin():
     space = ConvolutionalSpace(filters=(8, 16, 32)).search_space(3)
-    policy = Policy(space, SMALL, max_depth=3, seed=0)
+    policy = Policy(space, STACKED, max_depth=3, seed=0)
     architectures = policy.sample(space, seed=0, trials=range(4)).architectures
     advantages = np.array([0.5, -1.0, 2.0, 0.25], np.float32)
     encoded = encode_architectures(architectures, 3)
@@ -116,8 +141,11 @@ SPACES = {
 }
 
 
-@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
-def test_a_batch_of_one_learns_as_one_of_two_equal_ones(space):
+@pytest.mark.parametrize(
+    "name", ["one choice", slow("a condition"), "one layer that may skip", slow("a cell")]
+)
+def test_a_batch_of_one_learns_as_one_of_two_equal_ones(name):
+    space = SPACES[name]
     config = ReinforceConfig(0.01, entropy_weight=0.1, policy=SMALL)
     one, two = (Reinforce(space, config, max_depth=space.depth, seed=0) for _ in range(2))
     for trial, reward in enumerate((1.0, 0.25, 0.5)):
@@ -134,18 +162,21 @@ def test_a_batch_of_one_learns_as_one_of_two_equal_ones(space):
     assert all(np.allclose(a.numpy(), b.numpy(), atol=2e-3) for a, b in weights)
 
 
-def test_several_searches_of_one_process_trace_without_a_warning(caplog):
+@pytest.mark.parametrize("learns", [False, slow(True)])
+def test_several_searches_of_one_process_trace_without_a_warning(caplog, learns):
     space = SPACES["one choice"]
     with caplog.at_level(logging.WARNING, logger="tensorflow"):
         for seed in range(5):
             searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=seed)
-            searcher.tell(searcher.ask(space, range(4)), [0.0, 1.0, 0.5, 0.2])
+            proposals = searcher.ask(space, range(4))
+            if learns:
+                searcher.tell(proposals, [0.0, 1.0, 0.5, 0.2])
     assert not caplog.records
 
 
-@pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize("name", ["mixed_float16", slow("mixed_bfloat16"), slow("float64")])
 def test_a_dtype_policy_for_children_does_not_reach_the_controller(name):
-    space, told = SPACES["a cell"], []
+    space, told = SPACES["one choice"], []
     before = keras.config.dtype_policy()
     try:
         for policy in (name, before):
@@ -165,9 +196,8 @@ def weights_of(searcher):
     ]
 
 
-def test_a_step_that_is_not_finite_is_not_taken_and_its_trials_are_named():
+def test_a_step_that_is_not_finite_is_not_taken_and_its_trials_are_named(searcher):
     space = SPACES["one choice"]
-    searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=0)
     searcher.tell(searcher.ask(space, range(4)), [0.0, 1.0, 0.5, 0.2])
     before = weights_of(searcher)
     # All so large that none is an outlier: the squares of their gradients have no float32.
@@ -177,9 +207,8 @@ def test_a_step_that_is_not_finite_is_not_taken_and_its_trials_are_named():
     assert "4, 5" in update.notes[-1]
 
 
-def test_an_outlier_is_named_and_bounded():
+def test_an_outlier_is_named_and_bounded(searcher):
     space = SPACES["one choice"]
-    searcher = Reinforce(space, ReinforceConfig(policy=SMALL), max_depth=0, seed=0)
     plain = searcher.tell(searcher.ask(space, range(8)), [-1.0, -2.0, -3.0, -4.0] * 2)
     assert plain.notes == ()
     update = searcher.tell(searcher.ask(space, range(8, 12)), [-1.0, -2.0, -1e30, -4.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nas_with_rl.explorer.rankings import MOST_EXACT
-from nas_with_rl.explorer.text_features import MOST, text_features
+from nas_with_rl.explorer.text_features import MOST_COUNTED, text_features
 from tests.harness import examples
 
 
@@ -82,6 +82,6 @@ def test_words_are_no_letters_of_a_task():
 
 
 def test_a_long_line_is_counted_to_a_limit_that_keeps_sums_exact():
-    columns = feature("x" * (MOST + 50), "column")
-    assert max(columns) == MOST and columns[-1] == MOST
-    assert (10_000 * MOST) ** 2 < MOST_EXACT
+    columns = feature("x" * (MOST_COUNTED + 50), "column")
+    assert max(columns) == MOST_COUNTED and columns[-1] == MOST_COUNTED
+    assert (10_000 * MOST_COUNTED) ** 2 < MOST_EXACT

@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from collections import deque
-from pathlib import Path
 
 import pytest
 
@@ -13,6 +12,7 @@ from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import Failure
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool, Setup
 from nas_with_rl.search_spaces.architecture import parse_architecture
+from tests.harness.processes import state_of
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +33,6 @@ def evaluated(folder, limits, *behaviours):
         outcomes = list(processes.evaluate(deque(evaluations)))
     results = {outcome.evaluation.trial: outcome.result for outcome in outcomes}
     return [results[trial] for trial in range(len(behaviours))]
-
-
-def state_of(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return None
 
 
 def test_a_stopped_child_passes_its_time_and_its_process_is_replaced(tmp_path):

@@ -5,7 +5,6 @@ one process.
 """
 
 import contextlib
-import dataclasses
 import os
 import signal
 import sqlite3
@@ -17,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_with_rl.launch.records.trial_store import TrialStore
+from tests.harness import kills
+from tests.harness.processes import children_of
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-TESTS_OF_LAUNCH = ROOT / "tests" / "launch"
+HARNESS = ROOT / "tests" / "harness"
 PATIENCE_SECONDS = 240.0  # on a machine that does much else
 LOCK_SECONDS = 12.0  # longer than SQLite itself waits, and an update takes
 NUM_SAMPLES = 72
@@ -60,13 +60,7 @@ class FaultyCluster:
             )
 
     def finished(self):
-        """Return how many trials have an outcome, as another program sees it."""
-        with contextlib.suppress(sqlite3.OperationalError):
-            uri = f"file:{self.run / 'trials.sqlite'}?mode=ro"
-            with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-                query = "SELECT COUNT(*) FROM trials WHERE status <> 'running'"
-                return connection.execute(query).fetchone()[0]
-        return 0
+        return kills.num_finished(self.run)
 
     def wait_for_more(self, count=4):
         """Wait until some trials more have their outcome."""
@@ -101,7 +95,7 @@ class FaultyCluster:
 def facts(small_disk, tmp_path_factory):
     """A search that meets everything, and what was seen of it."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(TESTS_OF_LAUNCH)
+        patched.syspath_prepend(HARNESS)
         folder = tmp_path_factory.mktemp("cluster")
         cluster = FaultyCluster(folder, (small_disk or folder) / "run")
         with contextlib.closing(cluster):
@@ -152,8 +146,6 @@ def whole_search(workdir):
 
 def written_files(pid):
     """Return the files that a process and those it has started have open for writing."""
-    from cluster_kills import children_of
-
     found = set()
     for process in (pid, *children_of(pid)):
         for link in Path(f"/proc/{process}/fd").iterdir():
@@ -175,10 +167,8 @@ def lock_store(cluster):
 
 
 def trials_of(workdir):
-    with contextlib.closing(TrialStore(workdir / "trials.sqlite")) as store:
-        trials = store.all()
-    own = {"started": None, "ended": None, "worker": None, "log_prob": 0.0}
-    return [dataclasses.replace(t, **own) for t in trials], [t.log_prob for t in trials]
+    trials = kills.trials_of(workdir)
+    return kills.trials_of(workdir, log_prob=0.0), [trial.log_prob for trial in trials]
 
 
 def test_a_search_that_has_met_everything_has_the_trials_of_one_that_has_met_nothing(facts):

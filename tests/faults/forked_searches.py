@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
 import os
 import random
 import signal
@@ -16,10 +14,9 @@ from pathlib import Path
 from fault_toys import KINDS
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from tests.harness.processes import children_of
 
 PATIENCE_SECONDS = 120.0
-OWN_FACTS = {"started": None, "ended": None, "worker": None}  # of the time and the machine
 
 
 class Forked:
@@ -133,42 +130,3 @@ class Forked:
     def output(self) -> str:
         """Return the end of what was printed."""
         return self._output.read_text()[-2000:]
-
-
-def children_of(parent: int) -> list[int]:
-    """Return the processes that another has started."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(file.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(file.parent.name))
-    return found
-
-
-def differences(killed: Path, whole: Path) -> list[str]:
-    """Return in what two runs differ."""
-    found = []
-    trials, expected = trials_of(killed), trials_of(whole)
-    for one, other in zip(trials, expected, strict=False):
-        if one != other:
-            found.append(f"{killed.name}: {one} / {other}")
-    if len(trials) != len(expected) or not expected:
-        found.append(f"{killed.name}: {len(trials)} / {len(expected)} trials")
-    found += [
-        f"{killed.name}: {name} differs"
-        for name, digest in checkpoint_of(whole).items()
-        if checkpoint_of(killed).get(name) != digest
-    ]
-    return found
-
-
-def trials_of(workdir: Path) -> list[Trial]:
-    """Return the trials, without what is the time's and the machine's."""
-    with contextlib.closing(TrialStore(workdir / "trials.sqlite")) as store:
-        return [dataclasses.replace(trial, **OWN_FACTS) for trial in store.all()]
-
-
-def checkpoint_of(workdir: Path) -> dict[str, str]:
-    """Return the digests of the newest checkpoint's files, and its version."""
-    newest = max((workdir / "checkpoints").glob("version-*"))
-    return {"version": newest.name, **json.loads((newest / "manifest.json").read_text())}

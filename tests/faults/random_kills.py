@@ -21,9 +21,10 @@ import time
 from pathlib import Path
 
 from fault_toys import KINDS
-from forked_searches import Forked, differences
+from forked_searches import Forked
 
 from nas_with_rl.launch.host import backend
+from tests.harness.kills import differences
 
 MOST_SECONDS = 1.5  # after its start-up, until which a search is killed
 

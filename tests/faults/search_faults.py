@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from fault_toys import FAULT_VARIABLE, FILLER, SECONDS_VARIABLE, drop_rights
-from forked_searches import Forked, differences
+from forked_searches import Forked
 
 from nas_with_rl.launch.host import backend
+from tests.harness.kills import differences
 
 SEED = 3
 SHORTER = "search.num_samples=120"

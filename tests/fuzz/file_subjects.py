@@ -29,10 +29,10 @@ from nas_with_rl.child_models.saved_models import (
 )
 from nas_with_rl.launch.paper.our_results import read_runs
 from nas_with_rl.launch.records.continuation import complete
-from nas_with_rl.launch.records.resumption import TRAINING, SearchRequest, read_run
-from nas_with_rl.launch.records.training_result import FinalResult, read_result
+from nas_with_rl.launch.records.resumption import SearchRequest, read_run
+from nas_with_rl.launch.records.training_result import TRAINING, FinalResult, read_result
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.trainings.summary import describe
+from nas_with_rl.launch.trainings.summary import describe_end
 from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
 
 
@@ -89,7 +89,7 @@ class ModelFiles:
         convnet = ConvNet((ConvolutionalLayer(3, 1, 2, ()),))
         models = {
             "convnet": build_convnet(convnet, image_shape=(4, 4, 1), num_classes=2),
-            "language_model": LanguageModel("baseline_gru", LanguageModelSize(3, 2)),
+            "language_model": LanguageModel("gru", LanguageModelSize(3, 2)),
         }
         models["language_model"](np.zeros((1, 2), np.int32))
         self._members: dict[str, Mapping[str, bytes]] = {}
@@ -241,7 +241,7 @@ class Results:
             assert all("\n" not in problem for problem in problems)
             result = read_result(workdir)
             assert result is not None
-            describe(result, workdir, has_test=True)
+            describe_end(result, workdir, has_test=True)
 
 
 SUBJECTS = (Corpora, ModelDescriptions, ModelFiles, Configurations, Results)

@@ -11,10 +11,11 @@ import numpy as np
 from hypothesis import strategies as st
 from mutations import SCALARS, TEXTS, mutated_json, mutated_texts
 
+from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS
 from nas_with_rl.launch.clusters import tf_config
 from nas_with_rl.launch.evaluators.plans import parse_plan
 from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, configure
-from nas_with_rl.launch.explorations.cells import NAMES, PUBLISHED_NAMES, read_cells
+from nas_with_rl.launch.explorations.cells import PUBLISHED_NAMES, read_cells
 from nas_with_rl.search_spaces.architecture import parse_architecture, random_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
@@ -107,7 +108,7 @@ class Cells:
         spaces = [RecurrentCellSpace(base, COMBINATIONS, ACTIVATIONS) for base in BASES]
         places = [str(folder / name) for name in ("empty", "text.keras", "database", "missing")]
         texts = [text for space in spaces for text in _architectures(space.search_space(), 3)]
-        names = [*NAMES, *PUBLISHED_NAMES]
+        names = [*KNOWN_CELLS, *PUBLISHED_NAMES]
         words = [*COMBINATIONS, *ACTIVATIONS, "|", "/", "~", "~nobody/x", "..", ".keras", "\0"]
         single = st.one_of(
             mutated_texts(texts, words),

@@ -26,6 +26,8 @@ from typing import Any
 
 from cluster_toys import EVALUATIONS, FOLDER_VARIABLE, HOLD
 
+from tests.harness.processes import children_of
+
 ROOT = Path(__file__).parents[2]
 MODULE = "nas_with_rl.launch.cluster"
 KILLS = "kills.json"  # what was done and seen
@@ -228,16 +230,6 @@ def role_processes(supervisor: int) -> dict[str, int]:
             if words[1:3] == ["-m", MODULE]:
                 task = json.loads(environment_of(pid)["TF_CONFIG"])["task"]
                 found[f"{task['type']}-{task['index']}"] = pid
-    return found
-
-
-def children_of(parent: int) -> list[int]:
-    """Return the processes that another has started."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(file.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(file.parent.name))
     return found
 
 

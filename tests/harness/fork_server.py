@@ -33,6 +33,7 @@ MESSAGE_BYTES = 2**18
 MOST_DESCRIPTORS = 16
 HIGH_DESCRIPTOR = 400  # beyond those that programs are given
 PR_SET_PDEATHSIG = 1
+NAME = "fork_server"  # what /proc shows as its command
 ARGUMENT_ROOM = "x" * 2**14  # for the command line of what is forked, where /proc reads it
 ENVIRONMENT_ROOM = {"FORK_SERVER_ROOM": "x" * 2**16}  # and for its environment
 # What the binaries import once they know what is asked; none of it defines a flag.
@@ -122,8 +123,7 @@ def _become(request: Request, passed: Sequence[int], others: Sequence[str]) -> N
         os.dup2(descriptor, target)  # which an exec would leave open
         os.close(descriptor)
     os.chdir(request.folder)
-    os.environ.clear()
-    os.environ.update(request.environment)
+    _set_environment(request.environment)
     _show(request.command, request.environment)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _open_streams()
@@ -136,12 +136,19 @@ def _become(request: Request, passed: Sequence[int], others: Sequence[str]) -> N
             runpy.run_path(str(Path(entry, "sitecustomize.py")))
 
 
+def _set_environment(environment: Mapping[str, str]) -> None:
+    """Set all variables, in memory of their own: where they lay may be written over."""
+    os.environ.clear()
+    os.environ.update(environment)
+
+
 def _show(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """Write over what /proc shows of the command line and the environment."""
     variables = [f"{name}={value}" for name, value in environment.items()]
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     places = list(map(int, fields[45:49]))  # arg_start, arg_end, env_start, env_end
-    for texts, start, end in ((command, *places[:2]), (variables, *places[2:])):
+    rooms = (places[:2], places[2:])
+    for texts, (start, end) in zip((command, variables), rooms, strict=True):
         shown = b"".join(os.fsencode(text) + b"\0" for text in texts)
         assert len(shown) <= end - start, "no room in the server's own"
         ctypes.memmove(start, shown.ljust(end - start, b"\0"), end - start)
@@ -150,9 +157,9 @@ def _show(command: Sequence[str], environment: Mapping[str, str]) -> None:
 def _open_streams() -> None:
     """Give Python its three streams anew, as buffered as those of a new process."""
     at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
-    sys.stdout = sys.__stdout__ = _writer(1, at_once, "strict")
-    sys.stderr = sys.__stderr__ = _writer(2, at_once, "backslashreplace")
+    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _writer(1, at_once, "strict")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _writer(2, at_once, "backslashreplace")  # type: ignore[misc]
     sys.stderr.reconfigure(line_buffering=True)
 
 
@@ -200,7 +207,7 @@ def serve_children(others: Sequence[str]) -> socket.socket | Request:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
-    _show(("fork_server",), os.environ)
+    _show((NAME,), os.environ)
     for descriptor in (0, 1, 2):  # nobody shall wait for the end of an output because of it
         os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
     return next_request(theirs, others)
@@ -219,6 +226,8 @@ def main() -> None:
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
+    _set_environment({k: v for k, v in os.environ.items() if k not in ENVIRONMENT_ROOM})
+    _show((NAME,), os.environ)
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = next_request(socket.socket(fileno=int(sys.argv[1])), others)

@@ -25,7 +25,13 @@ import nas_with_rl
 from tests.harness import fork_server
 
 PROGRAM = re.compile(r"nas_with_rl\.launch\.(\w+|evaluators\.child_process)")
-SCRIPTS = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parents[1]
+SCRIPTS = [  # that import TensorFlow
+    TESTS / "harness" / "killed_search.py",
+    TESTS / "harness" / "killed_training.py",
+    TESTS / "faults" / "random_kills.py",
+    TESTS / "faults" / "search_faults.py",
+]
 PR_SET_CHILD_SUBREAPER = 36
 # What Python and TensorFlow look at while they start: only the usual values can be forked.
 EARLY = (
@@ -65,7 +71,7 @@ class ForkServer:
         if words[:1] == ["-m"]:
             is_ours = PROGRAM.fullmatch(words[1]) is not None
         else:
-            is_ours = bool(words) and Path(words[0]).resolve().is_relative_to(SCRIPTS)
+            is_ours = bool(words) and Path(words[0]).resolve() in SCRIPTS
         early = {name: environment.get(name) for name in EARLY}
         return is_ours and early == {name: os.environ.get(name) for name in EARLY}
 
@@ -91,7 +97,7 @@ class ForkServer:
     def _connected(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         paths = (
-            SCRIPTS.parent,
+            TESTS.parent,
             Path(nas_with_rl.__file__).parents[1],
             os.environ.get("PYTHONPATH"),
         )
@@ -116,7 +122,7 @@ class ForkServer:
 def programs_forked_by(server: ForkServer) -> Iterator[None]:
     """Have the programs that this process starts forked by a server."""
 
-    class ForkedPopen(_Popen):  # type: ignore[type-arg]
+    class ForkedPopen(_Popen):
         def _execute_child(self, *arguments: Any) -> None:
             start = super()._execute_child  # type: ignore[misc]
             given = inspect.signature(start).bind(*arguments).arguments

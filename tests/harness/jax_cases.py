@@ -60,7 +60,7 @@ def language_model():
     )
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, 170, dtype=np.int32)
     corpus = Corpus(tokens, tokens[:60], tuple(map(str, range(VOCABULARY))), ())
-    return training.begin_training("baseline_lstm", corpus, config, seed=5)
+    return training.begin_training("lstm", corpus, config, seed=5)
 
 
 def test_tensorflow_is_not_there():

@@ -57,7 +57,7 @@ LANGUAGE_MODELS = {
         "weight_decay": 1e-3,
         "dropout": Dropout("variational", embedding=0.1, input=0.2, recurrent=0.3, output=0.4),
     },
-    "baseline_gru": {
+    "gru": {
         "embedding_units": 6,
         "optimizer": "adam",
         "learning_rate": 0.01,

@@ -91,7 +91,14 @@ def test_ctrl_c_ends_early_and_resume_continues(tmp_path):
         nas.search(SPACE, evaluate, options=again)
 
 
-@pytest.mark.parametrize("name", ["lr=[0.1]", "run*", "back\\slash"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lr=[0.1]",
+        pytest.param("run*", marks=pytest.mark.slow),
+        pytest.param("back\\slash", marks=pytest.mark.slow),
+    ],
+)
 def test_a_workdir_whose_name_looks_like_a_pattern_is_resumed(tmp_path, name):
     where = {"num_samples": 8, "workdir": tmp_path / name}
     (tmp_path / "runs" / "checkpoints").mkdir(parents=True)  # which "run*" would mean too
@@ -102,14 +109,15 @@ def test_a_workdir_whose_name_looks_like_a_pattern_is_resumed(tmp_path, name):
 
 
 def test_a_stored_setting_that_cannot_be_used_names_the_file(tmp_path):
-    nas.search(SPACE, score, num_samples=8, workdir=tmp_path / "run", options=options())
+    random = options(search=nas.SearchConfig(searcher="random"))
+    nas.search(SPACE, score, num_samples=8, workdir=tmp_path / "run", options=random)
     file = tmp_path / "run" / "experiment.json"
     file.write_text(file.read_text().replace('"batch_size": 8', '"batch_size": 0'))
     with pytest.raises(nas.InputError, match=r"experiment\.json: search\.batch_size is 0"):
         nas.search(SPACE, score, workdir=tmp_path / "run", options=options(resume=True))
 
 
-@pytest.mark.parametrize("moment", ["tell", "mark_learned"])
+@pytest.mark.parametrize("moment", ["tell", pytest.param("mark_learned", marks=pytest.mark.slow)])
 def test_ctrl_c_within_an_update_changes_nothing(tmp_path, monkeypatch, moment):
     """Whatever is interrupted: the same trials as a search never interrupted."""
     calls = []
@@ -230,6 +238,7 @@ class NoFunction:
         ({"seed": "3"}, "seed is '3', not an integer"),
         ({"seed": False}, "seed is False, not an integer"),
         ({"workdir": 5}, "workdir is 5, not a text or None"),
+        ({"workdir": ""}, "workdir is empty: name a directory"),
         ({"options": RANDOM}, "not a SearchOptions"),
         ({"options": None}, "options is None, not a SearchOptions"),
         ({"options": options(search=nas.SearchConfig(child_seconds=60))}, "child_seconds is 60.0"),

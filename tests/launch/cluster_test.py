@@ -1,7 +1,6 @@
 """Whole clusters of real processes: the missing, the lost, the stranger, and equality."""
 
 import contextlib
-import dataclasses
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ import pytest
 
 from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
 from nas_with_rl.launch.records.trial_store import TrialStore
+from tests.harness import kills
 
 MODULE = "nas_with_rl.launch.cluster"
 PATIENCE = 240.0  # seconds, for a machine that does much else
@@ -250,10 +250,8 @@ def synchronous_runs(tmp_path_factory):
 
 def trials_of(workdir):
     """Return the trials without what is the machine's, and their log-probabilities."""
-    with contextlib.closing(TrialStore(workdir / "trials.sqlite")) as store:
-        trials = store.all()
-    own = {"started": None, "ended": None, "worker": None, "log_prob": 0.0}
-    return [dataclasses.replace(t, **own) for t in trials], [t.log_prob for t in trials]
+    trials = kills.trials_of(workdir)
+    return kills.trials_of(workdir, log_prob=0.0), [trial.log_prob for trial in trials]
 
 
 def controller_of(workdir):

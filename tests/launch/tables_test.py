@@ -14,7 +14,7 @@ from nas_with_rl.launch.experiments.overrides import as_json, with_overrides
 from nas_with_rl.launch.paper.our_results import read_runs
 from nas_with_rl.launch.paper.our_rows import OUR_ROWS, PENN_TREEBANK
 from nas_with_rl.launch.paper.printed_tables import PAPER_TABLES
-from nas_with_rl.launch.paper.text import WIDTH, as_markdown, as_text
+from nas_with_rl.launch.paper.text import LINE_WIDTH, as_markdown, as_text
 from nas_with_rl.launch.paper.views import view_table
 from nas_with_rl.launch.records.training_result import FinalResult, write_result
 from nas_with_rl.launch.records.workdir import Workdir, write_object
@@ -67,7 +67,7 @@ def test_a_table_is_complete_and_fits_a_terminal(number, tmp_path):
     table, text = PAPER_TABLES[number - 1], printed(number, tmp_path)
     for row in table.rows:
         assert re.search(rf"{re.escape(row.model)} .*{row.result}", text)
-    assert max(map(len, text.splitlines())) <= WIDTH
+    assert max(map(len, text.splitlines())) <= LINE_WIDTH
     own = [row for row in table.rows if row.key]
     lines = [line for line in text.splitlines() if line.endswith("not run")]
     assert len(lines) == 2 * len(own)  # in the table and in the details

@@ -7,7 +7,14 @@ from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.convolutional import LAYER_TYPES, ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
-from nas_with_rl.search_spaces.published import PUBLISHED, published, read_architecture
+from nas_with_rl.search_spaces.published import (
+    PUBLISHED,
+    current_names,
+    names_taken,
+    published,
+    read_architecture,
+    with_current_names,
+)
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCellSpace, cell_of
 
 # Zoph & Le (2016), Figure 7: filter height, filter width, filters, inputs of each layer.
@@ -42,7 +49,7 @@ CELLS = {
         "elem_mult tanh add identity 12 0"
     ),
     "figure_5": "add tanh elem_mult relu elem_mult sigmoid add relu 1 0",
-    "lstm": (
+    "figure_8_lstm": (
         "add sigmoid add tanh add identity add identity add identity add identity add identity "
         "add identity elem_mult identity add sigmoid add identity add identity add tanh "
         "add sigmoid elem_mult identity elem_mult identity 12 9"
@@ -58,7 +65,7 @@ def layers(name: str) -> list[tuple]:
 def test_there_are_seven():
     assert list(PUBLISHED) == [
         "figure_7", "figure_7_dense", "figure_7_no_skips",
-        "nas_cell", "max_cell", "figure_5", "lstm",
+        "nas_cell", "max_cell", "figure_5", "figure_8_lstm",
     ]  # fmt: skip
     assert all(entry.name == name and "Figure" in entry.title for name, entry in PUBLISHED.items())
 
@@ -129,7 +136,7 @@ def test_a_line_of_text_of_any_depth():
             "figure_8",
             ConvolutionalSpace(),
             "architecture 'figure_8': no such published architecture; there are figure_7, "
-            "figure_7_dense, figure_7_no_skips, nas_cell, max_cell, figure_5, lstm",
+            "figure_7_dense, figure_7_no_skips, nas_cell, max_cell, figure_5, figure_8_lstm",
         ),
         ("nascell", RecurrentCellSpace(8), "architecture 'nascell': no such published"),
         ("x" * 5000, RecurrentCellSpace(8), "xxx…: no such published"),
@@ -163,3 +170,31 @@ def test_what_cannot_be_read_is_refused_in_one_line(text, space, message):
         read_architecture(text, space)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_name_that_was_another_is_said_to_be_taken():
+    assert names_taken(("nas_cell", "gru", "add tanh", "")) == ()
+    assert names_taken(("baseline_gru", " lstm ", "baseline_gru")) == (
+        "baseline_gru is taken for gru, as it is called now",
+        "lstm is Keras's LSTM; the tree of Figure 8 is figure_8_lstm",
+    )
+    assert current_names(("baseline_lstm", "lstm", "figure_5", "1 1 - 4")) == (
+        *("lstm", "figure_8_lstm", "figure_5", "1 1 - 4"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("stored", "current"),
+    [
+        (("baseline_lstm", "baseline_lstm"), ("lstm", "lstm")),
+        (("lstm", "lstm"), ("lstm", "lstm")),
+        (("add tanh | 1 0", "lstm"), ("add tanh | 1 0", "figure_8_lstm")),
+        (("add tanh | 1 0", "figure_8_lstm"), ("add tanh | 1 0", "figure_8_lstm")),
+        (("add tanh | 1 0", None), ("add tanh | 1 0", None)),
+        ((3, None), (3, None)),
+    ],
+)
+def test_what_a_run_has_kept_is_read_with_todays_names(stored, current):
+    given = dict(zip(("architecture", "named"), stored, strict=True), seed=1)
+    assert with_current_names(given) == {"architecture": current[0], "named": current[1], "seed": 1}
+    assert with_current_names({"seed": 1}) == {"seed": 1}

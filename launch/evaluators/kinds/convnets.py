@@ -93,6 +93,7 @@ class ConvNetTrainee:
     """A ConvNet and its images."""
 
     metric: Metric = "accuracy"
+    units: int | None = None
 
     def __init__(self, located: LocatedExperiment, named: NamedArchitecture, seed: int):
         """Load the images.
@@ -151,6 +152,6 @@ def drawn(experiment: Experiment, named: NamedArchitecture) -> str:
 
 
 def _convnet(experiment: Experiment, named: NamedArchitecture) -> ConvNet:
-    assert named.architecture is not None  # a baseline is another kind's
+    assert named.architecture is not None  # a designed cell is another kind's
     space: ConvolutionalSpace = experiment.space
     return space.convnet(named.architecture)

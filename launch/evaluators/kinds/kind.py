@@ -75,9 +75,9 @@ class NamedArchitecture:
     """An architecture and what it is called.
 
     Attributes:
-      architecture: None for a baseline, which no space has.
-      text: as one line; a baseline's is its name.
-      name: a published architecture's or a baseline's, None for any other.
+      architecture: None for a designed cell, which no space has.
+      text: as one line; a designed cell's is its name.
+      name: a published architecture's or a designed cell's, None for any other.
     """
 
     architecture: Architecture | None
@@ -93,12 +93,14 @@ class Trainee(Protocol):
       metric: of what is validated and tested.
       data_found: JSON-ready facts of the data.
       epochs: how many.
+      units: hidden units of a language model's layers, None for others.
     """
 
     named: NamedArchitecture
     metric: Metric
     data_found: Any
     epochs: int
+    units: int | None
 
     def new_child(self) -> ChildInTraining:
         """Build an untrained child."""
@@ -151,7 +153,7 @@ class FinalKind:
       axes: from the child's configuration and the space to the default axes of a grid search: of
         fields, such as "child.learning_rate", the values as text.
       draw: from the experiment and the architecture to lines of text, as it is built.
-      names: of architectures that no space has: baselines.
+      names: of architectures that no space has: designed cells.
     """
 
     trainee: Callable[[LocatedExperiment, NamedArchitecture, int], Trainee]
@@ -171,7 +173,8 @@ class ChildKind:
       metric: the measurement that is printed beside the reward; None for the reward alone.
       default: the program where no plan is asked for: "single", a child process for each core or
         GPU, or "here". With `populations` the fastest is chosen, measured.
-      populations: None where children are trained one by one alone.
+      populations: returns how children are trained many together, which may import what their
+        training alone does not; None where they are trained one by one alone.
       final: None for children that are only looked up or measured: there is nothing to train.
       setup: what child processes are told to do; None: to load the data, then to train.
       check: checks the child's configuration in this process before a search begins; None for
@@ -184,7 +187,7 @@ class ChildKind:
     fit: ChildFit = ANY_SPACE
     metric: str | None = None
     default: Program = "single"
-    populations: PopulationKind | None = None
+    populations: Callable[[], PopulationKind] | None = None
     final: FinalKind | None = None
     setup: Callable[[ChildProgram], Setup] | None = None
     check: Callable[[Any], Any] | None = None

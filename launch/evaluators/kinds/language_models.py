@@ -103,8 +103,10 @@ class LanguageModelTrainee:
             self.data_found = [*trainer.data, dataclasses.asdict(source)]
         self.metric: Metric = "perplexity" if data.unit == "word" else "bits_per_character"
         self._cell, self._corpus, self._config = _cell(named), trainer.corpus, trainer.training
-        self._config.size(len(self._corpus.vocabulary), self._cell)  # before anything is written
+        # Now, so that what does not fit is refused before anything is written.
+        size = self._config.size(len(self._corpus.vocabulary), self._cell)
         self.epochs = self._config.epochs
+        self.units: int | None = size.units
 
     def new_child(self) -> ChildInTraining:
         """See `Trainee`."""
@@ -147,7 +149,7 @@ def default_axes(child: LanguageModelTraining, space: object) -> Mapping[str, tu
 
 
 def drawn(experiment: Experiment, named: NamedArchitecture) -> str:
-    """Return a cell as its tree, or a baseline's name in words."""
+    """Return a cell as its tree, or a designed cell's name in words."""
     if named.architecture is None:
         return KNOWN_CELLS[named.text].title
     return draw_cell(cell_of(named.architecture))

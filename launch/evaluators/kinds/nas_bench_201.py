@@ -18,7 +18,7 @@ _FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "image
 
 
 @functools.cache
-def accuracies(dataset: str) -> dict[tuple[int, ...], float]:
+def nas_bench_201_accuracies(dataset: str) -> dict[tuple[int, ...], float]:
     """Return each architecture's validation accuracy, in percent, by its tokens.
 
     The benchmark trained each with two or three seeds; this is their median.
@@ -41,7 +41,7 @@ def accuracies(dataset: str) -> dict[tuple[int, ...], float]:
 
 def look_up(architecture: Architecture, dataset: str) -> Measurement:
     """Return an architecture's validation accuracy, and as reward its cube (section 4.1)."""
-    accuracy = accuracies(dataset)[architecture.tokens]  # type: ignore[index]
+    accuracy = nas_bench_201_accuracies(dataset)[architecture.tokens]  # type: ignore[index]
     return Measurement((accuracy / 100) ** 3, {"validation_accuracy": accuracy / 100})
 
 
@@ -50,7 +50,7 @@ class TableTrainer:
 
     def __init__(self, lookup: TableLookup):
         self._dataset = lookup.dataset
-        self.data = {"architectures": len(accuracies(lookup.dataset))}
+        self.data = {"architectures": len(nas_bench_201_accuracies(lookup.dataset))}
 
     def __call__(self, architecture: Architecture, seed: int) -> Measurement:
         """Look one architecture up."""

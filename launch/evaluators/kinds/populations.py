@@ -24,7 +24,7 @@ from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
 from nas_with_rl.launch.host import compilation
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCellSpace, cell_of
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 def make_evaluate(work: ChildProgram) -> EvaluateGroup:
@@ -79,7 +79,7 @@ def train_cell(task: CellTraining) -> LanguageModelResult | None:
         return None
 
 
-def with_sound_programs(function: Callable[[], Result]) -> Result:
+def with_sound_programs(function: Callable[[], _Result]) -> _Result:
     """Return a function's result; if it fails, once more without the programs kept on disk.
 
     A damaged file is an error of TensorFlow's like any other. An error of the program comes again.

@@ -13,8 +13,6 @@ from nas_with_rl.launch.evaluators.kinds import (
     language_models,
     nas_bench_201,
     own_function,
-    populations,
-    timing,
 )
 from nas_with_rl.launch.evaluators.kinds.kind import (
     ChildKind,
@@ -26,6 +24,14 @@ from nas_with_rl.launch.evaluators.kinds.kind import (
 )
 from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.experiment import FITS, Experiment
+
+
+def _populations() -> PopulationKind:
+    # TensorFlow's own programs: here, as a training on JAX finds no TensorFlow installed.
+    from nas_with_rl.launch.evaluators.kinds import populations, timing
+
+    return PopulationKind(populations.make_evaluate, populations.check_memory_of, timing.measure)
+
 
 KINDS: Mapping[type, ChildKind] = MappingProxyType(
     {
@@ -39,9 +45,7 @@ KINDS: Mapping[type, ChildKind] = MappingProxyType(
             load=language_models.load,
             fit=FITS[LanguageModelTraining],
             metric="validation_perplexity",
-            populations=PopulationKind(
-                populations.make_evaluate, populations.check_memory_of, timing.measure
-            ),
+            populations=_populations,
             final=FinalKind(
                 language_models.LanguageModelTrainee,
                 language_models.default_axes,

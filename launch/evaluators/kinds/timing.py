@@ -24,7 +24,7 @@ from nas_with_rl.launch.evaluators.kinds.populations import (
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, cell_of
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 TIMED_SEGMENTS = 10  # at most, of each text
 CELLS_TRIED = 5  # for one that does not diverge
 
@@ -110,11 +110,12 @@ def _timed_single(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
     validated, _ = _clocked(child.validate)
     del child
     released, _ = _clocked(release_child)
+    # What a child pays besides: to be built, traced and freed again.
     start = first - step - validated + released
     return _Seconds(0.0, start, step / num_trained, validated / num_validated)
 
 
-def _clocked(function: Callable[[], Result]) -> tuple[float, Result]:
+def _clocked(function: Callable[[], _Result]) -> tuple[float, _Result]:
     started = time.perf_counter()
     result = function()
     return time.perf_counter() - started, result

@@ -67,11 +67,11 @@ def numpy_gru_reset_before(x, h, read, c, weights):
 
 
 TWINS = {
-    "baseline_lstm": numpy_lstm,
-    "baseline_rnn": numpy_rnn,
-    "baseline_gru": numpy_gru,
-    "baseline_gru_reset_before": numpy_gru_reset_before,
-    "baseline_peephole_lstm": numpy_peephole_lstm,
+    "lstm": numpy_lstm,
+    "rnn": numpy_rnn,
+    "gru": numpy_gru,
+    "gru_reset_before": numpy_gru_reset_before,
+    "peephole_lstm": numpy_peephole_lstm,
 }
 
 
@@ -124,7 +124,7 @@ CELLS = [*KNOWN_CELLS, 2, 4, 8]  # a number: a random tree of this base
 
 
 @pytest.mark.parametrize(
-    ("name", "compiled"), [*((name, False) for name in CELLS), (2, True), ("baseline_gru", True)]
+    ("name", "compiled"), [*((name, False) for name in CELLS), (2, True), ("gru", True)]
 )
 def test_hoisted_unrolling_equals_keras_rnn(name, compiled):
     rng = np.random.default_rng(3)
@@ -165,7 +165,7 @@ def test_known_cells_equal_their_numpy_twins_under_a_recurrent_mask(name):
     np.testing.assert_allclose(last[1], c, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["baseline_gru", "baseline_peephole_lstm", 4])
+@pytest.mark.parametrize("name", ["gru", "peephole_lstm", 4])
 def test_gradients_under_a_recurrent_mask_equal_those_of_a_plain_loop(name):
     rng = np.random.default_rng(1)
     layer = layer_of(random_tree(name, rng) if isinstance(name, int) else name, rng)
@@ -194,7 +194,7 @@ def test_gradients_under_a_recurrent_mask_equal_those_of_a_plain_loop(name):
 def test_the_fused_lstm_equals_the_hoisted_one():
     # On a CPU Keras's layer falls back to its loop; weights, gate order and states are the same.
     rng = np.random.default_rng(2)
-    layer, call = layer_of("baseline_lstm", rng), drawn_call(rng)
+    layer, call = layer_of("lstm", rng), drawn_call(rng)
     routes = [
         outputs_and_gradients(
             lambda inputs, state, fused=fused: layer.unroll(inputs, state, fused=fused),
@@ -237,10 +237,10 @@ def test_a_peephole_lstm_without_peepholes_is_an_lstm():
 
 
 LAYERS = {  # Keras's own, with the weights of our cell
-    "baseline_lstm": keras.layers.LSTM,
-    "baseline_rnn": keras.layers.SimpleRNN,
-    "baseline_gru": keras.layers.GRU,
-    "baseline_gru_reset_before": functools.partial(keras.layers.GRU, reset_after=False),
+    "lstm": keras.layers.LSTM,
+    "rnn": keras.layers.SimpleRNN,
+    "gru": keras.layers.GRU,
+    "gru_reset_before": functools.partial(keras.layers.GRU, reset_after=False),
 }
 
 
@@ -306,7 +306,7 @@ def test_a_known_cell_says_what_its_signals_are(name):
 
 def test_a_recurrent_mask_where_h_goes_through_a_gate_first_is_one_clear_line():
     rng = np.random.default_rng(0)
-    layer, call = layer_of("baseline_gru_reset_before", rng), drawn_call(rng)
+    layer, call = layer_of("gru_reset_before", rng), drawn_call(rng)
     with pytest.raises(InputError) as error:
         layer.unroll(*call[:2], tf.ones((B, H)))
     assert str(error.value) == (
@@ -338,8 +338,7 @@ def test_a_known_cell_comes_back_from_a_keras_file(name, tmp_path):
 
 def test_an_unknown_cell_is_one_clear_line():
     with pytest.raises(InputError) as error:
-        cell_kind("lstm")
+        cell_kind("lsmt")
     assert str(error.value) == (
-        "cell is 'lstm', not one of baseline_lstm, baseline_rnn, baseline_gru, "
-        "baseline_gru_reset_before, baseline_peephole_lstm"
+        "cell is 'lsmt', not one of lstm, rnn, gru, gru_reset_before, peephole_lstm"
     )

@@ -247,7 +247,7 @@ def test_nas_cell_reproduces_the_constants_of_tensorflow_addons(x, expected_h, e
 
 def test_lstm_in_base_8_equals_keras_lstm_cell():
     rng = np.random.default_rng(1)
-    tree, lstm = TreeCell(published_cell("lstm"), 3), keras.layers.LSTMCell(3)
+    tree, lstm = TreeCell(published_cell("figure_8_lstm"), 3), keras.layers.LSTMCell(3)
     mapped = []
     for layer in (tree, lstm):
         layer.build((None, 2))

@@ -221,7 +221,7 @@ def test_multiply_adds_in_closed_form():
     assert multiply_adds(dense) == 5 * 3 * 4
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(key=st.integers(0, 2**32), depth=st.integers(1, 5))
 def test_every_weight_of_any_architecture_gets_a_gradient(key, depth):
     # Without strides: a strided layer may see nothing but the zeros that pad a smaller input.
@@ -248,7 +248,7 @@ SPACES = {
 
 
 @pytest.mark.parametrize("name", SPACES)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(data=st.data(), depth=st.integers(1, 4))
 def test_every_token_sequence_builds_and_trains_a_step(name, data, depth):
     space = SPACES[name]

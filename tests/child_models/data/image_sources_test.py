@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nas_with_rl.child_models.data.image_sources import NPZ_FILE, read_split, write_npz
+from nas_with_rl.child_models.data.image_sources import NPZ_FILE, read_split, write_cifar10_npz
 from nas_with_rl.child_models.data.images import ImageDataConfig, load_images, load_test_images
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -176,7 +176,7 @@ def test_the_npz_file_of_a_prepared_data_set_gives_the_same_images(tmp_path):
     if "NAS_WITH_RL_DATA_DIR" not in os.environ:
         pytest.skip("NAS_WITH_RL_DATA_DIR, the folder of the real data, is not set")
     prepared = os.path.join(os.environ["NAS_WITH_RL_DATA_DIR"], "tfds")
-    write_npz(prepared, tmp_path / NPZ_FILE)
+    write_cifar10_npz(prepared, tmp_path / NPZ_FILE)
     for split in ("train", "test"):
         for original, copy in zip(
             read_split("cifar10", split, prepared),

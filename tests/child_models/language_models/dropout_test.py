@@ -91,7 +91,7 @@ def test_every_mask_acts_where_it_says():
         recurrent=(mask(batch_size, H), mask(batch_size, H)),
         output=mask(num_steps, batch_size, H),
     )
-    model = LanguageModel("baseline_rnn", LanguageModelSize(V, H, E), init_scale=1.0, seed=0)
+    model = LanguageModel("rnn", LanguageModelSize(V, H, E), init_scale=1.0, seed=0)
     tokens = rng.integers(0, V, (num_steps, batch_size)).astype(np.int32)
     logits, _ = model.predict_next(tokens, model.initial_state(batch_size), masks)
     np.testing.assert_allclose(logits, numpy_model(model, tokens, masks), atol=1e-4)
@@ -99,7 +99,7 @@ def test_every_mask_acts_where_it_says():
 
 def test_a_word_type_is_dropped_wherever_it_stands_in_a_sequence():
     # With word 3 dropped in the second sequence, its embedding does not matter there.
-    model = LanguageModel("baseline_lstm", LanguageModelSize(V, H), init_scale=1.0, seed=0)
+    model = LanguageModel("lstm", LanguageModelSize(V, H), init_scale=1.0, seed=0)
     tokens = np.array([[3, 3], [1, 1], [3, 3]], np.int32)
     mask = np.ones((2, V), np.float32)
     mask[1, 3] = 0

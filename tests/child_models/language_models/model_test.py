@@ -26,7 +26,7 @@ GATED_CELL = RecurrentCell(
 TOKENS = np.random.default_rng(0).integers(0, 5, (2, 6)).astype(np.int32)  # [B, T]
 
 
-@pytest.mark.parametrize("cell", [GATED_CELL, "baseline_gru"])
+@pytest.mark.parametrize("cell", [GATED_CELL, "gru"])
 def test_state_carried_over_equals_one_long_segment(cell):
     model = LanguageModel(cell, LanguageModelSize(5, 3), init_scale=1.0, seed=0)
     tokens = TOKENS.T
@@ -79,7 +79,7 @@ def test_shared_embeddings_are_one_variable_with_the_gradient_of_both_uses():
 
 
 def test_multiply_adds_are_those_of_the_products_per_token():
-    model = LanguageModel("baseline_lstm", LanguageModelSize(5, 3, 2))
+    model = LanguageModel("lstm", LanguageModelSize(5, 3, 2))
     assert model.multiply_adds == 4 * 3 * (2 + 3) + 4 * 3 * (3 + 3) + 3 * 5
 
 
@@ -102,8 +102,8 @@ def test_a_keras_file_loads_in_a_fresh_process_on_either_backend(tmp_path):
     tied, plain = LanguageModelSize(5, 3, tie_embeddings=True), LanguageModelSize(5, 3, 2)
     models = {
         "tree": LanguageModel(GATED_CELL, tied, init_scale=1.0, seed=1),
-        "gru": LanguageModel("baseline_gru", plain, init_scale=1.0, seed=1),
-        "peephole": LanguageModel("baseline_peephole_lstm", plain, init_scale=1.0, seed=1),
+        "gru": LanguageModel("gru", plain, init_scale=1.0, seed=1),
+        "peephole": LanguageModel("peephole_lstm", plain, init_scale=1.0, seed=1),
     }
     np.save(tmp_path / "tokens.npy", TOKENS)
     for name, model in models.items():
@@ -130,7 +130,7 @@ def test_a_keras_file_loads_in_a_fresh_process_on_either_backend(tmp_path):
 
 
 def test_a_config_rebuilds_the_model():
-    for cell in (GATED_CELL, "baseline_rnn"):
+    for cell in (GATED_CELL, "rnn"):
         model = LanguageModel(cell, LanguageModelSize(5, 3, 2), init_scale=0.7, seed=4)
         again = LanguageModel.from_config(model.get_config())
         assert (again.cell, again.size) == (cell, model.size)

@@ -46,13 +46,13 @@ def test_the_closed_form_counts_what_a_model_trains(cell, size):
 def test_the_closest_size_is_found(tie_embeddings):
     size = LanguageModelSize(11, 6, tie_embeddings=tie_embeddings)
     counts = {
-        units: num_parameters("baseline_lstm", dataclasses.replace(size, units=units))
+        units: num_parameters("lstm", dataclasses.replace(size, units=units))
         for units in range(1, 20)
     }
     for wanted in range(1, counts[18], 7):
-        units = closest_units(wanted, "baseline_lstm", size)
+        units = closest_units(wanted, "lstm", size)
         assert abs(counts[units] - wanted) == min(abs(c - wanted) for c in counts.values())
-    assert closest_units(counts[7], "baseline_lstm", size) == 7
+    assert closest_units(counts[7], "lstm", size) == 7
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_character_model_of_table_3():
 
 @pytest.mark.parametrize(("units", "expected"), [(650, 19_775_200), (1500, 66_022_000)])
 def test_zaremba_models_have_their_published_number_of_parameters(units, expected):
-    assert num_parameters("baseline_lstm", LanguageModelSize(WORDS, units)) == expected
+    assert num_parameters("lstm", LanguageModelSize(WORDS, units)) == expected
 
 
 @pytest.mark.parametrize(

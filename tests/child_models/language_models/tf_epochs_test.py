@@ -66,7 +66,7 @@ def test_a_test_text_of_one_token_is_one_clear_line():
 
 
 def test_a_uniform_model_has_the_perplexity_of_its_vocabulary():
-    child = LanguageModelInTraining("baseline_lstm", random_corpus(), SMALL, seed=0)
+    child = LanguageModelInTraining("lstm", random_corpus(), SMALL, seed=0)
     child.model.set_weights([np.zeros(weight.shape) for weight in child.model.weights])
     assert math.exp(child.validate()) == pytest.approx(5, rel=1e-6)
     assert math.exp(child.test(random_corpus().train)) == pytest.approx(5, rel=1e-6)
@@ -156,7 +156,7 @@ def test_masks_are_keyed_by_seed_and_step():
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("cell", [GATED_CELL, "baseline_lstm"])
+@pytest.mark.parametrize("cell", [GATED_CELL, "lstm"])
 def test_a_restored_child_continues_to_the_bit(cell, optimizer):
     config = dataclasses.replace(
         SMALL,
@@ -179,6 +179,6 @@ def test_a_restored_child_continues_to_the_bit(cell, optimizer):
 
 
 def test_a_child_says_its_size():
-    child = LanguageModelInTraining("baseline_lstm", random_corpus(), SMALL, seed=0)
+    child = LanguageModelInTraining("lstm", random_corpus(), SMALL, seed=0)
     assert child.num_parameters == 5 * 3 + 2 * (4 * 3 * 7) + 3 * 5 + 5
     assert child.multiply_adds == 2 * (4 * 3 * 6) + 3 * 5

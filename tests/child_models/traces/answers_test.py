@@ -19,7 +19,7 @@ VOCABULARY = ("a", "b", "X", "\n", "<unk>")
 def repeating_model(follower):
     """Return a model whose most probable next character depends on the last one alone."""
     size = LanguageModelSize(len(VOCABULARY), units=len(VOCABULARY))
-    model = LanguageModel("baseline_rnn", size)
+    model = LanguageModel("rnn", size)
     for weight in model.trainable_variables:
         weight.assign(np.zeros(weight.shape))
     one_hot = 5 * np.eye(len(VOCABULARY))
@@ -70,7 +70,7 @@ def test_a_net_whose_predictions_are_no_numbers_answers_nothing():
 def test_shares_equal_those_of_greedy_continuation_in_every_context():
     # Untrained, so that some answers are right in some contexts and wrong in others.
     size = LanguageModelSize(len(VOCABULARY), units=8)
-    model = LanguageModel("baseline_lstm", size, init_scale=2.0, seed=3)
+    model = LanguageModel("lstm", size, init_scale=2.0, seed=3)
     model.softmax_bias.assign([0, 0, 0, 0, -100])  # never <unk>
     lines = TASKS["counter"].training
     contexts = [draw_text(lines, module.CONTEXT_LINES, seed=2 * 8 + number) for number in range(8)]

@@ -16,9 +16,9 @@ from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 T, V, E, H = 14, 5, 3, 4
 NUMBERS = np.random.default_rng(1).integers(0, V, T).astype(np.int32)
 CELLS = {
-    "lstm": "baseline_lstm",
-    "gru": "baseline_gru",
-    "gru_reset_before": "baseline_gru_reset_before",
+    "lstm": "lstm",
+    "gru": "gru",
+    "gru_reset_before": "gru_reset_before",
     "tree": RecurrentCell(
         (Node("add", "tanh"), Node("add", "sigmoid"), Node("elem_mult", "tanh")),
         Node("add", "tanh"),
@@ -67,7 +67,7 @@ def test_windows_give_the_gradient_over_the_whole_text(cell, monkeypatch):
 
 
 def test_a_finite_difference_along_the_gradient_is_its_norm():
-    model, t, back = model_of("baseline_lstm", num_layers=1), 9, 3
+    model, t, back = model_of("lstm", num_layers=1), 9, 3
     embedded = np.asarray(model.embedding)[NUMBERS][None]
     target = int(np.argmax(log_probabilities(model, embedded)[0, t]))
     slopes, width = np.zeros(E), 1e-2
@@ -83,7 +83,7 @@ def test_a_finite_difference_along_the_gradient_is_its_norm():
 
 
 def test_a_text_shorter_than_the_reach_has_zeros_where_there_is_no_text():
-    model = model_of("baseline_rnn")
+    model = model_of("rnn")
     found = connectivity(model, NUMBERS, reach=20)
     assert found.shape == (T, 20)
     steps_back, row = np.arange(20), np.arange(T)[:, None]
@@ -94,13 +94,13 @@ def test_a_text_shorter_than_the_reach_has_zeros_where_there_is_no_text():
 
 def test_memory_is_bounded_by_smaller_batches_of_larger_models():
     sizes = [LanguageModelSize(V, units, num_layers=2) for units in (8, 300)]
-    small, large = (LanguageModel("baseline_lstm", size) for size in sizes)
+    small, large = (LanguageModel("lstm", size) for size in sizes)
     assert module._windows_at_once(small, 50) == 256
     assert module._windows_at_once(large, 50) == 2**22 // (50 * 2 * 4 * 300)
 
 
 def test_a_reach_below_one_and_an_empty_text_are_refused():
     with pytest.raises(InputError, match=r"^reach is 0, below 1$"):
-        connectivity(model_of("baseline_rnn"), NUMBERS, reach=0)
+        connectivity(model_of("rnn"), NUMBERS, reach=0)
     with pytest.raises(InputError, match=r"^the text is empty$"):
-        connectivity(model_of("baseline_rnn"), NUMBERS[:0])
+        connectivity(model_of("rnn"), NUMBERS[:0])

@@ -12,7 +12,7 @@ from nas_with_rl.search_spaces.errors import InputError
 VOCABULARY = ("a", "b", "<unk>", "X", "\n")
 
 
-def model_of(cell="baseline_lstm", num_layers=2, init_scale=0.9):
+def model_of(cell="lstm", num_layers=2, init_scale=0.9):
     size = LanguageModelSize(len(VOCABULARY), 8, num_layers=num_layers)
     return LanguageModel(cell, size, init_scale=init_scale, seed=1)
 
@@ -27,7 +27,7 @@ def logits_after(model, text):
     return keras.ops.convert_to_numpy(model(numbers))[0, -1].astype(float)
 
 
-@pytest.mark.parametrize("cell", ["baseline_lstm", "baseline_gru_reset_before"])
+@pytest.mark.parametrize("cell", ["lstm", "gru_reset_before"])
 def test_temperature_zero_writes_the_most_probable_character_each_time(cell):
     model, text = model_of(cell), "aX"
     for _ in range(8):

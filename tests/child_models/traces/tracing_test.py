@@ -26,7 +26,7 @@ from nas_with_rl.search_spaces.recurrent_cell import (
 T, H = 40, 6
 VOCABULARY = ("a", "b", "X", "\n", "<unk>")
 NUMBERS = np.random.default_rng(0).integers(0, len(VOCABULARY), T).astype(np.int32)
-LSTMS = ("baseline_lstm", "baseline_peephole_lstm")
+LSTMS = ("lstm", "peephole_lstm")
 
 
 def model_of(cell, num_layers=2, init_scale=0.8, **size):
@@ -47,20 +47,20 @@ def numpy_signals(name, weights, x, h, c):
     """All signals of a known cell at all steps, from what was before each, [T, H] each."""
     kernel, recurrent_kernel, *further = weights
     gates = kernel.shape[1] // H
-    if name == "baseline_rnn":
+    if name == "rnn":
         return (np.tanh(x @ kernel + h @ recurrent_kernel + further[0]),)
-    by_input = further[0][0] if name == "baseline_gru" else further[0]
+    by_input = further[0][0] if name == "gru" else further[0]
     from_input = np.split(x @ kernel + by_input, gates, axis=-1)
     from_state = np.split(h @ recurrent_kernel, gates, axis=-1)
-    if name.startswith("baseline_gru"):
-        biases = np.split(further[0][1], 3) if name == "baseline_gru" else (0.0, 0.0, 0.0)
+    if name.startswith("gru"):
+        biases = np.split(further[0][1], 3) if name == "gru" else (0.0, 0.0, 0.0)
         z, r = (sigmoid(from_input[i] + from_state[i] + biases[i]) for i in range(2))
         reset = r * (from_state[2] + biases[2])
-        if name == "baseline_gru_reset_before":
+        if name == "gru_reset_before":
             reset = (r * h) @ recurrent_kernel[:, 2 * H :]
         candidate = np.tanh(from_input[2] + reset)
         return z, r, candidate, z * h + (1 - z) * candidate
-    peepholes = further[1] if name == "baseline_peephole_lstm" else np.zeros((3, H))
+    peepholes = further[1] if name == "peephole_lstm" else np.zeros((3, H))
     i, f, g, o = (one + other for one, other in zip(from_input, from_state, strict=True))
     i, f, g = sigmoid(i + peepholes[0] * c), sigmoid(f + peepholes[1] * c), np.tanh(g)
     new_c = f * c + i * g
@@ -151,7 +151,7 @@ def test_the_gates_of_a_step_made_its_states(cell, num_layers):
 
 @pytest.mark.parametrize(
     ("cell", "tie_embeddings"),
-    [("baseline_gru", False), ("baseline_gru_reset_before", False), (GATED_TREE, True)],
+    [("gru", False), ("gru_reset_before", False), (GATED_TREE, True)],
 )
 def test_the_probabilities_are_the_models(cell, tie_embeddings):
     model = model_of(cell, num_layers=2, init_scale=0.8, tie_embeddings=tie_embeddings)
@@ -162,7 +162,7 @@ def test_the_probabilities_are_the_models(cell, tie_embeddings):
 
 
 def test_a_trace_says_what_it_is_of():
-    traced = trace(model_of("baseline_lstm"), NUMBERS, VOCABULARY)
+    traced = trace(model_of("lstm"), NUMBERS, VOCABULARY)
     assert traced.tokens == tuple(VOCABULARY[number] for number in NUMBERS)
     assert traced.vocabulary == VOCABULARY
     assert [layer.units for layer in traced.layers] == [H, H]
@@ -179,7 +179,7 @@ def test_a_trace_says_what_it_is_of():
 
 
 def test_a_longer_text_begins_as_the_shorter_one():
-    model = model_of("baseline_gru")
+    model = model_of("gru")
     longer, shorter = trace(model, NUMBERS, VOCABULARY), trace(model, NUMBERS[:1], VOCABULARY)
     for one, other in zip(longer.layers, shorter.layers, strict=True):
         for signal in other.signals:
@@ -199,7 +199,7 @@ def test_a_longer_text_begins_as_the_shorter_one():
 )
 def test_a_text_that_is_not_the_models_is_one_clear_line(numbers, vocabulary, message):
     with pytest.raises(InputError) as error:
-        trace(model_of("baseline_rnn"), np.array(numbers), vocabulary)
+        trace(model_of("rnn"), np.array(numbers), vocabulary)
     assert str(error.value) == message
 
 

@@ -1,16 +1,17 @@
 """Supervision in earnest: toy roles in real processes, killed, stopped and told what to do."""
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE
+from tests.harness.processes import is_running, wait_until
 
 FOLDER = Path(__file__).parents[2] / "harness"
 PATH = os.pathsep.join(map(str, (FOLDER.parents[1], FOLDER)))
@@ -93,20 +94,6 @@ def supervised(tmp_path):
         toys.process.kill()
         for pid in filter(is_running, toys.pids()):
             os.kill(pid, signal.SIGKILL)
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(condition, seconds=15.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def assert_nobody_is_left(toys):
@@ -327,12 +314,16 @@ def test_the_chiefs_output_is_shown_as_it_comes_and_logged(supervised):
     assert toys.log("chief-0").endswith("3/8\r8/8\n")
 
 
+def has_said(toys, text):
+    return text in toys.log("chief-0")
+
+
 def test_a_chief_whose_reader_has_left_goes_on(supervised):
     toys = supervised(("chief-0",))
     toys.process.stdout.close()
     for text in ("one", "two"):
         toys.order("chief-0", f"say {text}")
-        wait_until(lambda text=text: text in toys.log("chief-0"))
+        wait_until(functools.partial(has_said, toys, text))
     toys.order("chief-0", "exit 0")
     toys.process.wait(timeout=10)
     assert toys.process.returncode == 0

@@ -22,11 +22,12 @@ from nas_with_rl.launch.evaluators.child_process import (
     WorkError,
 )
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
-from nas_with_rl.launch.evaluators.measurements import MOST_CHARACTERS, Failure, Measurement
+from nas_with_rl.launch.evaluators.measurements import LONGEST_MESSAGE, Failure, Measurement
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
+from tests.harness.processes import is_running, wait_until
 
 FOLDER = Path(__file__).parents[2] / "harness"
 
@@ -60,20 +61,6 @@ def results(tmp_path, *deeds, seconds=0.0, num_processes=1):
 
 def tries_of(tmp_path, deed):
     return [int(pid) for pid in (tmp_path / deed).read_text().split()]
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in b"ZX"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +124,7 @@ def test_a_message_that_is_no_text_can_be_stored_and_shown(tmp_path):
     assert failure.reason == "crashed"
     assert failure.message.startswith("\\udcff \\x1b[31m\\x00 ünd\nxxx")
     assert failure.message.endswith("xxxend")
-    assert MOST_CHARACTERS < len(failure.message) < MOST_CHARACTERS + 100
+    assert LONGEST_MESSAGE < len(failure.message) < LONGEST_MESSAGE + 100
     with contextlib.closing(sqlite3.connect(":memory:")) as store:
         (stored,) = store.execute("SELECT ?", (failure.message,)).fetchone()
     assert stored == failure.message

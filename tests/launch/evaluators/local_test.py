@@ -6,10 +6,8 @@ import json
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,8 @@ from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
+from tests.harness.kills import num_finished, trials_of
+from tests.harness.processes import children_of, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = (
@@ -39,6 +39,7 @@ TINY = (
     "search.searcher=random",
     "num_compared=0",
 )
+SMALL_MEMORY = (*TINY, "search.child_memory_gib=1.5")
 TINY_IMAGES = (
     "data.num_train=40",
     "data.num_validation=20",
@@ -47,6 +48,7 @@ TINY_IMAGES = (
     "search.searcher=random",
 )
 NUM_SAMPLES = 10  # two batches of 4, and one of 2
+NUM_COMPILED = 5  # where each child compiles a program of its own: the first of those
 
 
 @pytest.fixture(autouse=True)
@@ -60,13 +62,6 @@ def request(workdir, plan, **changes):
     return SearchRequest("quickstart", workdir=str(workdir), plan=plan, **settings)
 
 
-def trials_of(workdir):
-    """Return what a search has found, without where and when."""
-    store = TrialStore(Path(workdir) / "trials.sqlite")
-    with contextlib.closing(store):
-        return [dataclasses.replace(t, started=None, ended=None, worker=None) for t in store.all()]
-
-
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """Search by a plan, once for all tests; return the workdir."""
@@ -75,50 +70,25 @@ def searched(tmp_path_factory):
     def search(plan):
         if plan not in workdirs:
             workdirs[plan] = tmp_path_factory.mktemp("plan") / "run"
-            run_search(request(workdirs[plan], plan))
+            number = NUM_SAMPLES if plan.startswith("population") else NUM_COMPILED
+            run_search(request(workdirs[plan], plan, num_samples=number))
         return workdirs[plan]
 
     return search
 
 
-def children_of(pid):
-    """Return the processes that a process has started and that run."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, parent, *_ = path.read_text().rpartition(")")[2].split()
-            if int(parent) == pid and state != "Z":
-                found.append(int(path.parent.name))
-    return found
-
-
-def wait_until(condition, seconds):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-def num_completed(workdir):
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(sqlite3.connect(workdir / "trials.sqlite")) as connection,
-    ):
-        query = "SELECT count(*) FROM trials WHERE status = 'completed'"
-        return connection.execute(query).fetchone()[0]
-    return 0
-
-
-@pytest.mark.parametrize("plan", ["single@1", "single@2"])
+@pytest.mark.parametrize("plan", ["single@1", pytest.param("single@2", marks=pytest.mark.slow)])
 def test_a_program_for_each_child_finds_the_same_in_every_process(searched, plan):
     here = trials_of(searched("here"))
-    assert len(here) == NUM_SAMPLES and all(trial.status == "completed" for trial in here)
+    assert len(here) == NUM_COMPILED and all(trial.status == "completed" for trial in here)
     assert trials_of(searched(plan)) == here
 
 
-@pytest.mark.parametrize("plan", ["population:1@1", "population:2@2"])
+@pytest.mark.parametrize(
+    "plan", [pytest.param("population:1@1", marks=pytest.mark.slow), "population:2@2"]
+)
 def test_populations_find_the_same_up_to_rounding(searched, plan):
-    here, population = trials_of(searched("here")), trials_of(searched(plan))
+    here, population = trials_of(searched("here")), trials_of(searched(plan))[:NUM_COMPILED]
     assert [t.architecture for t in population] == [t.architecture for t in here]
     assert [t.num_parameters for t in population] == [t.num_parameters for t in here]
     # After 120 steps: a rounding error has grown to some 1e-5. After 6 it is below 1e-6.
@@ -141,14 +111,13 @@ def test_the_plan_is_printed_and_kept(tmp_path, capsys):
 
 
 def start(arguments):
-    """Start the binary where Ctrl-C reaches it, also if these tests run in the background."""
+    """Start the binary."""
     return subprocess.Popen(
         [sys.executable, "-m", "nas_with_rl.launch.search", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -165,17 +134,17 @@ class Ended:
 
 def ended_by(number, workdir, arguments):
     """Start the binary, and end it when it has completed some more trials."""
-    before = num_completed(workdir)
+    before = num_finished(workdir)
     process = start(arguments)
     try:
-        wait_until(lambda: num_completed(workdir) > before, 120)
+        wait_until(lambda: num_finished(workdir) > before, 120)
         children = children_of(process.pid)
         process.send_signal(number)
         printed, errors = process.communicate(timeout=20)
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), 10)
     finally:
         process.kill()
-    return Ended(num_completed(workdir), len(children), process.returncode, printed, errors)
+    return Ended(num_finished(workdir), len(children), process.returncode, printed, errors)
 
 
 @pytest.fixture(scope="module")
@@ -283,16 +252,32 @@ def test_children_that_pass_their_time_are_failures_and_the_search_ends(tmp_path
     assert "2 failed" in capsys.readouterr().out
 
 
-def test_cells_are_trained_in_processes_and_one_too_large_for_them_fails_alone():
-    overrides = (*TINY, "search.child_memory_gib=1.5")
-    data = LocatedExperiment(configure("quickstart", overrides), None, 0)
-    space = data.experiment.search_space()
-    tree = cell_of(random_architecture(space, np.random.default_rng(0)))
-    training = data.experiment.child
-    large = dataclasses.replace(training, units=4000)
+def trained_in_processes(*trainings):
+    """Train cells in processes of a gigabyte and a half; return what came of each."""
+    data = LocatedExperiment(configure("quickstart", SMALL_MEMORY), None, 0)
     with local_children(data, "population:2@1") as children:
-        alone, failed, lstm = children.train_cells(
-            [(tree, training, 7), (tree, large, 7), ("baseline_lstm", training, 8)]
-        )
+        return children.train_cells(trainings)
+
+
+def tree_and_training():
+    experiment = configure("quickstart", SMALL_MEMORY)
+    architecture = random_architecture(experiment.search_space(), np.random.default_rng(0))
+    return cell_of(architecture), experiment.child
+
+
+def test_cells_are_trained_in_processes():
+    tree, training = tree_and_training()
+    alone, lstm = trained_in_processes((tree, training, 7), ("lstm", training, 8))
+    assert alone.num_parameters != lstm.num_parameters
+    assert len(alone.validation_perplexity) == len(lstm.validation_perplexity) == 20
+
+
+@pytest.mark.slow
+def test_one_too_large_for_its_process_fails_alone():
+    tree, training = tree_and_training()
+    large = dataclasses.replace(training, units=4000)
+    alone, failed, lstm = trained_in_processes(
+        (tree, training, 7), (tree, large, 7), ("lstm", training, 8)
+    )
     assert failed is None and alone.num_parameters != lstm.num_parameters
     assert len(alone.validation_perplexity) == len(lstm.validation_perplexity) == 20

@@ -38,6 +38,9 @@ class Scalar:
     def __init__(self, value, shape=()):
         self.value, self.shape = value, shape
 
+    def __repr__(self):  # which names a case, the same in every process
+        return f"Scalar({self.value})"
+
     def item(self):
         if math.prod(self.shape) != 1:
             raise RuntimeError("a Tensor with 2 elements cannot be converted to Scalar")

@@ -51,7 +51,7 @@ def toys(process, monkeypatch, tmp_path):
     return process
 
 
-KIND = kind_of(TOY.experiment).populations
+KIND = kind_of(TOY.experiment).populations()
 
 
 def choose(processes, *, measure=toy_children.timed, data=TOY, search=SEARCH, memory_gib=64.0):

@@ -18,6 +18,7 @@ from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool, Setu
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
+from tests.harness.processes import is_running, wait_until
 
 FOLDER = Path(__file__).parents[2] / "harness"
 PARENT = FOLDER / "parent_process.py"
@@ -63,20 +64,6 @@ def tries_of(directory, trial):
     """Return (process, groups it had before, size of the group) of each try."""
     lines = (Path(directory) / str(trial)).read_text().splitlines()
     return [tuple(map(int, line.split())) for line in lines]
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_outcomes_are_those_of_one_process(toys):

@@ -16,7 +16,6 @@ from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.trainings import comparison, grid_run
 from nas_with_rl.launch.trainings import named_run as training_run
-from nas_with_rl.launch.trainings.grid import parse_axis
 from nas_with_rl.search_spaces.errors import InputError
 
 FOLDER = Path(__file__).parents[2] / "harness"
@@ -187,10 +186,10 @@ def test_the_binaries(received):
 
 TRUSTED = """
 import dataclasses
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 SMALL = ["data.num_train=100", "data.num_validation=50", "child.batch_size=25", "child.epochs=1",
          "search.depth.initial=2", "search.depth.maximum=2", "search.num_samples=2"]
-E = dataclasses.replace(configured("quickstart_conv", SMALL), name="trusted")
+E = dataclasses.replace(configure("quickstart_conv", SMALL), name="trusted")
 """
 
 
@@ -201,7 +200,7 @@ def test_what_the_command_line_names_too_is_continued(received, capsys):
     search, grid, training = (str(received / name) for name in ("search", "grid", "training"))
     assert not search_run.run(SearchRequest(workdir=search, **named))
     asked = grid_run.GridRequest(workdir=grid, search=search, num_best=1, **named)
-    asked = dataclasses.replace(asked, axes=(parse_axis("child.weight_decay=0"),))
+    asked = dataclasses.replace(asked, axes=("child.weight_decay=0",))
     assert grid_run.run(asked) == 0
     again = grid_run.GridRequest(workdir=grid, resume=True)
     with pytest.raises(InputError, match="add --experiment=trusted:E"):

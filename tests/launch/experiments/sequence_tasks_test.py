@@ -39,7 +39,7 @@ def test_every_task_has_an_experiment_of_the_posts_size(name, num_layers, units)
 def test_a_net_of_ten_units_learns_in_an_epoch_that_as_many_bs_follow():
     experiment = find_experiment("counter")
     once = dataclasses.replace(experiment.child, epochs=1, jit_compile=False)
-    result = train_language_model("baseline_lstm", load_corpus(experiment.data), once, seed=0)
+    result = train_language_model("lstm", load_corpus(experiment.data), once, seed=0)
     # In a line of N, N drawn from ten, there are 2N + 2 characters and log(10) nats to be known:
     # 0.177 a character. Without counting: the first b too is followed by b or newline.
     assert result.validation_perplexity[-1] < np.exp(0.35)

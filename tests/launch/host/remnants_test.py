@@ -5,13 +5,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from nas_with_rl.launch.host.remnants import PrivateFolder, check_mark, kill_marked
 from nas_with_rl.search_spaces.errors import InputError
+from tests.harness.processes import is_running, wait_until
 
 ROOT = Path(__file__).parents[3]
 OWNER = """
@@ -31,20 +31,6 @@ def temporary(tmp_path, monkeypatch):
     """Let temporary files be made here."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] not in b"ZX"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_private_folder_is_this_users_alone_and_where_tmpdir_says(tmp_path):

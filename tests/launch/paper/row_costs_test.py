@@ -57,7 +57,7 @@ def test_a_convnet_is_counted_as_it_is_built(space, depth):
         assert convnet_counts(convnet, IMAGE) == built_counts(convnet)
 
 
-@pytest.mark.parametrize("name", ["nas_cell", "baseline_lstm", "baseline_gru", "baseline_rnn"])
+@pytest.mark.parametrize("name", ["nas_cell", "lstm", "gru", "rnn"])
 @pytest.mark.parametrize("tied", [False, True])
 def test_a_language_model_is_counted_as_it_is_built(name, tied):
     cell = cell_of(PUBLISHED[name].architecture) if name in PUBLISHED else name

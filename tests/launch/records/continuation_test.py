@@ -1,6 +1,5 @@
 """Runs of Python and of the binaries, continued by the other: the same trials as one of a piece."""
 
-import contextlib
 import dataclasses
 import json
 import shlex
@@ -16,9 +15,9 @@ from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.continuation import taken_over
 from nas_with_rl.launch.records.resumption import SearchRequest
-from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
+from tests.harness.kills import trials_of
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE = """
@@ -63,14 +62,6 @@ def module(tmp_path, monkeypatch):
 def binary(workdir, experiment=None, **changes):
     """Run what the binary `search` does."""
     assert run_search(SearchRequest(experiment, workdir=str(workdir), **changes)) == 0
-
-
-def trials_of(workdir):
-    with contextlib.closing(TrialStore(Path(workdir) / "trials.sqlite")) as store:
-        return [
-            dataclasses.replace(trial, started=None, ended=None, worker=None)
-            for trial in store.all()
-        ]
 
 
 def stored(workdir):

@@ -4,11 +4,8 @@ import json
 
 import pytest
 
+from nas_with_rl.launch.records.continuation import SEARCH
 from nas_with_rl.launch.records.resumption import (
-    COMPARISON,
-    GRID,
-    SEARCH,
-    TRAINING,
     ExperimentRequest,
     SearchRequest,
     check_same,
@@ -18,6 +15,7 @@ from nas_with_rl.launch.records.resumption import (
     stored_run,
     with_given,
 )
+from nas_with_rl.launch.records.training_result import TRAINING
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -36,7 +34,7 @@ OTHERS = {
     "grid": {"kind": "grid_search", "experiment": "ptb", "grid": {}, "search": {}},
     "search": {name: STORED[name] for name in ("experiment", "search", "controller", "space")},
 }
-KINDS = {"training": TRAINING, "comparison": COMPARISON, "grid": GRID, "search": SEARCH}
+KINDS = {"training": TRAINING, "search": SEARCH}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Any search ends, and goes on from wherever it was stopped, as one that was never stopped."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,16 +48,7 @@ def searched(space, settings_, *, store=None, stop_after=None, jit_compile=False
     return [timeless(trial) for trial in trials], searcher.version
 
 
-@settings(max_examples=4, deadline=None)
-@given(
-    space=st.sampled_from(SPACES),
-    num_samples=st.integers(1, 11),
-    batch_size=st.integers(1, 4),
-    accumulate_gradients=st.integers(1, 3),
-    grows=st.booleans(),
-    stop_after=st.integers(1, 8),
-)
-def test_any_numbers_work_and_any_stop_is_gone_on_from(space, stop_after, **numbers):
+def check_going_on(space, stop_after, **numbers):
     store = TrialStore(None)
     expected, version = searched(space, dict(numbers, duplicates="evaluate"))
     assert [trial.number for trial in expected] == list(range(numbers["num_samples"]))
@@ -66,6 +58,25 @@ def test_any_numbers_work_and_any_stop_is_gone_on_from(space, stop_after, **numb
     except Stopped:
         found = searched(space, dict(numbers, duplicates="evaluate"), store=store)
         assert found == (expected, version)
+
+
+def test_a_search_is_gone_on_from_within_accumulated_gradients_in_a_space_that_grows():
+    numbers = {"num_samples": 8, "batch_size": 3, "accumulate_gradients": 2, "grows": True}
+    check_going_on(SPACES[2], stop_after=5, **numbers)
+
+
+@pytest.mark.slow
+@settings(max_examples=8)
+@given(
+    space=st.sampled_from(SPACES),
+    num_samples=st.integers(1, 11),
+    batch_size=st.integers(1, 4),
+    accumulate_gradients=st.integers(1, 3),
+    grows=st.booleans(),
+    stop_after=st.integers(1, 8),
+)
+def test_any_numbers_work_and_any_stop_is_gone_on_from(space, stop_after, **numbers):
+    check_going_on(space, stop_after, **numbers)
 
 
 def test_a_last_batch_of_one_under_xla():

@@ -8,12 +8,12 @@ from nas_with_rl.child_models.language_models.training import train_language_mod
 from nas_with_rl.launch.api import SearchOptions, search
 from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer
 from nas_with_rl.launch.experiments.search_config import SearchConfig
-from nas_with_rl.launch.searches.fresh_seeds import Candidate, compare, describe
+from nas_with_rl.launch.searches.fresh_seeds import Candidate, compare, describe_candidates
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
 
 def lines(*candidates):
-    return describe(candidates).splitlines()
+    return describe_candidates(candidates).splitlines()
 
 
 def test_a_difference_within_the_spread_is_no_difference():
@@ -32,8 +32,12 @@ def test_a_difference_on_every_seed_is_said_either_way():
 
 
 def test_one_seed_shows_nothing():
-    pair = Candidate("best cell", 1000, (7.0,)), Candidate("LSTM", 1010, (9.0,))
-    assert "no difference beyond" in lines(*pair)[-1]
+    best, lstm = Candidate("best cell", 1000, (7.0,)), Candidate("LSTM", 1010, (9.0, 9.1))
+    for pair in ((best, Candidate("LSTM", 1010, (9.0,))), (best, lstm), (lstm, best)):
+        assert "does not tell" in lines(*pair)[-1]
+    first, second, _ = lines(best, lstm)
+    assert first.endswith("perplexity   7.00 (1 seed)")  # no spread was measured
+    assert second.endswith("9.05 ± 0.07 (2 seeds)")
 
 
 def test_a_cell_that_fails_with_every_seed_has_no_verdict():

@@ -127,7 +127,15 @@ def test_what_was_changed_follows_what_the_source_says(copied, capsys):
     assert said in (copied / "report.html").read_text()
 
 
-def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys):
+@pytest.mark.parametrize(
+    "damages",
+    [
+        ['{"num_trials": 2}'],
+        pytest.param(["no object", '{"num_trials": 2}', "fewer"], marks=pytest.mark.slow),
+    ],
+    ids=len,
+)
+def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys, damages):
     small = ("child.steps_per_epoch=2", "child.units=4", "data.max_validation_tokens=2000")
     run = request(
         tmp_path / "run",
@@ -147,8 +155,9 @@ def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys):
     again = capsys.readouterr().out
     assert "as it is kept" in again and "as it is kept" not in first
     assert "as it is kept" in (tmp_path / "run" / "report.html").read_text()
-    for damaged in ("no object", '{"num_trials": 2}', json.dumps({**measured, "num_trials": 1})):
-        kept.write_text(damaged)
+    for damaged in damages:
+        fewer = json.dumps({**measured, "num_trials": 1})
+        kept.write_text(fewer if damaged == "fewer" else damaged)
         run_search(resumption(tmp_path / "run"))
         assert json.loads(kept.read_text())["candidates"][1]["title"].startswith("LSTM, ")
 
@@ -223,9 +232,18 @@ def test_a_workdir_belongs_to_one_experiment(copied):
     refused(request(copied, resume=True, seed=1), "seed: 0 / 1")
     refused(resumption(copied, num_samples=8), "--num_samples=8 is below the 24 trials")
     other = (*FAST, "child.dataset=cifar100")
-    refused(request(copied, resume=True, overrides=other), "overrides:")
+    refused(request(copied, resume=True, overrides=other), "'cifar10' / 'cifar100'")
     refused(resumption(copied, experiment="quickstart"), "'nas_bench_201' / 'quickstart'")
     assert digests(copied) == before
+
+
+def test_a_resumed_run_may_change_what_happens_to_a_child_that_crashes(copied):
+    told = json.loads((copied / "experiment.json").read_text())
+    run_search(resumption(copied, overrides=("search.on_error=fail",)))
+    tells = json.loads((copied / "experiment.json").read_text())
+    assert tells["search"] == told["search"] | {"on_error": "fail"}
+    assert tells["overrides"] == [*told["overrides"], "search.on_error=fail"]
+    refused(resumption(copied, overrides=("search.batch_size=3",)), "search.batch_size: ")
 
 
 def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):

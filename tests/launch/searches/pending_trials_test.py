@@ -14,7 +14,7 @@ from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
 SPACE = SearchSpace([Choice("letter", ("a", "b", "c"))])
 FAILURE_REWARD = -7.0
-RESULTS = {
+RESULTS: dict[str, Measurement | Failure] = {
     "good": Measurement(0.5, num_parameters=9),
     "crashed": Failure("crashed", "by chance"),
     "infeasible": Failure("infeasible", "never"),

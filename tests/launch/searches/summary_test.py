@@ -8,7 +8,7 @@ from nas_with_rl.launch.evaluators import evaluation
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
-from nas_with_rl.launch.searches.summary import describe
+from nas_with_rl.launch.searches.summary import describe_search
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
 SPACE = SearchSpace([Choice("units", (8, 16))])
@@ -17,7 +17,7 @@ DONE = Trial(0, "8", 0, "completed", -1.0, 0, 1, seed=0, reward=0.5, started=1e6
 
 def described(*trials, **named):
     numbered = [dataclasses.replace(trial, number=n) for n, trial in enumerate(trials)]
-    return describe(SearchResult(SPACE, tuple(numbered), None), **named)
+    return describe_search(SearchResult(SPACE, tuple(numbered), None), **named)
 
 
 def test_a_clock_that_was_set_back_takes_no_time_off():

@@ -1,6 +1,7 @@
 """Given architectures side by side: the table, the curves, what is resumed, what is refused."""
 
 import dataclasses
+import json
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from nas_with_rl.launch.records.training_result import FinalResult, read_result
 from nas_with_rl.launch.trainings.comparison import ComparisonRequest, directories, run, table
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.published import PUBLISHED
+from tests.harness.old_names import with_old_names
 
 SMALL = ("child.epochs=2", "data.num_train=200", "data.num_validation=100")
 ARCHITECTURES = ("3 3 - 8 | 5 1 1 8", "1 1 - 4")
@@ -55,6 +57,31 @@ def test_each_is_a_final_training_and_what_is_left_is_resumed(tmp_path, capsys):
     refused(
         ComparisonRequest(workdir=str(workdir / "architecture_1"), resume=True), "no comparison"
     )
+
+
+def test_a_comparison_from_before_the_cells_had_these_names_continues(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("the cat sat on the mat\n" * 120)
+    small = (f"data.source={text}", "child.epochs=1", "child.units=3", "child.batch_size=4")
+    workdir, names = tmp_path / "run", ("lstm", "figure_8_lstm")
+    both = request(workdir, experiment="quickstart", architectures=names, overrides=small)
+    assert run(both) == 0
+    before = [read_result(workdir / name) for name in names]
+    for name, old in (("lstm", "baseline_lstm"), ("figure_8_lstm", "lstm")):
+        with_old_names(workdir / name)
+        (workdir / name).rename(workdir / old)
+    stored = json.loads((workdir / "experiment.json").read_text())
+    del stored["renamed"]
+    stored["architectures"] = ["baseline_lstm", "lstm"]
+    (workdir / "experiment.json").write_text(json.dumps(stored))
+    shutil.rmtree(workdir / "lstm")
+    for architectures in ((), ("baseline_lstm", "figure_8_lstm")):
+        resumed = ComparisonRequest(workdir=str(workdir), resume=True, architectures=architectures)
+        assert run(resumed) == 0
+        after = [read_result(workdir / name) for name in ("baseline_lstm", "lstm")]
+        assert [result.named for result in after] == list(names)
+        assert [r.validation for r in after] == [r.validation for r in before]
+    assert not (workdir / "figure_8_lstm").exists()
 
 
 def test_the_table_has_errors_perplexities_and_failures():

@@ -55,7 +55,7 @@ def test_a_convnet_on_cifar10_as_npz(train, tmp_path):
 def test_a_language_model_stopped_after_an_epoch_continues(train, tmp_path):
     settings = {"child__units": 8, "child__steps_per_epoch": 5, "child__batch_size": 4}
     settings |= {"child__num_steps": 8, "child__epochs": 2, "data__max_validation_tokens": 500}
-    arguments = ("--experiment=quickstart", "--architecture=baseline_gru", "--test=never")
+    arguments = ("--experiment=quickstart", "--architecture=gru", "--test=never")
     _, whole = train(*arguments, **settings)
     # As after a kill in the second epoch: the first one's checkpoint, and no end.
     shutil.rmtree(max((tmp_path / "run" / "checkpoints").iterdir()))
@@ -66,6 +66,7 @@ def test_a_language_model_stopped_after_an_epoch_continues(train, tmp_path):
     assert continued["validation"] == whole["validation"]
 
 
+@pytest.mark.real_start
 @pytest.mark.parametrize(
     ("backend", "module", "message"),
     [

@@ -25,8 +25,11 @@ from nas_with_rl.launch.records.training_result import read_result
 from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.launch.trainings import named_run
 from nas_with_rl.launch.trainings.named_run import TrainingRequest
-from nas_with_rl.launch.trainings.training import FinalTraining, train
+from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
+from tests.harness import kills
+from tests.harness.old_names import with_old_names
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ("child.epochs=3", "data.num_train=200", "data.num_validation=100")
@@ -82,9 +85,7 @@ def penn(tmp_path_factory):
 def language_training(experiment, data_dir, **settings):
     overrides = ("child.epochs=2", "child.batch_size=4", "child.num_steps=5", "child.units=6")
     overrides += tuple(f"{name}={value}" for name, value in settings.items())
-    return FinalTraining(
-        configure(experiment, overrides), "baseline_gru", 0, str(data_dir), overrides
-    )
+    return FinalTraining(configure(experiment, overrides), "gru", 0, str(data_dir), overrides)
 
 
 def test_a_training_leaves_what_the_readme_says(finished):
@@ -145,24 +146,17 @@ def float_of(point):
     return make_ndarray(point.tensor_proto).item()
 
 
-def test_a_killed_training_ends_as_one_never_killed(tmp_path):
-    killed, whole = str(tmp_path / "killed"), str(tmp_path / "whole")
-    moments = {"model": "1", "checkpoint": "2", "renamed": "2", "result": "4", "tested": "1"}
-    runs = [(killed, *moment) for moment in moments.items()]
-    runs += [(killed, "never", "0"), (whole, "never", "0")]
-    script = Path(__file__).parents[2] / "harness" / "killed_training.py"
-    done = subprocess.run(
-        [sys.executable, script, *sum(runs, ())],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    statuses = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("status")]
-    assert list(map(int, statuses)) == [-signal.SIGKILL] * len(moments) + [0, 0]
+# Three that differ in kind: the model before its checkpoint, a checkpoint that is half written, and
+# a test that was looked at and not noted.
+KILLS = (("model", 1), ("checkpoint", 2), ("tested", 1))
+ALL_KILLS = (("model", 1), ("checkpoint", 2), ("renamed", 2), ("result", 4), ("tested", 1))
+
+
+@pytest.mark.parametrize("moments", [KILLS, pytest.param(ALL_KILLS, marks=pytest.mark.slow)])
+def test_a_killed_training_ends_as_one_never_killed(tmp_path, moments):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    kills.run_through("killed_training.py", killed, moments)
+    kills.run_through("killed_training.py", whole, ())
     first, second = (
         dataclasses.replace(read_result(path), seconds_per_epoch=None, test_looked_at=None)
         for path in (killed, whole)
@@ -251,7 +245,7 @@ def test_words_are_tested_in_perplexity_of_every_token(penn, tmp_path):
     training = language_training("ptb_small", penn, **{"child.learning_rate": 0.05})
     with pytest.warns(UserWarning, match="the published file"):
         result = train(training, tmp_path / "run")
-    assert result.metric == "perplexity" and result.named == "baseline_gru" and result.units == 6
+    assert result.metric == "perplexity" and result.named == "gru" and result.units == 6
     assert result.best_validation == min(result.validation) < 9
     told = describe_model(tmp_path / "run" / "model.keras")
     words = WORDS[2].replace("\n", " <eos> ").split()
@@ -286,6 +280,26 @@ def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
     assert (continued.train_loss, continued.validation) == (whole.train_loss, whole.validation)
 
 
+def test_a_training_from_before_its_cell_had_this_name_continues(penn, tmp_path, capsys):
+    source = str(penn / "ptb.train.txt")
+    training = language_training("quickstart", penn, **{"data.source": source})
+    place = tmp_path / "run"
+    whole = train(training, place)
+    shutil.rmtree(place / "checkpoints" / "version-00000002")
+    (place / "result.json").unlink()
+    with_old_names(place)
+    assert json.loads((place / "experiment.json").read_text())["named"] == "baseline_gru"
+    for architecture in ("gru", "baseline_gru"):
+        given = dataclasses.replace(training, architecture=architecture)
+        continued = train(given, place, resume=True)
+        assert continued.named == continued.architecture == "gru"
+        assert continued.validation == whole.validation
+        with_old_names(place)
+    for architecture in (None, "baseline_gru"):
+        assert named_run.run(resumption(place, architecture=architecture)) == 0
+    assert nas.load_model(place / "model.keras").cell == "gru"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -295,7 +309,7 @@ def test_a_language_model_continues_as_if_never_stopped(penn, tmp_path):
             {"architecture": "figure_8"},
             "architecture 'figure_8': no such published architecture; there are",
         ),
-        ({"architecture": "baseline_lstm"}, "quickstart_conv trains none"),
+        ({"architecture": "lstm"}, "quickstart_conv trains none"),
         ({"architecture": "nas_cell"}, "a recurrent cell"),
         ({"architecture": "3 4 - 8"}, "unknown token at word 2"),
         ({"overrides": ("child.batch_size=1001",)}, "batch_size is 1001"),

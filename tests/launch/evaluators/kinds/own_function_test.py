@@ -309,6 +309,7 @@ def without(metric, trials):
     return [(*rest, {k: v for k, v in metrics.items() if k != metric}) for *rest, metrics in trials]
 
 
+@pytest.mark.real_start  # a forked one has imported Keras
 @pytest.mark.parametrize("module", ["group_work", "kinds.own_function"])
 def test_a_search_in_child_processes_is_that_of_one_process(module):
     mine = configure("own_experiments:MINE", ["search.duplicates=evaluate"])
@@ -366,6 +367,7 @@ def test_the_module_of_own_evaluations_is_light():
     program = (
         "import sys, nas_with_rl as nas, nas_with_rl.launch.evaluators.kinds.own_function\n"
         "assert nas.OwnEvaluation('a:b').function == 'a:b'\n"
+        "assert nas.ChildKind(load=print, fit=nas.ChildFit()).default == 'single'\n"
         "print(*{'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules))"
     )
     done = subprocess.run(
