@@ -42,7 +42,7 @@ class Curves:
         *,
         clock: Callable[[], float] = time.monotonic,
     ):
-        """Begin a file.
+        """Begin; the file is there from the first point on.
 
         Args:
           directory: of the event files.
@@ -54,8 +54,8 @@ class Curves:
         self._learned: list[tuple[Update, Sequence[Trial]]] = []  # what no point shows yet
         self._in_flight: list[int] = []  # at the end of each child since the last point
         self._num_points, self._drawn, self._step = 0, clock(), 0
-        self._file = EventFile(directory, meanings=MEANINGS)
-        self._file.add(0, {}, further=layout())
+        self._directory = directory
+        self._file: EventFile | None = None
 
     def finished(self, trial: Trial) -> None:
         """Count a trial; draw where the last point is old."""
@@ -75,7 +75,8 @@ class Curves:
         """Draw the last updates and close the file."""
         if self._learned and self._store:
             self._draw(self._store)
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def _draw_if_due(self) -> None:
         apart = SECONDS_BETWEEN_POINTS if self._num_points >= NUM_CLOSE_POINTS else 0.0
@@ -92,6 +93,9 @@ class Curves:
         shares = self._recent.idle_shares()
         points |= self._of_workers(shares)
         self._step = max(self._step, store.num_finished())  # never back
+        if self._file is None:
+            self._file = EventFile(self._directory, meanings=MEANINGS)
+            self._file.add(0, {}, further=layout())
         self._file.add(self._step, points, further=_histogram(list(shares.values())))
         self._drawn, self._num_points = now, self._num_points + 1
         self._in_flight, self._learned = [], []
