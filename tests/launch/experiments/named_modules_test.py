@@ -187,10 +187,10 @@ def test_the_binaries(received):
 
 TRUSTED = """
 import dataclasses
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 SMALL = ["data.num_train=100", "data.num_validation=50", "child.batch_size=25", "child.epochs=1",
          "search.depth.initial=2", "search.depth.maximum=2", "search.num_samples=2"]
-E = dataclasses.replace(configured("quickstart_conv", SMALL), name="trusted")
+E = dataclasses.replace(configure("quickstart_conv", SMALL), name="trusted")
 """
 
 
