@@ -111,7 +111,7 @@ class RunKind:
       stored: of fields of its requests, where `experiment.json` has them: the first that is there.
       may_change: what need not be the same, beside `location`, as in "search.num_samples".
       groups: what `experiment.json` has of it beside.
-      renewed: from what an earlier version has stored to what is stored today.
+      current: returns a description of before as it is written today.
     """
 
     name: str
@@ -119,7 +119,7 @@ class RunKind:
     stored: Mapping[str, Sequence[str]]
     may_change: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    renewed: Callable[[Description], Description] | None = None
+    current: Callable[[Description], Description] = dict
 
 
 STORED: Mapping[str, Sequence[str]] = MappingProxyType(  # of every named experiment's run
@@ -141,11 +141,11 @@ def stored_run(request: ExperimentRequest, kind: RunKind) -> Description:
 
 def read_run(place: Workdir, kind: RunKind) -> Description:
     """Return the description of the run that is here; InputError for another kind of run."""
-    stored = place.read()
+    stored = kind.current(place.read())
     has_groups = all(isinstance(stored.get(group), dict) for group in kind.groups)
     if stored.get("kind") != kind.kind or not has_groups:
         raise InputError(f"--workdir={place.path} holds another kind of run, no {kind.name}")
-    return kind.renewed(stored) if kind.renewed else stored
+    return stored
 
 
 def complete(request: Asked, stored: Description, kind: RunKind) -> Asked:

@@ -20,7 +20,7 @@ TRAINING = RunKind(
     {**STORED, "architecture": ("named", "architecture")},
     # The settings that overrides give are compared, and the architecture that a name stands for.
     may_change=("overrides", "named"),
-    renewed=with_current_names,
+    current=with_current_names,
 )
 
 Metric = Literal["accuracy", "perplexity", "bits_per_character"]

@@ -51,8 +51,8 @@ _AXIS: Mapping[Metric, str] = {
 def _with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
     """Return a comparison's description; one from before has today's names, and says `RENAMED`."""
     architectures = stored.get("architectures")
-    if RENAMED in stored or not isinstance(architectures, list):
-        return stored
+    if isinstance(stored.get(RENAMED), dict) or not isinstance(architectures, list):
+        return {RENAMED: {}, **stored}
     given = [str(text).strip() for text in architectures]
     current = current_names(given)
     renamed = {new: old for new, old in zip(current, given, strict=True) if new != old}
@@ -64,7 +64,7 @@ COMPARISON = RunKind(
     "comparison",
     {**STORED, "architectures": ("architectures",)},
     may_change=(RENAMED,),
-    renewed=_with_current_names,
+    current=_with_current_names,
 )
 
 
@@ -91,8 +91,7 @@ def run(request: ComparisonRequest) -> int:
     renamed: Mapping[str, str] = {}
     if request.resume:
         stored = stored_run(request, COMPARISON)
-        renamed = stored[RENAMED] if isinstance(stored.get(RENAMED), dict) else {}
-        request = complete(request, stored, COMPARISON)
+        request, renamed = complete(request, stored, COMPARISON), stored[RENAMED]
     experiment = configure(request.experiment, request.overrides)
     names = directories(request.architectures, experiment)
     trainings = {

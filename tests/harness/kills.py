@@ -52,7 +52,7 @@ def kill_at(
     rename = pathlib.Path.rename
 
     def renaming(self: Path, target: Any) -> Path:
-        if "-version-" in self.name:  # a checkpoint that is written under another name
+        if "-version-" in self.name:  # a checkpoint's
             reach("renamed")
         return rename(self, target)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -26,9 +27,7 @@ FUNCTION = "measured_before:evaluate"
 def measured_before(monkeypatch):
     """The module of the function that evaluates, found as a user's own."""
     monkeypatch.syspath_prepend(BEFORE)
-    import measured_before  # type: ignore[import-not-found]
-
-    return measured_before
+    return importlib.import_module("measured_before")
 
 
 @pytest.fixture
