@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from nas_with_rl.child_models.saved_classes import check_classes
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields
 from nas_with_rl.search_spaces.published import with_current_names
+from nas_with_rl.search_spaces.whole_files import written_whole
 
 MEMBER = "nas_with_rl.json"
 _OF_KERAS = "config.json"  # a member of every .keras file
@@ -56,11 +56,10 @@ class SavedDescription:
 
 def save_model(model: keras.Model, path: Path, description: SavedDescription) -> None:
     """Write a model, whole or not at all."""
-    temporary = path.with_name(f"writing-{path.name}")  # Keras wants the ending
-    model.save(temporary)
-    with zipfile.ZipFile(temporary, "a") as archive:
-        archive.writestr(MEMBER, json.dumps(dataclasses.asdict(description)))
-    os.replace(temporary, path)
+    with written_whole(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(MEMBER, json.dumps(dataclasses.asdict(description)))
 
 
 def describe_model(path: str | Path) -> SavedDescription:

@@ -58,7 +58,7 @@ def main() -> int:
     for line in names_taken(_ARCHITECTURE.value):
         print(line, file=sys.stderr, flush=True)
     return comparison.run(
-        comparison.Request(
+        comparison.ComparisonRequest(
             experiment=_EXPERIMENT.value,
             architectures=tuple(_ARCHITECTURE.value),
             workdir=_WORKDIR.value,

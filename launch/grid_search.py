@@ -43,15 +43,14 @@ def main() -> int:
     """Run the grid search that the flags ask for; return the exit status."""
     backend.prepare_backend()
     from nas_with_rl.launch.trainings import grid_run
-    from nas_with_rl.launch.trainings.grid import parse_axis
 
-    request = grid_run.Request(
+    request = grid_run.GridRequest(
         workdir=_WORKDIR.value,
         search=_SEARCH.value,
         experiment=_EXPERIMENT.value,
         data_dir=_DATA_DIR.value,
         num_best=_NUM_BEST.value,
-        axes=tuple(parse_axis(text) for text in _GRID.value),
+        axes=tuple(_GRID.value),
         overrides=tuple(_OVERRIDE.value),
         final_overrides=tuple(_FINAL_OVERRIDE.value),
         resume=_RESUME.value,

@@ -33,13 +33,13 @@ from nas_with_rl.launch.clusters.tf_config import (
     describe_sizes,
 )
 from nas_with_rl.launch.clusters.tf_config import Role as TaskRole
-from nas_with_rl.launch.experiments.named_modules import naming_flags
 from nas_with_rl.launch.host import backend, interruption, resources
 from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
-from nas_with_rl.launch.records.resumption import Request, completed
+from nas_with_rl.launch.records.continuation import complete
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shown_path
 
 _SEARCH = SearchFlags()
 _CLUSTER = ClusterFlags()
@@ -70,7 +70,7 @@ def main() -> int:
 
         print(catalogue.describe_experiments())
         return 0
-    request = completed(_SEARCH.request())
+    request = complete(_SEARCH.request())
     if request.workdir is None:
         raise InputError("--experiment is missing; --experiment=help lists what there is")
     if not request.resume:
@@ -143,15 +143,17 @@ def _made_logs(workdir: str) -> Path:
     try:
         logs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--workdir={workdir} cannot be written to: {error.strerror}") from None
+        raise InputError(
+            f"--workdir={shown_path(workdir)} cannot be written to: {error.strerror}"
+        ) from None
     return logs
 
 
-def _resume_command(request: Request, sizes: Sizes, options: ClusterOptions) -> str:
+def _resume_command(request: SearchRequest, sizes: Sizes, options: ClusterOptions) -> str:
     words = [
         *(sys.executable, "-m", "nas_with_rl.launch.local_cluster"),
-        *Request(workdir=request.workdir, resume=True).words(),
-        *naming_flags(request.experiment, evaluate=request.evaluate, overrides=request.overrides),
+        *SearchRequest(workdir=request.workdir, resume=True).words(),
+        *request.named(),
         *(f"--num_ps={sizes.num_ps}", f"--num_workers={sizes.num_workers}"),
         *options.words(),
     ]

@@ -7,39 +7,52 @@ Starts a named experiment in a new workdir, or continues one:
 
 from __future__ import annotations
 
-import dataclasses
 import time
-
-from absl import flags
 
 from nas_with_rl.launch import command_line
 from nas_with_rl.launch.host import backend, interruption
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.search_flags import SearchFlags
 
-_SEARCH = SearchFlags()
-_PLAN = flags.DEFINE_string(
-    "plan",
-    None,
-    "How children are trained: auto (measured, the default), population:CHILDREN@PROCESSES, "
-    "single@PROCESSES (each compiles its own program) or here (in this process).",
-)
 
-
-def main() -> int:
+def main(flags: SearchFlags) -> int:
     """Run the search that the flags ask for; return the exit status."""
     backend.prepare_tensorflow()
     from nas_with_rl.launch.experiments import catalogue
-    from nas_with_rl.launch.searches import named_run
 
-    if _SEARCH.asks_for_help():
+    if flags.asks_for_help():
         print(catalogue.describe_experiments())
         return 0
-    request = dataclasses.replace(_SEARCH.request(), plan=_PLAN.value)
+    return run(flags.request())
+
+
+def run(request: SearchRequest) -> int:
+    """Run a search to its end result, printed; return the exit status.
+
+    Raises:
+      InputError: an impossible request.
+    """
+    from nas_with_rl.launch.evaluators.local import local_children
+    from nas_with_rl.launch.searches import fresh_seeds, summary
+    from nas_with_rl.launch.searches.named_run import prepare
+    from nas_with_rl.launch.searches.run import execute
+
     started = time.monotonic()
-    interrupted = named_run.run_experiment(request)
+    named = prepare(request)  # the experiment, its data, a workdir that is free or the run's own
+    with local_children(named.data, named.plan) as children, named.claim(children) as claimed:
+        print(summary.describe_beginning(named, claimed, children.reason), flush=True)
+        with summary.saying_how_to_go_on(claimed.run, named.how_to_go_on):
+            result = execute(claimed.run, claimed.place, progress=True)  # store, curves, the loop
+        if result.interrupted:
+            print(summary.describe_interruption(result, claimed.run, named.how_to_go_on()))
+        else:
+            print("\n" + summary.describe_search(result, metric=named.metric))
+            fresh_seeds.compare_again(result, claimed, children)  # the best cell beside an LSTM
+            print(summary.describe_places(result))
     print(f"{(time.monotonic() - started) / 60:.1f} minutes in all")
-    return interruption.INTERRUPTED_STATUS if interrupted else 0
+    return interruption.INTERRUPTED_STATUS if result.interrupted else 0
 
 
-if __name__ == "__main__":
-    command_line.run_main(main)
+if __name__ == "__main__":  # where this is imported no flag is defined
+    FLAGS = SearchFlags(plan=True)
+    command_line.run_main(lambda: main(FLAGS))

@@ -5,13 +5,18 @@ from __future__ import annotations
 from absl import flags
 
 from nas_with_rl.launch.clusters.options import START_TIMEOUT_SECONDS, ClusterOptions
-from nas_with_rl.launch.records.resumption import Request
+from nas_with_rl.launch.records.resumption import SearchRequest
 
 
 class SearchFlags:
     """Defines what is asked of any search, as flags of the binary that makes one of these."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, plan: bool = False) -> None:
+        """Define the flags.
+
+        Args:
+          plan: whether --plan is one of them.
+        """
         flags.disclaim_key_flags()  # they are the binary's; --help shows those alone
         self._experiment = flags.DEFINE_string(
             "experiment",
@@ -46,14 +51,23 @@ class SearchFlags:
             "evaluate", None, "Your own evaluation of an architecture, as module:function."
         )
         self._resume = flags.DEFINE_bool("resume", False, "Continue the run in --workdir.")
+        self._plan = None
+        if plan:
+            self._plan = flags.DEFINE_string(
+                "plan",
+                None,
+                "How children are trained: auto (measured, the default), population:CHILDREN@"
+                "PROCESSES, single@PROCESSES (each compiles its own program) or here (in this "
+                "process).",
+            )
 
     def asks_for_help(self) -> bool:
         """Return whether the experiments are to be listed."""
         return self._experiment.value == "help"
 
-    def request(self) -> Request:
+    def request(self) -> SearchRequest:
         """Return what the parsed flags say."""
-        return Request(
+        return SearchRequest(
             experiment=self._experiment.value,
             workdir=self._workdir.value,
             data_dir=self._data_dir.value,
@@ -62,6 +76,7 @@ class SearchFlags:
             overrides=tuple(self._override.value),
             evaluate=self._evaluate.value,
             resume=self._resume.value,
+            plan=None if self._plan is None else self._plan.value,
         )
 
 

@@ -69,7 +69,7 @@ def main() -> int:
     for line in names_taken([_ARCHITECTURE.value or ""]):
         print(line, file=sys.stderr, flush=True)
     return named_run.run(
-        named_run.Request(
+        named_run.TrainingRequest(
             experiment=_EXPERIMENT.value,
             architecture=_ARCHITECTURE.value,
             workdir=_WORKDIR.value,

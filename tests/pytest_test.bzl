@@ -19,7 +19,7 @@ def pytest_tests(name, deps, size = "medium", folders = []):
             srcs = ["bazel_main.py", path],
             args = ["$(location %s)" % path],
             data = native.glob(
-                ["conftest.py", "harness/*.py"] + [
+                ["conftest.py", "harness/*.py", "harness/workdirs_before/**"] + [
                     folder + end
                     for folder in [name] + folders
                     for end in ("/**/*.json", "/**/*.py", "/**/*.txt")

@@ -6,7 +6,6 @@ import base64
 import html
 import importlib.resources
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from nas_with_rl.explorer.exploration import Exploration
 from nas_with_rl.explorer.page.data import page_data
 from nas_with_rl.search_spaces.errors import InputError, shown_path
+from nas_with_rl.search_spaces.whole_files import write_whole
 
 MAX_BYTES = 1_000_000  # Colab shows no larger page
 MAX_TOKENS = 10_000  # more characters make the browser slow
@@ -105,13 +105,8 @@ def write_page(exploration: Exploration, path: str | Path) -> Path:
     content = page_html(exploration).encode("utf-8")
     try:
         path = Path(path).expanduser()
-        temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(content, path)
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name; the home of nobody
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"the page {shown_path(path)} cannot be written: {reason}") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import random
-import sys
 import threading
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from nas_with_rl.launch.clusters.worker_service import METHOD, rpc_address
 from nas_with_rl.launch.evaluators.child_process import WorkError
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, Outcome
 from nas_with_rl.launch.experiments.overrides import difference
+from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.search_spaces.errors import InputError
 
 PROBE_EVERY_SECONDS = 15.0  # while no child is finished, a look whether a worker is there
@@ -46,7 +46,7 @@ class _ShortLog(logging.Filter):
             return True
         if (lost := lost_worker(record)) is not None:
             worker = self._workers[lost]
-            print(f"{worker} is lost, another gets its child", file=sys.stderr, flush=True)
+            warn(f"{worker} is lost, another gets its child")
         return False  # what is no worker's comes back as an exception
 
 

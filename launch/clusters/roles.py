@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import signal
 import socket
-import sys
 from typing import Any, NoReturn
 
 import tensorflow as tf
@@ -36,23 +35,15 @@ from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.host import heartbeat, resources
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now
-from nas_with_rl.launch.records.resumption import Request, completed
-from nas_with_rl.launch.records.workdir import Workdir
+from nas_with_rl.launch.host.terminal import say, warn
+from nas_with_rl.launch.records.resumption import SearchRequest
+from nas_with_rl.launch.searches import summary
 from nas_with_rl.launch.searches.loop import Pace
-from nas_with_rl.launch.searches.named_run import (
-    check_effect,
-    described_run,
-    print_beginning,
-    print_interruption,
-    print_places,
-    print_result,
-    telling_how_to_go_on,
-    with_search,
-)
-from nas_with_rl.launch.searches.run import Run, execute, opened
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.launch.searches.named_run import NamedRun, prepare, prepare_data
+from nas_with_rl.launch.searches.run import Run, claim, execute
 
 LEAST_LOST_SECONDS = 15.0  # without any worker, after which the search ends for the time being
+HOW_TO_GO_ON = "the same command continues it with --resume"
 LOST_STATUS = 75  # the chief is to be started again, with --resume
 # What a parameter server that has died, or was started again, makes of the chief's next operation.
 LOST_ERRORS = (
@@ -73,7 +64,7 @@ def run_ps(cluster: Cluster, task: Task) -> NoReturn:
     _serve(task, start_server(cluster, task))
 
 
-def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
+def run_worker(request: SearchRequest, cluster: Cluster, task: Task) -> NoReturn:
     """Evaluate children until the process is ended."""
     heartbeat.start()
     processes, data = _processes(request, cluster, task)
@@ -92,11 +83,12 @@ def run_worker(request: Request, cluster: Cluster, task: Task) -> NoReturn:
 
 
 def _processes(
-    request: Request, cluster: Cluster, task: Task
+    request: SearchRequest, cluster: Cluster, task: Task
 ) -> tuple[ProcessPool, LocatedExperiment]:
     """Return a worker's child process, which has not started yet, and what it trains."""
-    experiment, search = with_search(request)
-    data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
+    data = prepare_data(request)
+    experiment, search = data.experiment, data.experiment.search
+    assert search is not None
     # Workers of one machine share its memory; one share is left for what else runs there.
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
@@ -112,7 +104,7 @@ def _processes(
 
 def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
     """Keep servers alive until SIGTERM or Ctrl-C."""
-    print(f"{task} serves at {task.address}", flush=True)
+    say(f"{task} serves at {task.address}")
     # The servers answer in threads of their own, as long as this call holds them.
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
@@ -121,79 +113,66 @@ def _serve(task: Task, server: Any, rpc: RpcServer | None = None) -> NoReturn:
     leave_now(0)
 
 
-def run_chief(request: Request, cluster: Cluster, options: ClusterOptions) -> int:
+def run_chief(request: SearchRequest, cluster: Cluster, options: ClusterOptions) -> int:
     """Lead the search to its end; return the exit status."""
     heartbeat.start()
     prepare_servers()
     check_port(cluster.chief)
-    request, is_synchronous = _completed(request, options)
-    experiment, search = with_search(request)
-    if not request.resume:
-        why = "a synchronous search has a single one" if is_synchronous else None
-        check_effect(request, experiment, why)
-    data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
+    request, is_synchronous = _begun_or_resumed(request, options)
+    named = prepare(
+        request, "on a synchronous cluster" if is_synchronous else "on an asynchronous cluster"
+    )
     try:
         present = wait_for_servers(cluster, start_timeout=options.start_timeout)
-        run = _run(request, data, present, is_synchronous=is_synchronous, options=options)
-        with opened(run, str(request.workdir), resume=request.resume) as claim:
-            print_beginning(request, experiment, claim)
-            print(_described(present, run.pace), flush=True)
-            with telling_how_to_go_on(search, "the same command continues it with --resume"):
-                result = execute(claim.run, claim.place, progress=True)
+        run = _run(named, present, is_synchronous=is_synchronous, options=options)
+        with claim(run, str(named.request.workdir), resume=request.resume) as claimed:
+            say(summary.describe_beginning(named, claimed, _describe(present, run.pace)))
+            with summary.saying_how_to_go_on(claimed.run, lambda: HOW_TO_GO_ON):
+                result = execute(claimed.run, claimed.place, progress=True)
     except (ServersMissing, ServersLost) as lost:
         return _lost(str(lost))
     except LOST_ERRORS as error:
         return _lost(f"a parameter server was lost ({type(error).__name__})")
     if result.interrupted:
-        print_interruption(result, search, "the same command continues it with --resume")
+        say(summary.describe_interruption(result, claimed.run, HOW_TO_GO_ON))
         return INTERRUPTED_STATUS
-    print_result(result, experiment)
-    if experiment.num_compared:
-        print("(compare_architectures trains it beside an LSTM; search does so by itself)")
-    print_places(result)
+    say("\n" + summary.describe_search(result, metric=named.metric))
+    if named.data.experiment.num_compared:
+        say("(compare_architectures trains it beside an LSTM; search does so by itself)")
+    say(summary.describe_places(result))
     return 0
 
 
-def _completed(request: Request, options: ClusterOptions) -> tuple[Request, bool]:
-    """Return the request, completed, and whether the search is synchronous.
+def _begun_or_resumed(
+    request: SearchRequest, options: ClusterOptions
+) -> tuple[SearchRequest, bool]:
+    """Return whether a run is begun or resumed, as its request, and whether it is synchronous.
 
     A request to resume also begins a run where there is none: a supervisor has one command.
     """
-    if not request.workdir:
-        raise InputError("--workdir is missing: the directory that keeps the run")
-    place = Workdir(request.workdir)
+    place = request.place()
     if request.resume and not place.is_begun():
         request = dataclasses.replace(request, resume=False)
-    if not request.resume:
-        place.check_unused()
-        return completed(request), bool(options.synchronous)
-    if options.synchronous is not None:
-        return completed(request), options.synchronous
+    if options.synchronous is not None or not request.resume:
+        return request, bool(options.synchronous)
     # As it was begun: a search cannot go on at another pace unless it is asked to.
-    return completed(request), bool(place.read().get("location", {}).get("synchronous"))
+    return request, bool(place.read().get("location", {}).get("synchronous"))
 
 
 def _run(
-    request: Request,
-    data: LocatedExperiment,
-    present: Cluster,
-    *,
-    is_synchronous: bool,
-    options: ClusterOptions,
+    named: NamedRun, present: Cluster, *, is_synchronous: bool, options: ClusterOptions
 ) -> Run:
     """Connect to the cluster; return the run on it."""
-    search = data.experiment.search
-    assert search is not None
+    experiment = named.data.experiment
     strategy, coordinator = connect(present)
     children = ClusterEvaluator(
         coordinator,
         present.workers,
-        identity_of(data.experiment, data.seed, trainer_of(data).data),
+        identity_of(experiment, named.data.seed, trainer_of(named.data).data),
         lost_seconds=max(options.start_timeout, LEAST_LOST_SECONDS),
     )
-    plan = kind_of(data.experiment).cluster_plan
-    run = described_run(request, data, plan=plan, evaluator=children)
-    pace = Pace.asynchronous(search, num_workers=len(present.workers))
+    run = named.on(children, kind_of(experiment).cluster_plan)
+    pace = Pace.asynchronous(named.search, num_workers=len(present.workers))
     return dataclasses.replace(
         run,
         strategy=strategy,
@@ -212,7 +191,7 @@ def connect(cluster: Cluster) -> tuple[Any, Any]:
     return strategy, tf.distribute.coordinator.ClusterCoordinator(strategy)
 
 
-def _described(cluster: Cluster, pace: Pace | None) -> str:
+def _describe(cluster: Cluster, pace: Pace | None) -> str:
     sizes = describe_sizes(len(cluster.ps), len(cluster.workers))
     if pace is None:
         return f"{sizes}; synchronous: one batch at a time, as in a single process"
@@ -224,5 +203,5 @@ def _described(cluster: Cluster, pace: Pace | None) -> str:
 
 
 def _lost(message: str) -> int:
-    print(f"error: {message}; what was measured is stored, --resume continues", file=sys.stderr)
+    warn(f"error: {message}; what was measured is stored, --resume continues")
     return LOST_STATUS

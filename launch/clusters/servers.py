@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import grpc
 
 from nas_with_rl.launch.clusters.tf_config import VARIABLE, Cluster, Task
+from nas_with_rl.launch.host.terminal import say, warn
 from nas_with_rl.search_spaces.errors import InputError
 
 THREADS = 16  # of TensorFlow between operations: a call that waits for a child holds one
@@ -97,10 +97,8 @@ def keep_to_this_machine(task: Task) -> None:
     if not task.is_on_loopback:
         return
     if not _bind_to_loopback(task.port):
-        print(
+        warn(
             f"{task} listens on all interfaces: this system cannot bind a socket to a device",
-            file=sys.stderr,
-            flush=True,
         )
 
 
@@ -171,11 +169,11 @@ def wait_for_servers(cluster: Cluster, *, start_timeout: float) -> Cluster:
             break
         if now - named >= NAMING_SECONDS:
             named += NAMING_SECONDS
-            print(f"waiting for {_names(missing)}", flush=True)
+            say(f"waiting for {_names(missing)}")
         if now - begun >= start_timeout:
             _check_enough(cluster, present, start_timeout)
-            print(f"starting without {_names(missing)}; what comes later joins when the chief is")
-            print("started again", flush=True)
+            say(f"starting without {_names(missing)}; what comes later joins when the chief is")
+            say("started again")
             break
         time.sleep(0.2)
     return Cluster(

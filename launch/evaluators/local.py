@@ -71,21 +71,20 @@ class LocalEvaluator:
 
 
 @contextlib.contextmanager
-def local_children(
-    data: LocatedExperiment, search: SearchConfig, plan: str
-) -> Iterator[LocalEvaluator]:
+def local_children(data: LocatedExperiment, plan: str) -> Iterator[LocalEvaluator]:
     """Yield where an experiment's children are trained; at the end its processes are gone.
 
     Args:
-      data: what is trained, and on what.
-      search: how many children at a time, and their ceilings.
+      data: what is trained, and on what; its search says how many children at a time, and their
+        ceilings.
       plan: as `parse_plan` reads it, or "auto": language models by the fastest program, measured;
         images in a process per core or GPU; tables in this process.
 
     Raises:
       InputError: a plan that the experiment does not allow.
     """
-    kind = kind_of(data.experiment)
+    kind, search = kind_of(data.experiment), data.experiment.search
+    assert search is not None
     given = _given(kind, plan)
     if given and given.program == "here":
         if kind.check:
@@ -129,12 +128,12 @@ def _in_processes(
     return LocalEvaluator(chosen, reason, processes, work, processes)
 
 
-def check_limits(experiment: Experiment, search: SearchConfig, plan: str) -> None:
+def check_limits(experiment: Experiment, plan: str) -> None:
     """Raise InputError for ceilings of child processes where a plan has none."""
     if plan != "here" and (plan != AUTO or kind_of(experiment).default != "here"):
         return
     for name in ("child_seconds", "child_memory_gib"):
-        if value := getattr(search, name):
+        if value := getattr(experiment.search, name):
             raise InputError(
                 f"search.{name} is {value}, which has no effect: --plan=here evaluates children "
                 "in this process, which has no such ceiling"

@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,10 @@ from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import compilation, resources
+from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.workdir import versions
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.whole_files import write_whole
 
 _FILE = "plans.json"
 
@@ -79,7 +80,7 @@ def choose_plan(
     key = _key(data, search, processes.num_processes, memory_gib)
     if remembered := _remembered(key):
         return remembered
-    print("measuring how children train fastest, once per experiment and machine ...", flush=True)
+    say("measuring how children train fastest, once per experiment and machine ...")
     works = {
         plan: ChildProgram(data, plan.program, plan.num_children, memory_gib)
         for plan in _candidates(search.update_size, processes.num_processes)
@@ -164,11 +165,7 @@ def _remember(key: str, choice: PlanChoice) -> None:
     path = _path()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, delete=False, encoding="utf-8"
-        ) as file:
-            json.dump(kept, file, indent=1)
-        Path(file.name).replace(path)
+        write_whole(json.dumps(kept, indent=1), path)
 
 
 def _all_remembered() -> dict[str, Any]:

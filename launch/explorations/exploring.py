@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from nas_with_rl.explorer.rankings import feature_table
 from nas_with_rl.launch.explorations.cells import ExploredCell, describe_cell, read_cells
 from nas_with_rl.launch.explorations.subjects import Subject, TaskSubject, TextSubject
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
+from nas_with_rl.launch.host.terminal import say
+from nas_with_rl.launch.records.resumption import RunRequest, new_workdir
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.trainings.progress import EpochBar
 from nas_with_rl.launch.trainings.trainees import FinalTraining
@@ -42,7 +43,7 @@ PROMPT = 500  # characters at the end of the page's text, which the generated te
 
 
 @dataclasses.dataclass(frozen=True)
-class ExploreRequest:
+class ExploreRequest(RunRequest):
     """What is to be explored.
 
     Attributes:
@@ -63,9 +64,7 @@ class ExploreRequest:
     num_layers: int | None = None
     generate: int = 0
     temperature: float = 1.0
-    seed: int = 0
-    workdir: str | None = None
-    overrides: tuple[str, ...] = ()
+    seed: int = dataclasses.field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -101,19 +100,19 @@ def run(request: ExploreRequest) -> int:
       InputError: an impossible request.
     """
     subject, cells = subject_of(request), read_cells(request.cells)
-    workdir = request.workdir or default_workdir(subject)
-    print(subject.title)
+    workdir = _workdir(request, subject)
+    say(subject.title)
     try:
         exploration = run_interruptibly(
             lambda: explore_cells(request, subject, cells, workdir=workdir, is_shown=True)
         )
     except KeyboardInterrupt:
-        print(f"stopped; the same command with --workdir={workdir} continues")
+        say(f"stopped; the same command with --workdir={workdir} continues")
         leave_now(INTERRUPTED_STATUS)
     page = write_page(exploration, absolute_path(workdir) / PAGE)
-    print(f"\nthe page: {page.resolve()} ({page.stat().st_size / 1e6:.2f} MB, opens from disk)")
+    say(f"\nthe page: {page.resolve()} ({page.stat().st_size / 1e6:.2f} MB, opens from disk)")
     if request.workdir is None:
-        print(f"the same without training again: --workdir={workdir}")
+        say(f"the same without training again: --workdir={workdir}")
     return 0
 
 
@@ -127,7 +126,7 @@ def explore(request: ExploreRequest) -> Exploration:
       InputError: an impossible request.
     """
     subject, cells = subject_of(request), read_cells(request.cells)
-    workdir = request.workdir or default_workdir(subject)
+    workdir = _workdir(request, subject)
     return explore_cells(request, subject, cells, workdir=workdir)
 
 
@@ -139,9 +138,9 @@ def subject_of(request: ExploreRequest) -> Subject:
     return TextSubject(request.text, request.settings)
 
 
-def default_workdir(subject: Subject) -> str:
-    """Return a new directory's name."""
-    return f"runs/explore-{subject.name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+def _workdir(request: ExploreRequest, subject: Subject) -> str:
+    """Return the directory that is asked for, or a new one's name."""
+    return new_workdir(f"explore-{subject.name}") if request.workdir is None else request.workdir
 
 
 def explore_cells(
@@ -165,16 +164,16 @@ def explore_cells(
     failures: list[TrainingFailed] = []
     for cell in cells:
         if is_shown:
-            print(f"\n{cell.name}: {describe_cell(cell)}", flush=True)
+            say(f"\n{cell.name}: {describe_cell(cell)}")
         try:
             models.append(explored_model(request, subject, cell, workdir=workdir))
         except TrainingFailed as failure:
             failures.append(failure)
             if is_shown and len(cells) > 1:
-                print(failure, flush=True)
+                say(str(failure))
         else:
             if is_shown:
-                print(_as_text(models[-1], request), flush=True)
+                say(_as_text(models[-1], request))
     if not models:
         raise failures[0]
     notes = (*subject.notes, *(f"{failure}." for failure in failures))

@@ -24,7 +24,8 @@ from typing import Any
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.paper.printed_tables import PrintedMetric
-from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
+from nas_with_rl.launch.records.resumption import read_run
+from nas_with_rl.launch.records.training_result import TRAINING, FinalResult, read_result
 from nas_with_rl.launch.records.workdir import (
     EXPERIMENT_FILE,
     FINAL,
@@ -212,7 +213,7 @@ def read_runs(folder: Path) -> tuple[tuple[OurRun, ...], tuple[str, ...]]:
 
 def _read_run(workdir: Path) -> OurRun:
     """Read one workdir; InputError where it is damaged."""
-    description = read_training(Workdir(workdir))
+    description = read_run(Workdir(workdir), TRAINING)
     result = read_result(workdir)
     assert result is not None
     for name in ("experiment", "architecture"):

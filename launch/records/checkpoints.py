@@ -1,4 +1,4 @@
-"""Checkpoints: written under a temporary name, then renamed; damage is noticed."""
+"""Checkpoints: there whole or not at all; damage is noticed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from absl import logging
 from nas_with_rl.controller.searcher import NotFinite
 from nas_with_rl.launch.records.storage_errors import explained, storing
 from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.whole_files import WRITING, written_whole
 
 MANIFEST = "manifest.json"  # file name -> SHA-256, the last file to be written
 KEPT = 3
@@ -69,17 +70,13 @@ class Checkpoints:
     def save(self, state: Restorable) -> None:
         """Write the state; a kill at any moment leaves the earlier ones usable."""
         final = self._directory / _name(state.version)
-        temporary = self._directory / f"writing-{state.version:08d}"
-        for leftover in (temporary, final):  # damaged, or of a version that is reached again
-            shutil.rmtree(leftover, ignore_errors=True)
-        with storing(temporary):
+        # A damaged one, or of a version that is reached again.
+        shutil.rmtree(final, ignore_errors=True)
+        with storing(final), written_whole(final) as temporary:
             temporary.mkdir()
             state.save(temporary)
             digests = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
             (temporary / MANIFEST).write_text(json.dumps(digests))
-            # The name is the promise: what is found under it is whole. A kill before leaves a
-            # `writing-`.
-            temporary.rename(final)
         # Only now: at no moment are there fewer whole ones than before.
         for old in self._newest_first()[self._kept :]:
             shutil.rmtree(old)
@@ -93,7 +90,7 @@ class Checkpoints:
         Raises:
           InputError: there are checkpoints, and every one is damaged.
         """
-        for leftover in self._directory.glob("writing-*"):  # of a killed run
+        for leftover in self._directory.glob(f"{WRITING}*"):  # of a killed run
             shutil.rmtree(leftover, ignore_errors=True)
         damaged = []
         for path in self._newest_first():

@@ -15,27 +15,40 @@ from typing import Any
 
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.named_modules import naming_flags
-from nas_with_rl.launch.experiments.overrides import difference
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.records import resumption
+from nas_with_rl.launch.records.resumption import (
+    STORED,
+    Description,
+    RunKind,
+    SearchRequest,
+    read_run,
+)
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.search_spaces.errors import InputError, shortened, shown
+from nas_with_rl.search_spaces.errors import InputError, shown
 
-Description = dict[str, Any]  # what `experiment.json` says of a run
-
-# What a continued search may change of its settings.
+# What a resumed search may change of its settings.
 EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib", "on_error")
+SEARCH = RunKind(
+    "search",
+    None,
+    {
+        **STORED,
+        "num_samples": ("search.num_samples",),
+        "evaluate": ("evaluate",),
+        "plan": ("location.plan",),
+    },
+    # The settings that overrides give are compared, and decisions say the same as the space.
+    may_change=("overrides", "decisions", *(f"search.{name}" for name in EXTENDABLE)),
+    groups=("search", "controller", "space"),
+)
 _HANDED_OVER = ("seed", "search", "controller")  # what both sides know, beside the decisions
-_NOT_COMPARED = ("location", "decisions")  # the latter say the same as the space
-_GROUPS = ("search", "controller", "space")
 COMMAND = "python -m nas_with_rl.launch.search --resume"
 
 
 def stored_search(place: Workdir) -> Description:
     """Return the description of the search that is here; InputError for another kind of run."""
-    stored = place.read()
-    if "kind" in stored or not all(isinstance(stored.get(group), dict) for group in _GROUPS):
-        raise InputError(f"--workdir={place.path} holds another kind of run, not a search")
-    return stored
+    return read_run(place, SEARCH)
 
 
 def is_of_python(description: Mapping[str, Any]) -> bool:
@@ -47,6 +60,31 @@ def is_own_evaluation(description: Mapping[str, Any]) -> bool:
     """Say whether a function of one's own evaluates a run's children."""
     child = description.get("child")
     return child is None or (isinstance(child, dict) and child.get("kind") == "OwnEvaluation")
+
+
+def complete(request: SearchRequest) -> SearchRequest:
+    """Return a request with what a resumed search's own `experiment.json` says, or a new workdir.
+
+    Raises:
+      InputError: --resume without --workdir, or a workdir without a run of a named experiment.
+    """
+    if not request.resume:
+        if request.workdir is None and request.experiment is not None:
+            name = request.experiment.rpartition(":")[2]  # of module:attribute
+            return dataclasses.replace(request, workdir=resumption.new_workdir(name))
+        return request
+    stored = resumption.stored_run(request, SEARCH)
+    if not is_of_python(stored):  # runs did not always say their plan
+        plan = stored.get("location", {}).get("plan", "here")
+        request = dataclasses.replace(request, plan=request.plan or plan)
+    elif request.experiment is None:
+        raise InputError(
+            f"--workdir={request.workdir} holds a run that was begun in Python: continue it there, "
+            "with nas.search(..., options=nas.SearchOptions(resume=True)), or here with "
+            "--experiment=MODULE:ATTRIBUTE, an nas.Experiment of the same space and settings that "
+            "has your function"
+        )
+    return resumption.complete(request, stored, SEARCH)
 
 
 def taken_over(
@@ -75,25 +113,16 @@ def check_same(stored: Description, wanted: Description, workdir: Path) -> None:
       wanted: of the search, with what it has taken over.
       workdir: for the message.
     """
-    there: Description
-    here: Description
-    if is_of_python(stored) == is_of_python(wanted):
-        keys = [key for key in wanted if key not in _NOT_COMPARED]
-        there, here = ({key: one.get(key) for key in keys} for one in (stored, wanted))
-    else:
+    there, here = stored, wanted
+    if is_of_python(stored) != is_of_python(wanted):
         check_evaluation(stored, wanted, workdir)
         there, here = (
             {key: one.get(key) for key in _HANDED_OVER} | {"space": _decisions(one, workdir)}
             for one in (stored, wanted)
         )
-    there["search"] = {**there["search"], **{name: here["search"][name] for name in EXTENDABLE}}
     if is_own_evaluation(stored) and is_own_evaluation(wanted):
         there, here = map(_without_digest, (there, here))
-    if found := difference(there, here):
-        raise InputError(
-            f"--workdir={workdir} holds another run, it cannot be resumed as this one; "
-            f"there / here: {shortened(found, 200)}"
-        )
+    resumption.check_same(there, here, kind=SEARCH, workdir=workdir)
 
 
 def check_evaluation(stored: Description, wanted: Description, workdir: str | Path) -> None:

@@ -1,42 +1,96 @@
-"""What is asked of a search: what its flags say, completed from the run that it continues."""
+"""Beginning and resuming a run, of every kind: what is asked for, and the claim of its workdir.
+
+One rule: what is given to a run that is resumed has to equal what is stored of it, or be among what
+its kind may change; what is not given is as stored.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
-from typing import Any
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
-from nas_with_rl.launch.records.continuation import is_of_python, stored_search
+from nas_with_rl.launch.experiments.overrides import difference
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, shortened
+
+Description = dict[str, Any]  # what `experiment.json` says of a run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """What a binary is asked for, whatever it runs; None or nothing where a flag was not given.
+
+    Attributes:
+      workdir: the directory that keeps the run.
+      seed: of all its draws.
+      overrides: "path.to.field=value", of its experiment.
+    """
+
+    workdir: str | None = None
+    seed: int | None = None
+    overrides: tuple[str, ...] = ()
+
+    def place(self) -> Workdir:
+        """Return the workdir; InputError where none is given."""
+        if self.workdir is None:
+            raise InputError("--workdir is missing: the directory that keeps the run")
+        return Workdir(self.workdir)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExperimentRequest(RunRequest):
+    """What is asked of a run of a named experiment, which is begun, or resumed with --resume.
+
+    Attributes:
+      experiment: a name, or "module:attribute".
+      data_dir: where the data lies.
+      resume: whether the run in the workdir is continued.
+    """
+
+    experiment: str | None = dataclasses.field(default=None, kw_only=False)
+    data_dir: str | None = None
+    resume: bool = False
+
+    def named(self) -> tuple[str, ...]:
+        """Return the flags that name modules, which --resume needs again."""
+        return naming_flags(self.experiment, overrides=self.overrides)
+
+    def resume_command(self, binary: str) -> str:
+        """Return the command that continues the run."""
+        words = ("--resume", f"--workdir={self.workdir}", *self.named())
+        return shlex.join((sys.executable, "-m", f"nas_with_rl.launch.{binary}", *words))
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
-    """What the flags say; None where a flag was not given."""
+class SearchRequest(ExperimentRequest):
+    """What is asked of a search.
 
-    experiment: str | None = None
-    workdir: str | None = None
-    data_dir: str | None = None
-    num_samples: int | None = None
-    seed: int | None = None
-    overrides: tuple[str, ...] = ()
-    evaluate: str | None = None
-    resume: bool = False
-    plan: str | None = None
+    Attributes:
+      num_samples: architectures to sample.
+      evaluate: one's own evaluation, as "module:function".
+      plan: how children are trained.
+    """
+
+    num_samples: int | None = dataclasses.field(default=None, kw_only=True)
+    evaluate: str | None = dataclasses.field(default=None, kw_only=True)
+    plan: str | None = dataclasses.field(default=None, kw_only=True)
+
+    def named(self) -> tuple[str, ...]:
+        """See `ExperimentRequest`."""
+        return naming_flags(self.experiment, evaluate=self.evaluate, overrides=self.overrides)
 
     def words(self) -> tuple[str, ...]:
         """Return the flags that say the same."""
-        values = {
-            "experiment": self.experiment,
-            "workdir": self.workdir,
-            "data_dir": self.data_dir,
-            "num_samples": self.num_samples,
-            "seed": self.seed,
-            "evaluate": self.evaluate,
-            "plan": self.plan,
-        }
+        names = ("experiment", "workdir", "data_dir", "num_samples", "seed", "evaluate", "plan")
+        values = {name: getattr(self, name) for name in names}
         return (
             *(f"--{flag}={value}" for flag, value in values.items() if value is not None),
             *(f"--override={override}" for override in self.overrides),
@@ -44,56 +98,176 @@ class Request:
         )
 
 
-def completed(request: Request) -> Request:
-    """Fill in what a resumed run's own `experiment.json` says, or the default workdir.
+Asked = TypeVar("Asked", bound=ExperimentRequest)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunKind:
+    """A kind of run: what is stored of a request for it, and what a resumed one may change.
+
+    Attributes:
+      name: in messages, after "no" and "another".
+      kind: what `experiment.json` calls it; of a search it says nothing.
+      stored: of fields of its requests, where `experiment.json` has them: the first that is there.
+      may_change: what need not be the same, beside `location`, as in "search.num_samples".
+      groups: what `experiment.json` has of it beside.
+      current: returns a description of before as it is written today.
+    """
+
+    name: str
+    kind: str | None
+    stored: Mapping[str, Sequence[str]]
+    may_change: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    current: Callable[[Description], Description] = dict
+
+
+STORED: Mapping[str, Sequence[str]] = MappingProxyType(  # of every named experiment's run
+    {"experiment": ("experiment",), "seed": ("seed",), "data_dir": ("location.data_dir",)}
+)
+
+
+def new_workdir(name: str) -> str:
+    """Return the default workdir of a run that is begun now."""
+    return f"runs/{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+def stored_run(request: ExperimentRequest, kind: RunKind) -> Description:
+    """Return the description of the run that is to be resumed; InputError where there is none."""
+    if request.workdir is None:
+        raise InputError("--resume needs --workdir, the run to continue")
+    return read_run(Workdir(request.workdir), kind)
+
+
+def read_run(place: Workdir, kind: RunKind) -> Description:
+    """Return the description of the run that is here; InputError for another kind of run."""
+    stored = kind.current(place.read())
+    has_groups = all(isinstance(stored.get(group), dict) for group in kind.groups)
+    if stored.get("kind") != kind.kind or not has_groups:
+        raise InputError(f"--workdir={place.path} holds another kind of run, no {kind.name}")
+    return stored
+
+
+def complete(request: Asked, stored: Description, kind: RunKind) -> Asked:
+    """Return a request to resume with what it leaves open as the run that is there says it.
 
     Raises:
-      InputError: --resume without --workdir, or a workdir without a run of a named experiment.
+      InputError: the run names a module of one's own that the request does not, or no experiment.
     """
-    if not request.resume:
-        if not request.workdir and request.experiment is not None:
-            name = request.experiment.rpartition(":")[2]  # of module:attribute
-            now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-            return dataclasses.replace(request, workdir=f"runs/{name}-{now}")
-        return request
-    if not request.workdir:
-        raise InputError("--resume needs --workdir, the run to continue")
-    stored = stored_search(Workdir(request.workdir))
-    if is_of_python(stored) and request.experiment is None:
-        raise InputError(
-            f"--workdir={request.workdir} holds a run that was begun in Python: continue it there, "
-            "with nas.search(..., options=nas.SearchOptions(resume=True)), or here with "
-            "--experiment=MODULE:ATTRIBUTE, an nas.Experiment of the same space and settings that "
-            "has your function"
-        )
-    check_named(_left_out(request, stored), request.workdir)
-    location = stored.get("location", {})
-    try:
-        return dataclasses.replace(
-            request,
-            experiment=request.experiment or stored["experiment"],
-            data_dir=request.data_dir or location.get("data_dir"),
-            num_samples=request.num_samples or stored["search"]["num_samples"],
-            seed=stored["seed"] if request.seed is None else request.seed,
-            overrides=request.overrides or tuple(stored.get("overrides", ())),
-            evaluate=request.evaluate or stored.get("evaluate"),
-            plan=request.plan or _plan(stored, location),
-        )
-    except KeyError:
-        raise InputError(
-            f"--workdir={request.workdir} is not a run of a named experiment"
-        ) from None
-
-
-def _left_out(request: Request, stored: dict[str, Any]) -> tuple[str, ...]:
-    """Return the flags that the run has, name modules, and are not given."""
-    return naming_flags(
-        None if request.experiment else stored.get("experiment"),
-        evaluate=None if request.evaluate else stored.get("evaluate"),
-        overrides=() if request.overrides else stored.get("overrides", ()),
+    where = f"--workdir={request.workdir}"
+    known = {name: _first(stored, places) for name, places in kind.stored.items()}
+    overrides = _first(stored, ("overrides", "grid.overrides")) or ()
+    given = [(_field(each), _value(each)) for each in request.overrides]
+    left_out = naming_flags(
+        None if request.experiment else known["experiment"],
+        evaluate=None if getattr(request, "evaluate", None) else known.get("evaluate"),
+        overrides=[each for each in overrides if (_field(each), _value(each)) not in given],
     )
+    check_named(left_out, str(request.workdir))
+    if known["experiment"] is None or known.get("seed", 0) is None:
+        raise InputError(f"{where} is not a run of a named experiment")
+    open_: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in known.items()
+        if getattr(request, name) in (None, ()) and value is not None
+    }
+    together = with_given(overrides, request.overrides)
+    return dataclasses.replace(request, **open_, overrides=together)
 
 
-def _plan(stored: dict[str, Any], location: dict[str, Any]) -> str | None:
-    """Return the plan that the run has, which runs did not always say; in Python there is none."""
-    return None if is_of_python(stored) else location.get("plan", "here")
+def with_given(stored: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """Return the overrides of a resumed run: the stored ones, each given one in its field's place.
+
+    Given ones that say what is stored change nothing, not even the order.
+    """
+    last = {_field(each): _value(each) for each in stored}
+    new = [each for each in given if last.get(_field(each)) != _value(each)]
+    fields = {_field(each) for each in new}
+    return (*(each for each in stored if _field(each) not in fields), *new)
+
+
+def _field(override: str) -> str:
+    return override.partition("=")[0].strip()
+
+
+def _value(override: str) -> str:
+    return override.partition("=")[2].strip()
+
+
+def _first(stored: Description, places: Sequence[str]) -> Any:
+    """Return what stands at the first of some places that has anything, as "search.num_samples"."""
+    for place in places:
+        group, _, member = place.rpartition(".")
+        inside = stored.get(group, {}) if group else stored
+        if isinstance(inside, dict) and inside.get(member) is not None:
+            return inside[member]
+    return None
+
+
+def check_same(
+    stored: Description, wanted: Description, *, kind: RunKind, workdir: str | Path
+) -> None:
+    """Raise InputError unless a run continues the one that is there.
+
+    Args:
+      stored: of the run that is there.
+      wanted: of the run: what of it has to be the same, apart from what its kind may change.
+      kind: of both.
+      workdir: for the message.
+    """
+    there: Any = {key: stored.get(key) for key in wanted}
+    here: Any = wanted
+    for path in ("location", *kind.may_change):
+        there, here = (_without(each, path.split(".")) for each in (there, here))
+    if found := difference(there, here):
+        raise InputError(
+            f"--workdir={workdir} holds another run, it cannot be resumed as this one; "
+            f"there / here: {shortened(found, 200)}"
+        )
+
+
+def _without(values: Any, path: Sequence[str]) -> Any:
+    name, *rest = path
+    if not isinstance(values, dict) or name not in values:
+        return values
+    if rest:
+        return values | {name: _without(values[name], rest)}
+    return {key: value for key, value in values.items() if key != name}
+
+
+@contextlib.contextmanager
+def claim(
+    workdir: str | Path,
+    wanted: Description,
+    *,
+    kind: RunKind,
+    resume: bool,
+    take_up: Callable[[Description, Workdir], Description] | None = None,
+) -> Iterator[Workdir]:
+    """Claim a workdir until the block ends: a new one to begin a run, or the run's own to resume.
+
+    Args:
+      workdir: the directory.
+      wanted: what `experiment.json` says of the run.
+      kind: of run.
+      resume: whether to resume.
+      take_up: checks that a run can go on, in place of `check_same`; from what is stored to what
+        `experiment.json` says from now on.
+
+    Raises:
+      InputError: a workdir that is another run's, in use, damaged, or not there to be resumed.
+    """
+    with contextlib.closing(Workdir(workdir)) as place:
+        if resume:
+            stored = read_run(place, kind)
+            place.lock()
+            if take_up:
+                told = take_up(stored, place)
+            else:
+                check_same(stored, wanted, kind=kind, workdir=place.path)
+                told = stored | {key: wanted[key] for key in ("location",) if key in wanted}
+            if told != stored:
+                place.write(told)
+        else:
+            place.start(wanted)
+        yield place

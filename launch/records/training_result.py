@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from nas_with_rl.launch.experiments.overrides import difference
+from nas_with_rl.launch.records.resumption import STORED, RunKind
 from nas_with_rl.launch.records.workdir import Workdir, read_object, write_object
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.published import with_current_names
 
-TRAINING_KIND = "training"  # of run, as `experiment.json` says
+TRAINING = RunKind(
+    "training of one architecture",
+    "training",
+    {**STORED, "architecture": ("named", "architecture")},
+    # The settings that overrides give are compared, and the architecture that a name stands for.
+    may_change=("overrides", "named"),
+    current=with_current_names,
+)
 
 Metric = Literal["accuracy", "perplexity", "bits_per_character"]
 TrainingStatus = Literal["training", "finished", "failed"]
@@ -120,47 +126,3 @@ def read_result(workdir: str | Path) -> FinalResult | None:
 def write_result(result: FinalResult, place: Workdir) -> None:
     """Write `result.json`, whole or not at all."""
     write_object(dataclasses.asdict(result), place.result)
-
-
-@contextlib.contextmanager
-def opened(description: dict[str, Any], workdir: str | Path, *, resume: bool) -> Iterator[Workdir]:
-    """Claim a workdir: a new one to start a training in, or the training's own to continue it.
-
-    Args:
-      description: what `experiment.json` says of the training; a resumed one has to say the
-        same, apart from `location`.
-      workdir: the directory.
-      resume: whether to continue.
-
-    Raises:
-      InputError: a workdir that is another run's, in use, damaged, or not there to be resumed.
-    """
-    place = Workdir(workdir)
-    with contextlib.closing(place):
-        if not resume:
-            place.start(description)
-        else:
-            stored = read_training(place)
-            place.resume()
-            there, here = (
-                {key: values.get(key) for key in description if key != "location"}
-                for values in (stored, description)
-            )
-            if found := difference(there, here):
-                raise InputError(
-                    f"--workdir={place.path} holds another training, it cannot be resumed as this "
-                    f"one; there / here: {found}"
-                )
-            if stored.get("location") != description["location"]:
-                place.write(stored | {"location": description["location"]})
-        yield place
-
-
-def read_training(place: Workdir) -> dict[str, Any]:
-    """Return the description of the training that is here; InputError for another kind of run."""
-    stored = with_current_names(place.read())
-    if stored.get("kind") != TRAINING_KIND:
-        raise InputError(
-            f"--workdir={place.path} holds another kind of run, not a training of one architecture"
-        )
-    return stored

@@ -13,7 +13,8 @@ from typing import IO, Any
 
 from nas_with_rl.launch.records.storage_errors import ERROR_KINDS, storing
 from nas_with_rl.launch.records.stored_values import check_stored
-from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.errors import InputError, shown, shown_path
+from nas_with_rl.search_spaces.whole_files import write_whole
 
 EXPERIMENT_FILE = "experiment.json"
 GRID_SEARCH = "grid_search"  # the kind of run, as `experiment.json` says; its trainings lie in
@@ -63,11 +64,13 @@ class Workdir:
         try:
             return (self.path / EXPERIMENT_FILE).exists()
         except OSError as error:
-            raise InputError(f"{self._flag}={self.path} cannot be read: {error.strerror}") from None
+            raise InputError(
+                f"{self._flag}={shown_path(self.path)} cannot be read: {error.strerror}"
+            ) from None
 
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run here; refused where one has begun."""
-        self._open()
+        self.lock()
         self.check_unused()
         try:
             self.write(description | {"versions": versions(), "commit": commit()})
@@ -90,12 +93,6 @@ class Workdir:
                     "name another directory"
                 )
 
-    def resume(self) -> dict[str, Any]:
-        """Continue the run that is here; return its description."""
-        description = self.read()
-        self._open()
-        return description
-
     def read(self) -> dict[str, Any]:
         """Return the description of the run that is here."""
         if not self.is_begun():
@@ -108,7 +105,12 @@ class Workdir:
         """Write the description, whole or not at all."""
         write_object(description, self.path / EXPERIMENT_FILE)
 
-    def _open(self) -> None:
+    def lock(self) -> None:
+        """Keep every other process out; made where it is missing.
+
+        Raises:
+          InputError: it is in use, or cannot be written to.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / ".lock").open("w")
@@ -124,7 +126,7 @@ class Workdir:
     def _unwritable(self, error: OSError) -> InputError:
         number = error.errno or 0
         reason = ERROR_KINDS[number][0] if number in ERROR_KINDS else os.strerror(number)
-        return InputError(f"{self._flag}={self.path} cannot be written to: {reason}")
+        return InputError(f"{self._flag}={shown_path(self.path)} cannot be written to: {reason}")
 
     def close(self) -> None:
         """Give the directory free."""
@@ -145,9 +147,13 @@ def absolute_path(path: str | Path, flag: str = "--workdir") -> Path:
     try:
         text = os.fspath(path)
         text.encode()  # TensorFlow takes no other
+        if not text:  # pathlib would take it for the current directory
+            raise InputError(f"{flag} is empty: name a directory")
         if "\0" in text:
             raise ValueError("embedded null character")
         return Path(text).expanduser().absolute()
+    except InputError:
+        raise
     except (TypeError, ValueError, AttributeError):
         raise InputError(f"{flag}={shown(path)} is no path that can be written as text") from None
     except RuntimeError:
@@ -181,10 +187,8 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def write_object(values: dict[str, Any], path: Path) -> None:
     """Write a JSON object, whole or not at all."""
-    temporary = path.with_name(f"{path.name}.writing")
     with storing(path):
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        temporary.rename(path)
+        write_whole(json.dumps(values, indent=1) + "\n", path)
 
 
 def versions() -> dict[str, str]:

@@ -17,10 +17,14 @@ from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.size import closest_units
 from nas_with_rl.child_models.language_models.training import LanguageModelResult
+from nas_with_rl.launch.evaluators.kinds import language_models
 from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer
+from nas_with_rl.launch.evaluators.local import LocalEvaluator
+from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.ranking import ranked
 from nas_with_rl.launch.records.search_result import SearchResult, finding
 from nas_with_rl.launch.records.workdir import read_object, write_object
+from nas_with_rl.launch.searches.run import Claim, report
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
@@ -66,6 +70,31 @@ class _Contestant:
     title: str
     cell: Cell
     training: LanguageModelTraining
+
+
+def compare_again(result: SearchResult, claimed: Claim, children: LocalEvaluator) -> None:
+    """Compare the best cell with others, once for each length of the search; say it and report it.
+
+    Args:
+      result: of the search; without a completed trial there is nothing to compare.
+      claimed: its run.
+      children: where its children were trained; its experiment says with how many seeds.
+    """
+    data, path = children.work.data, claimed.place.comparison
+    num_seeds, num_trials = data.experiment.num_compared, len(result.trials)
+    if not num_seeds or all(trial.status != "completed" for trial in result.trials):
+        return
+    seeds = counted_seeds(num_seeds, "fresh")
+    measured = kept(path, num_trials=num_trials, num_seeds=num_seeds)
+    if measured is not None:
+        say(f"\neach trained with {seeds}, of {path.name}:")
+    else:
+        say(f"\ntraining each with {seeds} ...")
+        trainer, train = language_models.trainer_of(data), children.train_cells
+        measured = compare(result, trainer, train, num_seeds=num_seeds, seed=data.seed)
+        keep(measured, path, num_trials=num_trials, num_seeds=num_seeds)
+    say(describe_candidates(measured))
+    report(claimed.run, result, claimed.place, comparison=describe_candidates(measured))
 
 
 def compare(

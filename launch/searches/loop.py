@@ -23,7 +23,7 @@ from nas_with_rl.launch.evaluators.evaluation import Evaluation, Evaluator
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
-from nas_with_rl.launch.searches.open_trials import PendingTrials
+from nas_with_rl.launch.searches.pending_trials import PendingTrials
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from nas_with_rl.controller.searcher import Update
+from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.searches.loop import Observer
 from nas_with_rl.search_spaces.errors import line_of
@@ -32,7 +32,7 @@ def attempt(what: str, action: Callable[[], object]) -> bool:
     except Exception as error:
         with contextlib.suppress(OSError, ValueError):  # there may be nobody to tell
             said = f"warning: left out {what}, which failed: {line_of(error)}"
-            print(said, file=sys.stderr, flush=True)
+            warn(said)
         return False
     return True
 

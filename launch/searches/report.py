@@ -10,6 +10,7 @@ from nas_with_rl.launch.records.ranking import Ranked, best_so_far, ranked
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.search_spaces.drawing import draw
+from nas_with_rl.search_spaces.whole_files import write_whole
 
 WIDTH, HEIGHT, MARGIN = 860, 300, 48
 NUM_LISTED = 20
@@ -54,11 +55,11 @@ def write_report(
         sections.append(f"<h2>Comparison</h2><pre>{html.escape(comparison)}</pre>")
     if failed:
         sections += ["<h2>Failures</h2>", _failures(failed)]
-    path.write_text(
+    write_whole(
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
         f"<body>{''.join(sections)}</body></html>\n",
-        encoding="utf-8",
+        path,
     )
 
 

@@ -19,8 +19,9 @@ from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.launch.evaluators.evaluation import CrashLimit, Evaluator
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
-from nas_with_rl.launch.records import continuation
+from nas_with_rl.launch.records import continuation, resumption
 from nas_with_rl.launch.records.checkpoints import Checkpoints
+from nas_with_rl.launch.records.continuation import SEARCH
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
@@ -60,7 +61,7 @@ class Run:
     description: dict[str, Any] = dataclasses.field(default_factory=dict)
     location: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Return what `experiment.json` says of the run."""
         return {
             "experiment": self.name,
@@ -88,29 +89,31 @@ class Claim:
 
 
 @contextlib.contextmanager
-def opened(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Claim]:
+def claim(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Claim]:
     """Claim a workdir: a new one to start a run in, or the run's own to continue it.
 
     Raises:
       InputError: a workdir that is another run's, in use, damaged, or not there to be resumed.
     """
-    place = Workdir(workdir)
-    with contextlib.closing(place):
-        if resume:
-            yield _resumed(run, place)
-        else:
-            place.start(run.described())
-            yield Claim(run, place)
+    changed: dict[str, Any] = {}
+    if resume:
+        stored = continuation.stored_search(Workdir(workdir))
+        config, controller = continuation.taken_over(run.config, run.controller, stored)
+        run = dataclasses.replace(run, config=config, controller=controller)
+    wanted = run.describe()
+
+    def take_up(stored: dict[str, Any], place: Workdir) -> dict[str, Any]:
+        continuation.check_same(stored, wanted, place.path)
+        changed.update(continuation.change_of(stored, wanted))
+        num_trials = _check_length(run, place)
+        return continuation.continued(stored, wanted, num_trials)
+
+    with resumption.claim(workdir, wanted, kind=SEARCH, resume=resume, take_up=take_up) as place:
+        yield Claim(run, place, changed)
 
 
-def _resumed(run: Run, place: Workdir) -> Claim:
-    """Check that the workdir's run is this one, apart from its length, and continue it."""
-    stored = continuation.stored_search(place)
-    place.resume()
-    config, controller = continuation.taken_over(run.config, run.controller, stored)
-    run = dataclasses.replace(run, config=config, controller=controller)
-    wanted = run.described()
-    continuation.check_same(stored, wanted, place.path)
+def _check_length(run: Run, place: Workdir) -> int:
+    """Return how many trials a run has; InputError where that is more than it is to have."""
     with contextlib.closing(TrialStore(place.trials)) as store:
         num_trials = len(store)
     if num_trials > run.config.num_samples:
@@ -118,10 +121,7 @@ def _resumed(run: Run, place: Workdir) -> Claim:
             f"--num_samples={run.config.num_samples} is below the {num_trials} trials that "
             f"--workdir={place.path} has"
         )
-    description = continuation.continued(stored, wanted, num_trials)
-    if description != stored:
-        place.write(description)
-    return Claim(run, place, continuation.change_of(stored, wanted))
+    return num_trials
 
 
 def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:

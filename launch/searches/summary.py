@@ -1,16 +1,69 @@
-"""What a finished search prints."""
+"""What a search says: at its beginning, when it is stopped, and at its end."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from nas_with_rl.launch.evaluators.measurements import last_number
+from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.ranking import Ranked, ranked
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
+from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
+from nas_with_rl.launch.searches.named_run import NamedRun
 from nas_with_rl.launch.searches.recent_children import child_seconds
+from nas_with_rl.launch.searches.run import Claim, Run
 from nas_with_rl.search_spaces.drawing import draw
+
+
+def describe_beginning(named: NamedRun, claimed: Claim, plan: str) -> str:
+    """Return what is searched, where it is kept, what evaluates now and did not before, and how.
+
+    Args:
+      named: the search.
+      claimed: its run.
+      plan: how its children are trained, in a line.
+    """
+    experiment = named.data.experiment
+    lines = [f"{experiment.name}: {experiment.source}", f"workdir: {named.request.workdir}"]
+    if "sha256" in claimed.changed.get("after", {}):
+        module = claimed.run.description["data_found"]["function"].partition(":")[0]
+        lines.append(
+            f"the file of {module} has changed since its last trials: the next are evaluated as it "
+            f"is now ({EXPERIMENT_FILE} keeps when, and both digests)"
+        )
+    return "\n".join([*lines, plan])
+
+
+def describe_interruption(result: SearchResult, run: Run, how: str) -> str:
+    """Return how far the search came, and how it is continued."""
+    num_done = sum(trial.status != "running" for trial in result.trials)
+    return f"stopped after {num_done} of {run.config.num_samples} trials;\n{how}"
+
+
+@contextlib.contextmanager
+def saying_how_to_go_on(run: Run, how: Callable[[], str]) -> Iterator[None]:
+    """Say how far a search came that an exception ends, and how it is continued."""
+    try:
+        yield
+    except Exception as error:
+        result = getattr(error, "search_result", None)
+        if isinstance(result, SearchResult):
+            say(describe_interruption(result, run, f"once what follows is mended, {how()}"))
+        raise
+
+
+def describe_places(result: SearchResult) -> str:
+    """Return where everything lies."""
+    compared = "  comparison.json" if Workdir(str(result.workdir)).comparison.exists() else ""
+    return (
+        f"\neverything lies in {Path(str(result.workdir)).resolve()}:\n"
+        f"  trials.sqlite  checkpoints/  experiment.json{compared}  report.html\n"
+        f"  curves: tensorboard --logdir={result.workdir}/tensorboard"
+    )
 
 
 def describe_search(result: SearchResult, *, metric: str | None = None) -> str:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,12 +14,19 @@ from typing import Any
 
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
-from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
-from nas_with_rl.launch.experiments.overrides import difference
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
+from nas_with_rl.launch.host.terminal import say
+from nas_with_rl.launch.records.resumption import (
+    STORED,
+    ExperimentRequest,
+    RunKind,
+    claim,
+    complete,
+    stored_run,
+)
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, figure
-from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.launch.trainings.named_run import FAILED_STATUS, module_command
+from nas_with_rl.launch.records.workdir import Workdir
+from nas_with_rl.launch.trainings.named_run import FAILED_STATUS
 from nas_with_rl.launch.trainings.trainees import (
     FinalTraining,
     draw_training,
@@ -30,9 +36,9 @@ from nas_with_rl.launch.trainings.trainees import (
 from nas_with_rl.launch.trainings.training import Test, train
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.published import current_name, current_names
+from nas_with_rl.search_spaces.whole_files import written_whole
 
 RENAMED = "renamed"  # of `experiment.json`: directories by the names that are used today
-COMPARISON_KIND = "comparison"  # of run, as `experiment.json` says
 CURVES = "curves.svg"
 
 _AXIS: Mapping[Metric, str] = {
@@ -42,59 +48,75 @@ _AXIS: Mapping[Metric, str] = {
 }
 
 
+def _with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return a comparison's description; one from before has today's names, and says `RENAMED`."""
+    architectures = stored.get("architectures")
+    if isinstance(stored.get(RENAMED), dict) or not isinstance(architectures, list):
+        return {RENAMED: {}, **stored}
+    given = [str(text).strip() for text in architectures]
+    current = current_names(given)
+    renamed = {new: old for new, old in zip(current, given, strict=True) if new != old}
+    return stored | {"architectures": list(current), RENAMED: renamed}
+
+
+COMPARISON = RunKind(
+    "comparison of architectures",
+    "comparison",
+    {**STORED, "architectures": ("architectures",)},
+    may_change=(RENAMED,),
+    current=_with_current_names,
+)
+
+
 @dataclasses.dataclass(frozen=True)
-class Request:
-    """What the flags say; None where a flag was not given."""
+class ComparisonRequest(ExperimentRequest):
+    """What is asked of a comparison.
 
-    experiment: str | None = None
+    Attributes:
+      architectures: lines of text, or names.
+      test: whether to look at the test set after each training.
+    """
+
     architectures: tuple[str, ...] = ()
-    workdir: str | None = None
-    data_dir: str | None = None
-    seed: int | None = None
-    overrides: tuple[str, ...] = ()
-    resume: bool = False
-    test: Test = "once"
+    test: Test = dataclasses.field(default="once", kw_only=True)
 
 
-def run(request: Request) -> int:
+def run(request: ComparisonRequest) -> int:
     """Train each architecture, print them side by side, draw their curves; return the status.
 
     Raises:
       InputError: an impossible request.
     """
-    if not request.workdir:
-        raise InputError("--workdir is missing: the directory that keeps the comparison")
-    place = Workdir(request.workdir)
-    with contextlib.closing(place):
-        renamed: Mapping[str, str] = {}
-        if request.resume:
-            request, renamed = _completed(request, place)
-        experiment = configure(request.experiment, request.overrides)
-        names = directories(request.architectures, experiment)
-        trainings = {
-            str(renamed.get(name, name)): FinalTraining(
-                experiment, text, request.seed or 0, request.data_dir, request.overrides
-            )
-            for name, text in names.items()
-        }
-        if not request.resume:
-            check_overrides(experiment, request.overrides)
-            for training in trainings.values():  # before anything is written, not after hours
-                make_trainee(training)
-            place.start(_described(request))
-        print(f"{experiment.name}: {experiment.source}", flush=True)
+    path = request.place().path
+    renamed: Mapping[str, str] = {}
+    if request.resume:
+        stored = stored_run(request, COMPARISON)
+        request, renamed = complete(request, stored, COMPARISON), stored[RENAMED]
+    experiment = configure(request.experiment, request.overrides)
+    names = directories(request.architectures, experiment)
+    trainings = {
+        str(renamed.get(name, name)): FinalTraining(
+            experiment, text, request.seed or 0, request.data_dir, request.overrides
+        )
+        for name, text in names.items()
+    }
+    if not request.resume:
+        check_overrides(experiment, request.overrides)
+        for training in trainings.values():  # before anything is written, not after hours
+            make_trainee(training)
+    wanted = _describe(request)
+    with claim(path, wanted, kind=COMPARISON, resume=request.resume) as place:
+        say(f"{experiment.name}: {experiment.source}")
         try:
             results = run_interruptibly(lambda: _train_each(trainings, place.path, request.test))
         except KeyboardInterrupt:
-            named = naming_flags(request.experiment, overrides=request.overrides)
-            command = module_command("compare_architectures", str(place.path), *named)
-            print(f"stopped; continue with: {command}")
+            say(f"stopped; continue with: {request.resume_command('compare_architectures')}")
             leave_now(INTERRUPTED_STATUS)
-        print("\n" + table(results))
+        say("\n" + table(results))
         if not experiment.data.has_test:
-            print("no test figures: the data has no test split")
-        print(_drawn(results, place.path / CURVES))
-        print(f"everything lies in {place.path.resolve()}: {'  '.join(trainings)}")
+            say("no test figures: the data has no test split")
+        say(_drawn(results, place.path / CURVES))
+        say(f"everything lies in {place.path.resolve()}: {'  '.join(trainings)}")
     return FAILED_STATUS if any(r.status == "failed" for r in results.values()) else 0
 
 
@@ -120,9 +142,9 @@ def directories(architectures: Sequence[str], experiment: Experiment) -> dict[st
     return found
 
 
-def _described(request: Request) -> dict[str, Any]:
+def _describe(request: ComparisonRequest) -> dict[str, Any]:
     return {
-        "kind": COMPARISON_KIND,
+        "kind": COMPARISON.kind,
         "experiment": request.experiment,
         "architectures": [current_name(text.strip()) for text in request.architectures],
         RENAMED: {},
@@ -132,62 +154,15 @@ def _described(request: Request) -> dict[str, Any]:
     }
 
 
-def _with_current_names(stored: dict[str, Any]) -> dict[str, Any]:
-    """Return a comparison's description; one from before has today's names, and says `RENAMED`."""
-    architectures = stored.get("architectures")
-    if RENAMED in stored or not isinstance(architectures, list):
-        return stored
-    given = [str(text).strip() for text in architectures]
-    current = current_names(given)
-    renamed = {new: old for new, old in zip(current, given, strict=True) if new != old}
-    return stored | {"architectures": list(current), RENAMED: renamed}
-
-
-def _completed(request: Request, place: Workdir) -> tuple[Request, Mapping[str, str]]:
-    """Fill in what the comparison's own `experiment.json` says, and check the rest against it.
-
-    Returns:
-      the whole request, and the directories of the trainings that have another name than today's.
-    """
-    stored = _with_current_names(place.resume())
-    if stored.get("kind") != COMPARISON_KIND:
-        raise InputError(f"--workdir={place.path} holds no comparison of architectures")
-    left_out = naming_flags(
-        None if request.experiment else stored.get("experiment"),
-        overrides=() if request.overrides else stored.get("overrides", ()),
-    )
-    check_named(left_out, place.path)
-    try:
-        request = dataclasses.replace(
-            request,
-            experiment=request.experiment or stored["experiment"],
-            architectures=request.architectures or tuple(stored["architectures"]),
-            data_dir=request.data_dir or stored["location"]["data_dir"],
-            seed=stored["seed"] if request.seed is None else request.seed,
-            overrides=request.overrides or tuple(stored["overrides"]),
-        )
-    except KeyError as error:
-        raise InputError(f"{place.path}: {EXPERIMENT_FILE} has no {error}") from None
-    skipped = ("location", RENAMED)
-    wanted = {key: value for key, value in _described(request).items() if key not in skipped}
-    if found := difference({key: stored.get(key) for key in wanted}, wanted):
-        raise InputError(
-            f"--workdir={place.path} holds another comparison, it cannot be resumed as this one; "
-            f"there / here: {found}"
-        )
-    renamed = stored.get(RENAMED)
-    return request, renamed if isinstance(renamed, dict) else {}
-
-
 def _train_each(
     trainings: Mapping[str, FinalTraining], workdir: Path, test: Test
 ) -> dict[str, FinalResult]:
     results = {}
     for number, (name, training) in enumerate(trainings.items(), start=1):
-        print(f"\n{number} of {len(trainings)}: {name}\n{draw_training(training)}", flush=True)
+        say(f"\n{number} of {len(trainings)}: {name}\n{draw_training(training)}")
         begun = Workdir(workdir / name).is_begun()
         results[name] = train(training, workdir / name, resume=begun, test=test)
-        print(_outcome(results[name]), flush=True)
+        say(_outcome(results[name]))
     return results
 
 
@@ -269,4 +244,5 @@ def draw_curves(results: Mapping[str, FinalResult], path: Path) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
-        picture.savefig(path, format="svg", metadata={"Date": None})
+        with written_whole(path) as temporary:
+            picture.savefig(temporary, format="svg", metadata={"Date": None})

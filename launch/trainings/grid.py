@@ -115,7 +115,8 @@ class GridSearch:
 
     def as_json(self) -> dict[str, Any]:
         """Return JSON-ready values, which `grid_from_json` takes back."""
-        return dataclasses.asdict(self) | {"axes": [str(axis) for axis in self.axes]}
+        values = dataclasses.asdict(self) | {"axes": [str(axis) for axis in self.axes]}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 def grid_from_json(values: Mapping[str, Any]) -> GridSearch:

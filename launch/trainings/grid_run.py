@@ -10,47 +10,65 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
+from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.continuation import is_of_python
 from nas_with_rl.launch.records.ranking import ranked
+from nas_with_rl.launch.records.resumption import (
+    ExperimentRequest,
+    RunKind,
+    claim,
+    complete,
+    stored_run,
+)
 from nas_with_rl.launch.records.training_result import FinalResult, figure, read_result
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import FINAL, GRID_SEARCH, POINTS, Workdir
-from nas_with_rl.launch.trainings.grid import Axis, GridSearch, default_axes, grid_from_json
-from nas_with_rl.launch.trainings.named_run import FAILED_STATUS, module_command
+from nas_with_rl.launch.trainings.grid import GridSearch, default_axes, grid_from_json, parse_axis
+from nas_with_rl.launch.trainings.named_run import FAILED_STATUS
 from nas_with_rl.launch.trainings.trainees import FinalTraining, make_trainee
 from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError, shown
 
 NUM_BEST = 3
+GRID = RunKind(
+    "grid search",
+    GRID_SEARCH,
+    {
+        "experiment": ("grid.experiment",),
+        "seed": ("grid.seed",),
+        "data_dir": ("grid.data_dir",),
+        "search": ("search.workdir",),
+        "axes": ("grid.axes",),
+        "final_overrides": ("grid.final_overrides",),
+    },
+    may_change=("grid.data_dir", "search.finished_trials"),
+    groups=("grid",),
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What the flags say; None where a flag was not given.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridRequest(ExperimentRequest):
+    """What is asked of a grid search.
 
     Attributes:
       search: the workdir of the search whose best architectures are tuned.
       experiment: of the search.
       num_best: how many of them; None for 3.
-      axes: none for the defaults.
+      axes: as `parse_axis` reads them; none for the defaults.
+      final_overrides: of the winner's training beside.
     """
 
-    workdir: str | None = None
     search: str | None = None
-    experiment: str | None = None
-    data_dir: str | None = None
     num_best: int | None = None
-    axes: tuple[Axis, ...] = ()
-    overrides: tuple[str, ...] = ()
+    axes: tuple[str, ...] = ()
     final_overrides: tuple[str, ...] = ()
-    resume: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,15 +81,13 @@ class GridPoint:
     result: FinalResult
 
 
-def new_grid(request: Request) -> GridSearch:
+def new_grid(request: GridRequest) -> GridSearch:
     """Return the grid over the best architectures of a search, with that search's settings.
 
     Raises:
       InputError: no search there, none of its children completed, or an impossible setting.
     """
-    if not request.search:
-        raise InputError("--search is missing: the workdir of the search whose best are tuned")
-    place = Workdir(request.search, flag="--search")
+    place = _search_place(request)
     stored = place.read() if place.is_begun() else {}
     if "search" not in stored or not place.trials.exists():
         raise InputError(f"--search={request.search} holds no search of architectures")
@@ -90,69 +106,60 @@ def new_grid(request: Request) -> GridSearch:
         data_dir = request.data_dir or stored["location"]["data_dir"]
     except KeyError:
         raise InputError(f"--search={request.search} is not a run of a named experiment") from None
-    name = _named(request, name, request.search, flag="--search")
+    name = _named(request, name)
     return GridSearch(
         experiment=name,
         architectures=tuple(each.trial.architecture for each in best),
-        axes=request.axes or default_axes(configure(name, overrides)),
+        axes=tuple(map(parse_axis, request.axes)) or default_axes(configure(name, overrides)),
         overrides=overrides,
         final_overrides=request.final_overrides,
-        seed=seed,
+        seed=seed if request.seed is None else request.seed,
         data_dir=data_dir,
     )
 
 
-@contextlib.contextmanager
-def opened(request: Request) -> Iterator[tuple[GridSearch, Path]]:
-    """Claim the workdir, for a new grid search or to continue the one that it holds."""
-    if not request.workdir:
-        raise InputError("--workdir is missing: the directory that keeps the grid search")
-    place = Workdir(request.workdir)
-    with contextlib.closing(place):
-        if request.resume:
-            _check_resumed(request)
-            description = place.resume()
-            _named(request, description.get("grid", {}).get("experiment"), request.workdir)
-            grid = _stored(description, place)
-            if request.data_dir:
-                grid = dataclasses.replace(grid, data_dir=request.data_dir)
-        else:
-            grid = new_grid(request)
-            _check_data(grid)
-            place.start(
-                {
-                    "kind": GRID_SEARCH,
-                    "experiment": grid.experiment,
-                    "grid": grid.as_json(),
-                    "search": _searched(str(request.search)),
-                }
-            )
-        yield grid, place.path
-
-
-def _named(request: Request, stored: object, workdir: str, *, flag: str = "--workdir") -> str:
-    """Return the experiment by the name that a workdir and, for one's own, the flag has.
+def _named(request: GridRequest, stored: object) -> str:
+    """Return the experiment by the name that the search and, for one's own, the flag has.
 
     Raises:
       InputError: they differ, or the flag is missing.
     """
-    check_named(naming_flags(None if request.experiment else stored), workdir, flag=flag)
+    where = f"--search={request.search}"
+    left_out = naming_flags(None if request.experiment else stored)
+    check_named(left_out, str(request.search), flag="--search")
     if request.experiment not in (None, stored):
-        raise InputError(
-            f"--experiment={request.experiment}: {flag}={workdir} is of {shown(stored)}"
-        )
+        raise InputError(f"--experiment={request.experiment}: {where} is of {shown(stored)}")
     return str(stored)
 
 
-def _check_resumed(request: Request) -> None:
-    """Raise InputError where a resumed grid search is asked to be another one."""
-    for flag in ("search", "num_best", "axes", "overrides", "final_overrides"):
-        if getattr(request, flag):
-            name = {"axes": "grid", "overrides": "override", "final_overrides": "final_override"}
-            raise InputError(
-                f"--{name.get(flag, flag)} with --resume: a grid search is continued as it was "
-                "begun; leave the flag out, or begin another one in another --workdir"
-            )
+def stored_grid(request: GridRequest) -> tuple[GridSearch, dict[str, Any]]:
+    """Return the grid of a run that is resumed, and what is kept of its search.
+
+    Raises:
+      InputError: there is no such run, or it has another number of architectures.
+    """
+    stored = stored_run(request, GRID)
+    request = complete(request, stored, GRID)
+    try:
+        grid = grid_from_json(stored["grid"])
+        kept = stored.get("search", {}) | {"workdir": str(_search_place(request).path.resolve())}
+    except (KeyError, TypeError):
+        raise InputError(f"--workdir={request.workdir} holds no whole {GRID.name}") from None
+    if request.num_best not in (None, len(grid.architectures)):
+        raise InputError(
+            f"--num_best={request.num_best}: --workdir={request.workdir} holds another run, of "
+            f"{len(grid.architectures)} architectures"
+        )
+    grid = dataclasses.replace(
+        grid,
+        experiment=request.experiment or grid.experiment,
+        axes=tuple(map(parse_axis, request.axes)),
+        overrides=request.overrides,
+        final_overrides=request.final_overrides,
+        seed=grid.seed if request.seed is None else request.seed,
+        data_dir=request.data_dir,
+    )
+    return grid, kept
 
 
 def _check_data(grid: GridSearch) -> None:
@@ -170,18 +177,26 @@ def _check_data(grid: GridSearch) -> None:
             checked.append(loaded)
 
 
-def _searched(workdir: str) -> dict[str, Any]:
+def _searched(request: GridRequest) -> dict[str, Any]:
     """Return what is kept of the search: where it lies, and how far it had come."""
-    place = Workdir(workdir, flag="--search")
+    place = _search_place(request)
     with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         return {"workdir": str(place.path.resolve()), "finished_trials": store.num_finished()}
 
 
-def _stored(description: dict[str, Any], place: Workdir) -> GridSearch:
-    try:
-        return grid_from_json(description["grid"])
-    except (KeyError, TypeError):
-        raise InputError(f"--workdir={place.path} holds no grid search") from None
+def _search_place(request: GridRequest) -> Workdir:
+    if not request.search:
+        raise InputError("--search is missing: the workdir of the search whose best are tuned")
+    return Workdir(request.search, flag="--search")
+
+
+def _describe(grid: GridSearch, search: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": GRID.kind,
+        "experiment": grid.experiment,
+        "grid": grid.as_json(),
+        "search": search,
+    }
 
 
 def train_points(grid: GridSearch, workdir: Path) -> tuple[GridPoint, ...]:
@@ -195,7 +210,7 @@ def train_points(grid: GridSearch, workdir: Path) -> tuple[GridPoint, ...]:
     planned = list(grid.points())
     points = []
     for number, architecture, assignments in planned:
-        print(f"\npoint {number} of {len(planned)}: {' '.join(assignments)}", flush=True)
+        say(f"\npoint {number} of {len(planned)}: {' '.join(assignments)}")
         training = grid.training(architecture, assignments)
         result = _trained(training, workdir / POINTS / str(number), test="never")
         points.append(GridPoint(number, architecture, assignments, result))
@@ -240,23 +255,33 @@ def describe_points(points: Sequence[GridPoint]) -> str:
     return "\n".join(lines)
 
 
-def run(request: Request) -> int:
-    """Run a grid search to its test figure, printed; return the exit status."""
-    with opened(request) as (grid, workdir):
+def run(request: GridRequest) -> int:
+    """Run a grid search to its test figure, printed; return the exit status.
+
+    Raises:
+      InputError: an impossible request.
+    """
+    path = request.place().path
+    if request.resume:
+        grid, search = stored_grid(request)
+    else:
+        grid, search = new_grid(request), _searched(request)
+        _check_data(grid)
+    with claim(path, _describe(grid, search), kind=GRID, resume=request.resume):
         try:
-            return run_interruptibly(lambda: _run(grid, workdir))
+            return run_interruptibly(lambda: _run(grid, path))
         except KeyboardInterrupt:
-            named = naming_flags(grid.experiment)
-            print(f"stopped; continue with: {module_command('grid_search', str(workdir), *named)}")
+            begun = dataclasses.replace(request, experiment=grid.experiment, overrides=())
+            say(f"stopped; continue with: {begun.resume_command('grid_search')}")
             leave_now(INTERRUPTED_STATUS)
 
 
 def _run(grid: GridSearch, workdir: Path) -> int:
-    print(f"the {len(grid.architectures)} best of the search, {len(list(grid.points()))} points")
+    say(f"the {len(grid.architectures)} best of the search, {len(list(grid.points()))} points")
     points = train_points(grid, workdir)
-    print(f"\n{describe_points(points)}\n\nthe winner is point {points[0].number}:", flush=True)
+    say(f"\n{describe_points(points)}\n\nthe winner is point {points[0].number}:")
     final = train_winner(grid, points[0], workdir)
-    print(_summary(points[0], final, workdir))
+    say(_summary(points[0], final, workdir))
     return FAILED_STATUS if final.status == "failed" else 0
 
 

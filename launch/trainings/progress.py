@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import tqdm
 
+from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.training_result import FinalResult, figure
 
 if TYPE_CHECKING:
@@ -63,13 +64,13 @@ class EpochLines:
 
     def begin(self, heading: str, result: FinalResult) -> None:
         """See `EpochProgress`."""
-        print(heading, flush=True)
+        say(heading)
         if done := len(result.validation):
-            print(f"continuing after epoch {done} of {result.epochs}", flush=True)
+            say(f"continuing after epoch {done} of {result.epochs}")
 
     def add(self, epoch: Epoch, result: FinalResult) -> None:
         """See `EpochProgress`."""
-        print(epoch_line(epoch, result), flush=True)
+        say(epoch_line(epoch, result))
 
     def close(self) -> None:
         """See `EpochProgress`."""

@@ -17,7 +17,7 @@ from nas_with_rl.launch.evaluators.kinds.rows import kind_of
 from nas_with_rl.launch.experiments.catalogue import check_overrides
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
-from nas_with_rl.launch.records.training_result import TRAINING_KIND, Metric
+from nas_with_rl.launch.records.training_result import TRAINING, Metric
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
 from nas_with_rl.search_spaces.published import PUBLISHED, current_name, read_architecture
@@ -104,20 +104,20 @@ def final_kind(experiment: Experiment, purpose: str) -> FinalKind:
     return final
 
 
-def describe_trainee(training: FinalTraining, trainee: Trainee) -> dict[str, Any]:
-    """Return what `experiment.json` says of a training."""
+def describe_training(training: FinalTraining) -> dict[str, Any]:
+    """Return what `experiment.json` says of a training, beside the data that is found."""
     experiment = training.experiment
+    named = read_named(training.architecture, experiment)
     return {
-        "kind": TRAINING_KIND,
+        "kind": TRAINING.kind,
         "experiment": experiment.name,
-        "architecture": trainee.named.text,
-        "named": trainee.named.name,
+        "architecture": named.text,
+        "named": named.name,
         "seed": training.seed,
         "overrides": list(training.overrides),
         "space": as_json(experiment.space),
         "child": as_json(experiment.child),
         "data": as_json(experiment.data),
-        "data_found": trainee.data_found,
         "location": {"data_dir": training.data_dir},
     }
 

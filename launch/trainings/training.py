@@ -28,11 +28,12 @@ from nas_with_rl.child_models.saved_models import describe_model, load_model, sa
 from nas_with_rl.launch.evaluators.kinds.kind import Trainee
 from nas_with_rl.launch.host.device_names import device
 from nas_with_rl.launch.records.checkpoints import Checkpoints
+from nas_with_rl.launch.records.resumption import claim
 from nas_with_rl.launch.records.storage_errors import storing
 from nas_with_rl.launch.records.training_result import (
+    TRAINING,
     FinalResult,
     best_epoch,
-    opened,
     read_result,
     write_result,
 )
@@ -46,11 +47,12 @@ from nas_with_rl.launch.trainings.progress import (
 from nas_with_rl.launch.trainings.summary import size_line
 from nas_with_rl.launch.trainings.trainees import (
     FinalTraining,
-    describe_trainee,
+    describe_training,
     in_metric,
     make_trainee,
 )
 from nas_with_rl.search_spaces.errors import InputError, shortened
+from nas_with_rl.search_spaces.whole_files import written_whole
 
 Test = Literal["once", "never", "again"]
 KEPT_CHECKPOINTS = 2  # checkpoints
@@ -83,7 +85,8 @@ def train(
       InputError: an impossible request, a workdir of another run, data that is missing.
     """
     trainee = make_trainee(training)
-    with opened(describe_trainee(training, trainee), workdir, resume=resume) as place:
+    wanted = describe_training(training) | {"data_found": trainee.data_found}
+    with claim(workdir, wanted, kind=TRAINING, resume=resume) as place:
         _check_model(place, trainee)
         result = read_result(place.path) or _first_result(training, trainee)
         if has_diverged(result):
@@ -267,11 +270,9 @@ class _Run:
             values = [arrays[name] for name in arrays.files]
         for variable, value in zip(self._built_child().variables(), values, strict=True):
             variable.assign(value)
-        temporary = self._place.path / f"restoring-{MODEL_FILE}"
-        temporary.unlink(missing_ok=True)
-        _link(directory / MODEL_FILE, temporary)
-        os.replace(temporary, self._place.model)
-        temporary.unlink(missing_ok=True)  # a rename between two names of one file does nothing
+        # A rename between two names of one file does nothing, and its writer clears the other.
+        with written_whole(self._place.model) as temporary:
+            _link(directory / MODEL_FILE, temporary)
         self._epochs = epochs
 
 

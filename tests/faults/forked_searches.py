@@ -55,21 +55,22 @@ class Forked:
         output = os.open(self._output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for descriptor in (1, 2):
             os.dup2(output, descriptor)
-        from nas_with_rl.launch.searches.named_run import Request, run_experiment
+        from nas_with_rl.launch.records.resumption import SearchRequest
+        from nas_with_rl.launch.search import run
 
         experiment = f"fault_toys:{self.kind}"
-        request = Request(experiment, str(self.workdir), resume=True)
+        request = SearchRequest(experiment, workdir=str(self.workdir), resume=True)
         if not (self.workdir / "experiment.json").exists():
-            request = Request(
+            request = SearchRequest(
                 experiment,
-                str(self.workdir),
+                workdir=str(self.workdir),
                 seed=self.seed,
                 overrides=self._overrides,
                 plan=KINDS[self.kind],
             )
         try:
             self._before()
-            return command_line.status_of(lambda: int(run_experiment(request)))
+            return command_line.status_of(lambda: run(request))
         except BaseException:
             traceback.print_exc()
             return 1

@@ -28,8 +28,9 @@ from nas_with_rl.child_models.saved_models import (
     save_model,
 )
 from nas_with_rl.launch.paper.our_results import read_runs
-from nas_with_rl.launch.records.resumption import Request, completed
-from nas_with_rl.launch.records.training_result import FinalResult, read_result, read_training
+from nas_with_rl.launch.records.continuation import complete
+from nas_with_rl.launch.records.resumption import SearchRequest, read_run
+from nas_with_rl.launch.records.training_result import TRAINING, FinalResult, read_result
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.trainings.summary import describe_end
 from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
@@ -159,13 +160,13 @@ class Configurations:
         search, training = (self._place.original / name for name in ("search", "training"))
         searched(search)
         training.mkdir()
-        (training / "experiment.json").write_text(json.dumps(TRAINING))
+        (training / "experiment.json").write_text(json.dumps(STORED_TRAINING))
         (training / "result.json").write_text(json.dumps(dataclasses.asdict(RESULT)))
         stored = json.loads((search / "experiment.json").read_text())
         stored |= {"overrides": ["search.batch_size=4"], "location": {"data_dir": None}}
         self.inputs = st.one_of(
             st.tuples(st.just("search"), st.one_of(mutated_json(stored), TEXTS)),
-            st.tuples(st.just("training"), st.one_of(mutated_json(TRAINING), TEXTS)),
+            st.tuples(st.just("training"), st.one_of(mutated_json(STORED_TRAINING), TEXTS)),
         )
 
     def use(self, example: tuple[str, str]) -> None:
@@ -177,15 +178,15 @@ class Configurations:
             if kind == "training":
                 _, problems = read_runs(workdir.parent)
                 assert all("\n" not in problem for problem in problems)
-                stored = read_training(Workdir(workdir))
+                stored = read_run(Workdir(workdir), TRAINING)
                 assert isinstance(stored, dict)
                 return
-            request = completed(Request(workdir=str(workdir), resume=True))
+            request = complete(SearchRequest(workdir=str(workdir), resume=True))
             assert isinstance(request.words(), tuple)
             resumed(workdir)
 
 
-TRAINING = {
+STORED_TRAINING = {
     "kind": "training",
     "experiment": "quickstart_conv",
     "architecture": "3 3 - 8",
@@ -227,7 +228,7 @@ class Results:
     def __init__(self, folder: Path):
         """Write what a training leaves."""
         self._place = Workspace(folder)
-        (self._place.original / "experiment.json").write_text(json.dumps(TRAINING))
+        (self._place.original / "experiment.json").write_text(json.dumps(STORED_TRAINING))
         values = json.loads(json.dumps(dataclasses.asdict(RESULT)))
         self.inputs = st.one_of(mutated_json(values), mutated_json(values), TEXTS)
 

@@ -52,7 +52,7 @@ def kill_at(
     rename = pathlib.Path.rename
 
     def renaming(self: Path, target: Any) -> Path:
-        if self.name.startswith("writing-"):
+        if "-version-" in self.name:  # a checkpoint's
             reach("renamed")
         return rename(self, target)
 

@@ -238,6 +238,7 @@ class NoFunction:
         ({"seed": "3"}, "seed is '3', not an integer"),
         ({"seed": False}, "seed is False, not an integer"),
         ({"workdir": 5}, "workdir is 5, not a text or None"),
+        ({"workdir": ""}, "workdir is empty: name a directory"),
         ({"options": RANDOM}, "not a SearchOptions"),
         ({"options": None}, "options is None, not a SearchOptions"),
         ({"options": options(search=nas.SearchConfig(child_seconds=60))}, "child_seconds is 60.0"),

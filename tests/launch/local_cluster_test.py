@@ -9,7 +9,8 @@ import pytest
 from absl import flags
 
 from nas_with_rl.launch.clusters.options import ClusterOptions
-from nas_with_rl.launch.records.resumption import Request, completed
+from nas_with_rl.launch.records.continuation import complete
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.workdir import Workdir, write_object
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -103,7 +104,7 @@ def test_the_chief_draws_its_bar_for_a_terminal_alone(local_cluster, monkeypatch
 
 def test_flags_and_the_words_of_a_role_say_the_same(local_cluster):
     """What a role's command line is parsed to is what the words were made of."""
-    request = Request(
+    request = SearchRequest(
         experiment="ptb",
         workdir="runs/a b",
         data_dir="/data",
@@ -116,8 +117,8 @@ def test_flags_and_the_words_of_a_role_say_the_same(local_cluster):
     options = ClusterOptions(synchronous=True, start_timeout=0.5)
     for words, expected in (
         (request.words() + options.words(), (request, options)),
-        (Request().words() + ClusterOptions().words(), (Request(), ClusterOptions())),
-        ((), (Request(), ClusterOptions())),
+        (SearchRequest().words() + ClusterOptions().words(), (SearchRequest(), ClusterOptions())),
+        ((), (SearchRequest(), ClusterOptions())),
     ):
         for flag in flags.FLAGS.get_key_flags_for_module(local_cluster):
             flag.unparse()
@@ -127,8 +128,8 @@ def test_flags_and_the_words_of_a_role_say_the_same(local_cluster):
 
 def test_a_resumed_request_is_completed_from_its_run(tmp_path):
     write_object(DESCRIPTION, tmp_path / "experiment.json")
-    asked = Request(workdir=str(tmp_path), num_samples=40, resume=True)
-    assert completed(asked) == Request(
+    asked = SearchRequest(workdir=str(tmp_path), num_samples=40, resume=True)
+    assert complete(asked) == SearchRequest(
         experiment="quickstart",
         workdir=str(tmp_path),
         num_samples=40,
@@ -140,18 +141,18 @@ def test_a_resumed_request_is_completed_from_its_run(tmp_path):
 
 
 def test_a_new_request_has_a_workdir():
-    assert completed(Request("ptb")).workdir.startswith("runs/ptb-20")
-    assert completed(Request("ptb", workdir="x")).workdir == "x"
+    assert complete(SearchRequest("ptb")).workdir.startswith("runs/ptb-20")
+    assert complete(SearchRequest("ptb", workdir="x")).workdir == "x"
 
 
 def test_what_cannot_be_resumed_is_refused(tmp_path):
     with pytest.raises(InputError, match="--resume needs --workdir"):
-        completed(Request(resume=True))
+        complete(SearchRequest(resume=True))
     with pytest.raises(InputError, match="holds no run"):
-        completed(Request(workdir=str(tmp_path), resume=True))
+        complete(SearchRequest(workdir=str(tmp_path), resume=True))
     write_object({"kind": "grid_search"}, tmp_path / "experiment.json")
     with pytest.raises(InputError, match="another kind"):
-        completed(Request(workdir=str(tmp_path), resume=True))
+        complete(SearchRequest(workdir=str(tmp_path), resume=True))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_what_cannot_be_resumed_is_refused(tmp_path):
 def test_bad_input_is_one_line(words, error):
     status, output, errors = run(*words)
     assert (status, output, errors.count("\n")) == (2, "", 1)
-    assert errors == f"error: {error}\n" if error else errors.startswith("error: --workdir=/dev/")
+    assert errors.startswith(f"error: {error}" if error else "error: --workdir=/dev/")
 
 
 def test_a_used_workdir_is_refused_and_left_alone(tmp_path):

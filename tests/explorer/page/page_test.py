@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import html.parser
 import json
+import pathlib
 import re
 
 import numpy as np
@@ -177,7 +178,7 @@ def test_the_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(page.os, "replace", full)
+        patched.setattr(pathlib.Path, "rename", full)
         with pytest.raises(InputError, match=r"counter\.html cannot be written: No space left"):
             page.write_page(examples.side_by_side(), path)
     assert path.read_bytes() == first

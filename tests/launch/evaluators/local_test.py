@@ -18,8 +18,9 @@ from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.evaluators.plans import Plan
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.host import resources
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.named_run import Request, run_experiment
+from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
@@ -59,7 +60,7 @@ def cores(monkeypatch):
 
 def request(workdir, plan, **changes):
     settings = {"num_samples": NUM_SAMPLES, "overrides": TINY, **changes}
-    return Request("quickstart", workdir=str(workdir), plan=plan, **settings)
+    return SearchRequest("quickstart", workdir=str(workdir), plan=plan, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def searched(tmp_path_factory):
         if plan not in workdirs:
             workdirs[plan] = tmp_path_factory.mktemp("plan") / "run"
             number = NUM_SAMPLES if plan.startswith("population") else NUM_COMPILED
-            run_experiment(request(workdirs[plan], plan, num_samples=number))
+            run_search(request(workdirs[plan], plan, num_samples=number))
         return workdirs[plan]
 
     return search
@@ -103,7 +104,7 @@ def test_trials_tell_their_process(searched):
 
 
 def test_the_plan_is_printed_and_kept(tmp_path, capsys):
-    run_experiment(request(tmp_path / "run", "here", num_samples=2))
+    run_search(request(tmp_path / "run", "here", num_samples=2))
     printed = capsys.readouterr().out
     assert "\nplan here: one child after the other, in this process\n" in printed
     stored = json.loads((tmp_path / "run" / "experiment.json").read_text())
@@ -155,7 +156,7 @@ def interrupted(tmp_path_factory):
     begun = ["--experiment=quickstart", "--plan=population:2@2", f"--workdir={workdir}", *flags]
     stopped = ended_by(signal.SIGINT, workdir, begun)
     killed = ended_by(signal.SIGKILL, workdir, ["--resume", f"--workdir={workdir}"])
-    run_experiment(Request(workdir=str(workdir), resume=True, plan="population:2@1"))
+    run_search(SearchRequest(workdir=str(workdir), resume=True, plan="population:2@1"))
     return workdir, stopped, killed
 
 
@@ -187,7 +188,7 @@ def test_stopped_and_killed_it_finds_the_same_as_one_that_never_was(interrupted,
 def test_a_search_is_not_resumed_with_another_program(searched, plan):
     workdir = searched("population:2@2")
     with pytest.raises(InputError) as raised:
-        run_experiment(Request(workdir=str(workdir), resume=True, plan=plan))
+        run_search(SearchRequest(workdir=str(workdir), resume=True, plan=plan))
     program = [plan.partition(":")[0].partition("@")[0], 1]
     assert str(raised.value) == (
         f"--workdir={workdir} holds another run, it cannot be resumed as this one; there / here: "
@@ -206,7 +207,7 @@ def test_a_search_is_not_resumed_with_another_program(searched, plan):
 )
 def test_a_bad_plan_is_one_line_and_leaves_nothing(tmp_path, experiment, plan, message):
     with pytest.raises(InputError, match=re.escape(message)) as raised:
-        run_experiment(Request(experiment, workdir=str(tmp_path / "run"), plan=plan))
+        run_search(SearchRequest(experiment, workdir=str(tmp_path / "run"), plan=plan))
     assert "\n" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -215,7 +216,7 @@ def test_a_bad_plan_is_one_line_and_leaves_nothing(tmp_path, experiment, plan, m
 def test_images_have_a_process_for_each_core_that_a_batch_keeps_busy(batch_size):
     overrides = (f"search.batch_size={batch_size}", "search.child_memory_gib=1")
     data = LocatedExperiment(configure("quickstart_conv", overrides), None, 0)
-    with local_children(data, data.experiment.search, "auto") as children:
+    with local_children(data, "auto") as children:
         assert children.plan == Plan(
             "single", 1, min(resources.default_num_processes(), batch_size)
         )
@@ -224,14 +225,14 @@ def test_images_have_a_process_for_each_core_that_a_batch_keeps_busy(batch_size)
 
 def test_tables_are_looked_up_in_this_process():
     data = LocatedExperiment(configure("nas_bench_201", ()), None, 0)
-    with local_children(data, data.experiment.search, "auto") as children:
+    with local_children(data, "auto") as children:
         assert children.plan == Plan("here") and children.processes is None
 
 
 def test_convnets_find_the_same_in_every_process(tmp_path):
     for plan in ("here", "single@2"):
-        run_experiment(
-            Request(
+        run_search(
+            SearchRequest(
                 "quickstart_conv",
                 workdir=str(tmp_path / plan),
                 num_samples=2,
@@ -247,7 +248,7 @@ def test_convnets_find_the_same_in_every_process(tmp_path):
 def test_children_that_pass_their_time_are_failures_and_the_search_ends(tmp_path, capsys):
     overrides = (*TINY, "search.child_seconds=0.001", "child.epochs=1000000")
     run = request(tmp_path / "run", "single@1", num_samples=2, overrides=overrides)
-    assert run_experiment(run) is False
+    assert run_search(run) == 0
     assert [trial.failure for trial in trials_of(tmp_path / "run")] == ["timed_out"] * 2
     assert "2 failed" in capsys.readouterr().out
 
@@ -255,7 +256,7 @@ def test_children_that_pass_their_time_are_failures_and_the_search_ends(tmp_path
 def trained_in_processes(*trainings):
     """Train cells in processes of a gigabyte and a half; return what came of each."""
     data = LocatedExperiment(configure("quickstart", SMALL_MEMORY), None, 0)
-    with local_children(data, data.experiment.search, "population:2@1") as children:
+    with local_children(data, "population:2@1") as children:
         return children.train_cells(trainings)
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from nas_with_rl.launch import search as search_run
 from nas_with_rl.launch.experiments.named_modules import check_named, naming_flags
 from nas_with_rl.launch.host.ports import LocalPorts
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
-from nas_with_rl.launch.searches import named_run as search_run
 from nas_with_rl.launch.trainings import comparison, grid_run
 from nas_with_rl.launch.trainings import named_run as training_run
-from nas_with_rl.launch.trainings.grid import parse_axis
 from nas_with_rl.search_spaces.errors import InputError
 
 FOLDER = Path(__file__).parents[2] / "harness"
@@ -115,8 +115,8 @@ def refused(received, description, run, request):
     ],
 )
 def test_a_search(received, description, given, added):
-    request = search_run.Request(workdir=str(received / "run"), resume=True, **given)
-    found = refused(received, description, search_run.run_experiment, request)
+    request = SearchRequest(workdir=str(received / "run"), resume=True, **given)
+    found = refused(received, description, search_run.run, request)
     assert found == added or len(found) == added
 
 
@@ -128,23 +128,23 @@ def test_a_search(received, description, given, added):
     ],
 )
 def test_a_training(received, description, given, added):
-    request = training_run.Request(workdir=str(received / "run"), resume=True, **given)
+    request = training_run.TrainingRequest(workdir=str(received / "run"), resume=True, **given)
     found = refused(received, description, training_run.run, request)
     assert found == added or len(found) == added
 
 
 def test_a_comparison(received):
-    request = comparison.Request(workdir=str(received / "run"), resume=True)
+    request = comparison.ComparisonRequest(workdir=str(received / "run"), resume=True)
     found = refused(received, COMPARISON | NAMED, comparison.run, request)
     assert found == ["--experiment=payload:E"]
 
 
 def test_a_grid_search(received):
-    resumed = grid_run.Request(workdir=str(received / "run"), resume=True)
+    resumed = grid_run.GridRequest(workdir=str(received / "run"), resume=True)
     assert refused(received, GRID, grid_run.run, resumed) == ["--experiment=payload:E"]
     (received / "run" / "trials.sqlite").unlink()
     _completed_store(received / "run")
-    new = grid_run.Request(workdir=str(received / "grid"), search=str(received / "run"))
+    new = grid_run.GridRequest(workdir=str(received / "grid"), search=str(received / "run"))
     assert refused(received, SEARCH | NAMED, grid_run.run, new) == ["--experiment=payload:E"]
     assert not (received / "grid").exists()
 
@@ -186,10 +186,10 @@ def test_the_binaries(received):
 
 TRUSTED = """
 import dataclasses
-from nas_with_rl.launch.experiments.catalogue import configured
+from nas_with_rl.launch.experiments.catalogue import configure
 SMALL = ["data.num_train=100", "data.num_validation=50", "child.batch_size=25", "child.epochs=1",
          "search.depth.initial=2", "search.depth.maximum=2", "search.num_samples=2"]
-E = dataclasses.replace(configured("quickstart_conv", SMALL), name="trusted")
+E = dataclasses.replace(configure("quickstart_conv", SMALL), name="trusted")
 """
 
 
@@ -198,20 +198,22 @@ def test_what_the_command_line_names_too_is_continued(received, capsys):
     (received / "trusted.py").write_text(TRUSTED)
     named = {"experiment": "trusted:E"}
     search, grid, training = (str(received / name) for name in ("search", "grid", "training"))
-    assert not search_run.run_experiment(search_run.Request(workdir=search, **named))
-    asked = grid_run.Request(workdir=grid, search=search, num_best=1, **named)
-    asked = dataclasses.replace(asked, axes=(parse_axis("child.weight_decay=0"),))
+    assert not search_run.run(SearchRequest(workdir=search, **named))
+    asked = grid_run.GridRequest(workdir=grid, search=search, num_best=1, **named)
+    asked = dataclasses.replace(asked, axes=("child.weight_decay=0",))
     assert grid_run.run(asked) == 0
-    again = grid_run.Request(workdir=grid, resume=True)
+    again = grid_run.GridRequest(workdir=grid, resume=True)
     with pytest.raises(InputError, match="add --experiment=trusted:E"):
         grid_run.run(again)
     with pytest.raises(InputError, match=r"--experiment=quickstart_conv: --workdir=.* 'trusted:E'"):
         grid_run.run(dataclasses.replace(again, experiment="quickstart_conv"))
     assert grid_run.run(dataclasses.replace(again, **named)) == 0
 
-    asked = training_run.Request(workdir=training, architecture="3 3 - 8 | 5 1 1 8", **named)
+    asked = training_run.TrainingRequest(
+        workdir=training, architecture="3 3 - 8 | 5 1 1 8", **named
+    )
     assert training_run.run(asked) == 0
-    again = training_run.Request(workdir=training, resume=True, test="never")
+    again = training_run.TrainingRequest(workdir=training, resume=True, test="never")
     with pytest.raises(InputError, match="--experiment=trusted: no such experiment"):
         training_run.run(again)
     with pytest.raises(InputError, match="'trusted' / 'quickstart_conv'"):

@@ -14,8 +14,8 @@ from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.continuation import taken_over
-from nas_with_rl.launch.records.resumption import Request
-from nas_with_rl.launch.searches.named_run import resume_command, run_experiment
+from nas_with_rl.launch.records.resumption import SearchRequest
+from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from tests.harness.kills import trials_of
 
@@ -61,7 +61,7 @@ def module(tmp_path, monkeypatch):
 
 def binary(workdir, experiment=None, **changes):
     """Run what the binary `search` does."""
-    assert run_experiment(Request(experiment, workdir=str(workdir), **changes)) is False
+    assert run_search(SearchRequest(experiment, workdir=str(workdir), **changes)) == 0
 
 
 def stored(workdir):
@@ -221,8 +221,10 @@ def test_a_function_that_raised_is_mended_and_its_run_continued(module, plan):
     assert raised.returncode == 1 and "nothing to divide by" in raised.stderr
     if plan != "here":
         assert "architecture '64 " in raised.stderr
-    asked = Request("handed_over:E", "../run", evaluate="broken:evaluate", overrides=RANDOM)
-    command = resume_command(asked)
+    asked = SearchRequest(
+        "handed_over:E", workdir="../run", evaluate="broken:evaluate", overrides=RANDOM
+    )
+    command = asked.resume_command("search")
 
     source.write_text(BROKEN.replace("== 64", "== 65"))
     mended = by_command(shlex.split(command))

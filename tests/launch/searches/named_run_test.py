@@ -13,8 +13,9 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nas_with_rl.child_models.failures import FAILURE_REASONS
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.named_run import Request, run_experiment
+from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.search_spaces.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,18 +28,18 @@ FAST = (
 
 def request(workdir, **changes):
     settings = {"experiment": "nas_bench_201", "num_samples": 24, "overrides": FAST, **changes}
-    return Request(workdir=str(workdir), **settings)
+    return SearchRequest(workdir=str(workdir), **settings)
 
 
 def resumption(workdir, **changes):
-    return Request(workdir=str(workdir), resume=True, **changes)
+    return SearchRequest(workdir=str(workdir), resume=True, **changes)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A finished run of 24 samples. Tests that change it copy it."""
     workdir = tmp_path_factory.mktemp("runs") / "finished"
-    assert run_experiment(request(workdir)) is False
+    assert run_search(request(workdir)) == 0
     return workdir
 
 
@@ -60,7 +61,7 @@ def digests(folder):
 def refused(run, message):
     """Check that a request is refused in one line that says so."""
     with pytest.raises(InputError) as caught:
-        run_experiment(run)
+        run_search(run)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -111,8 +112,8 @@ def test_tensorboard_has_the_curves(finished):
 
 
 def test_resume_extends_and_equals_a_longer_run(copied, tmp_path, capsys):
-    run_experiment(resumption(copied, num_samples=40))
-    run_experiment(request(tmp_path / "whole", num_samples=40))
+    run_search(resumption(copied, num_samples=40))
+    run_search(request(tmp_path / "whole", num_samples=40))
     extended, whole = (
         [(t.number, t.architecture, t.reward, t.log_prob) for t in TrialStore(path).all()]
         for path in (copied / "trials.sqlite", tmp_path / "whole" / "trials.sqlite")
@@ -124,7 +125,7 @@ def test_resume_extends_and_equals_a_longer_run(copied, tmp_path, capsys):
 
 
 def test_what_was_changed_follows_what_the_source_says(copied, capsys):
-    run_experiment(resumption(copied))
+    run_search(resumption(copied))
     said = "trained cells in a table; changed: controller.policy.jit_compile=false, search.check"
     assert said in capsys.readouterr().out
     assert said in (copied / "report.html").read_text()
@@ -147,21 +148,21 @@ def test_the_comparison_is_measured_once_and_kept(tmp_path, capsys, damages):
         overrides=(*small, "search.batch_size=2", "search.searcher=random", "num_compared=1"),
         plan="here",
     )
-    run_experiment(run)
+    run_search(run)
     first = capsys.readouterr().out
     kept = tmp_path / "run" / "comparison.json"
     measured = json.loads(kept.read_text())
     assert [len(each["perplexities"]) for each in measured["candidates"]] == [1, 1, 1]
     measured["candidates"][1]["title"] = "as it is kept"  # measured again, it would be another
     kept.write_text(json.dumps(measured))
-    run_experiment(resumption(tmp_path / "run"))
+    run_search(resumption(tmp_path / "run"))
     again = capsys.readouterr().out
     assert "as it is kept" in again and "as it is kept" not in first
     assert "as it is kept" in (tmp_path / "run" / "report.html").read_text()
     for damaged in damages:
         fewer = json.dumps({**measured, "num_trials": 1})
         kept.write_text(fewer if damaged == "fewer" else damaged)
-        run_experiment(resumption(tmp_path / "run"))
+        run_search(resumption(tmp_path / "run"))
         assert json.loads(kept.read_text())["candidates"][1]["title"].startswith("LSTM, ")
 
 
@@ -173,7 +174,7 @@ def test_an_exception_says_how_far_the_run_came_and_how_it_goes_on(tmp_path, mon
     )
     run = request(tmp_path / "run", evaluate="with_a_bug:train", plan="here")
     with pytest.raises(ZeroDivisionError) as caught:
-        run_experiment(run)
+        run_search(run)
     so_far = vars(caught.value)["search_result"].trials
     failing = next(trial for trial in so_far if trial.status == "running")
     assert f"architecture '{failing.architecture}'" in "\n".join(caught.value.__notes__)
@@ -184,34 +185,40 @@ def test_an_exception_says_how_far_the_run_came_and_how_it_goes_on(tmp_path, mon
 
 def test_a_finished_run_is_resumed_without_change(copied):
     before = TrialStore(copied / "trials.sqlite").all()
-    run_experiment(resumption(copied))
+    run_search(resumption(copied))
     assert TrialStore(copied / "trials.sqlite").all() == before
 
 
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        (Request(), "--experiment is missing"),
-        (Request("nas_bench_2001"), "no such experiment; there are quickstart"),
-        (Request("quickstart", overrides=("child.epoch=2",)), "has no field 'epoch'"),
-        (Request("quickstart", overrides=("data.source=/no/such/*.txt",)), "/no/such/*.txt"),
-        (Request("ptb_small", data_dir="/no/such/place"), "/no/such/place"),
-        (Request("ptb_small"), "needs data_dir"),
-        (Request("cifar10_small", data_dir="/no/such/place"), "/no/such/place"),
-        (Request("quickstart_conv", overrides=("child.batch_size=1001",)), "batch_size is 1001"),
-        (Request("quickstart_conv", overrides=("data.num_train=9999",)), "above the 1500"),
-        (Request("quickstart", overrides=("child.num_steps=900000",)), "num_steps 900000"),
-        (Request("nas_bench_201", overrides=("num_compared=2",)), "recurrent cells are"),
-        (Request("quickstart", overrides=("search.num_replicas=4",)), "no effect"),
-        (Request("nas_bench_201", overrides=("search.child_seconds=9",)), "no effect"),
+        (SearchRequest(), "--experiment is missing"),
+        (SearchRequest("nas_bench_2001"), "no such experiment; there are quickstart"),
+        (SearchRequest("quickstart", overrides=("child.epoch=2",)), "has no field 'epoch'"),
+        (SearchRequest("quickstart", overrides=("data.source=/no/such/*.txt",)), "/no/such/*.txt"),
+        (SearchRequest("ptb_small", data_dir="/no/such/place"), "/no/such/place"),
+        (SearchRequest("ptb_small"), "needs data_dir"),
+        (SearchRequest("cifar10_small", data_dir="/no/such/place"), "/no/such/place"),
         (
-            Request("quickstart", overrides=("search.child_memory_gib=2",), plan="here"),
+            SearchRequest("quickstart_conv", overrides=("child.batch_size=1001",)),
+            "batch_size is 1001",
+        ),
+        (SearchRequest("quickstart_conv", overrides=("data.num_train=9999",)), "above the 1500"),
+        (SearchRequest("quickstart", overrides=("child.num_steps=900000",)), "num_steps 900000"),
+        (SearchRequest("nas_bench_201", overrides=("num_compared=2",)), "recurrent cells are"),
+        (SearchRequest("quickstart", overrides=("search.num_replicas=4",)), "no effect"),
+        (SearchRequest("nas_bench_201", overrides=("search.child_seconds=9",)), "no effect"),
+        (
+            SearchRequest("quickstart", overrides=("search.child_memory_gib=2",), plan="here"),
             "child_memory_gib is 2.0, which",
         ),
-        (Request("ptb", overrides=("child.units=9",)), "child.units=9 has no effect"),
-        (Request("own_experiments:LAYERLESS"), "search.depth is DepthSchedule("),
-        (Request("quickstart", overrides=("search.batch_size=100000000000",)), "above 100,000"),
-        (Request(resume=True), "--resume needs --workdir"),
+        (SearchRequest("ptb", overrides=("child.units=9",)), "child.units=9 has no effect"),
+        (SearchRequest("own_experiments:LAYERLESS"), "search.depth is DepthSchedule("),
+        (
+            SearchRequest("quickstart", overrides=("search.batch_size=100000000000",)),
+            "above 100,000",
+        ),
+        (SearchRequest(resume=True), "--resume needs --workdir"),
     ],
     ids=str,
 )
@@ -229,9 +236,18 @@ def test_a_workdir_belongs_to_one_experiment(copied):
     refused(request(copied, resume=True, seed=1), "seed: 0 / 1")
     refused(resumption(copied, num_samples=8), "--num_samples=8 is below the 24 trials")
     other = (*FAST, "child.dataset=cifar100")
-    refused(request(copied, resume=True, overrides=other), "overrides:")
+    refused(request(copied, resume=True, overrides=other), "'cifar10' / 'cifar100'")
     refused(resumption(copied, experiment="quickstart"), "'nas_bench_201' / 'quickstart'")
     assert digests(copied) == before
+
+
+def test_a_resumed_run_may_change_what_happens_to_a_child_that_crashes(copied):
+    told = json.loads((copied / "experiment.json").read_text())
+    run_search(resumption(copied, overrides=("search.on_error=fail",)))
+    tells = json.loads((copied / "experiment.json").read_text())
+    assert tells["search"] == told["search"] | {"on_error": "fail"}
+    assert tells["overrides"] == [*told["overrides"], "search.on_error=fail"]
+    refused(resumption(copied, overrides=("search.batch_size=3",)), "search.batch_size: ")
 
 
 def test_a_workdir_without_a_run_cannot_be_resumed(tmp_path):
@@ -258,8 +274,8 @@ def test_every_checkpoint_damaged(copied):
 
 def test_the_newest_checkpoint_damaged_changes_nothing(copied, tmp_path):
     (copied / "checkpoints" / "version-00000003" / "controller.index").write_bytes(b"")
-    run_experiment(resumption(copied, num_samples=40))
-    run_experiment(request(tmp_path / "whole", num_samples=40))
+    run_search(resumption(copied, num_samples=40))
+    run_search(request(tmp_path / "whole", num_samples=40))
     first, second = (TrialStore(p / "trials.sqlite").all() for p in (copied, tmp_path / "whole"))
     assert [(t.architecture, t.log_prob) for t in first] == [
         (t.architecture, t.log_prob) for t in second
@@ -287,7 +303,7 @@ def test_a_store_that_lacks_what_was_learned_is_refused(copied):
 def test_a_workdir_in_use_is_refused(copied):
     code = (
         "import sys, time; from nas_with_rl.launch.records.workdir import Workdir\n"
-        "w = Workdir(sys.argv[1]); w.resume(); print('locked', flush=True); time.sleep(60)"
+        "w = Workdir(sys.argv[1]); w.lock(); print('locked', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, copied], stdout=subprocess.PIPE, cwd=ROOT, text=True

@@ -8,7 +8,7 @@ import pytest
 
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.training_result import FinalResult, read_result
-from nas_with_rl.launch.trainings.comparison import Request, directories, run, table
+from nas_with_rl.launch.trainings.comparison import ComparisonRequest, directories, run, table
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.published import PUBLISHED
 from tests.harness.old_names import with_old_names
@@ -19,7 +19,7 @@ ARCHITECTURES = ("3 3 - 8 | 5 1 1 8", "1 1 - 4")
 
 def request(place, **changes):
     values = {"experiment": "quickstart_conv", "architectures": ARCHITECTURES, "overrides": SMALL}
-    return Request(**{"workdir": str(place), **values, **changes})
+    return ComparisonRequest(**{"workdir": str(place), **values, **changes})
 
 
 def refused(request, message):
@@ -42,7 +42,7 @@ def test_each_is_a_final_training_and_what_is_left_is_resumed(tmp_path, capsys):
 
     shutil.rmtree(workdir / "architecture_2")
     (workdir / "curves.svg").unlink()
-    assert run(Request(workdir=str(workdir), resume=True)) == 0
+    assert run(ComparisonRequest(workdir=str(workdir), resume=True)) == 0
     assert read_result(workdir / "architecture_1") == results["architecture_1"]
     times = {"seconds_per_epoch": None, "test_looked_at": None}
     again, before = (
@@ -53,8 +53,10 @@ def test_each_is_a_final_training_and_what_is_left_is_resumed(tmp_path, capsys):
     assert (workdir / "curves.svg").exists()
 
     refused(request(workdir), "--resume")
-    refused(Request(workdir=str(workdir), resume=True, seed=1), "seed: 0 / 1")
-    refused(Request(workdir=str(workdir / "architecture_1"), resume=True), "holds no comparison")
+    refused(ComparisonRequest(workdir=str(workdir), resume=True, seed=1), "seed: 0 / 1")
+    refused(
+        ComparisonRequest(workdir=str(workdir / "architecture_1"), resume=True), "no comparison"
+    )
 
 
 def test_a_comparison_from_before_the_cells_had_these_names_continues(tmp_path):
@@ -74,7 +76,7 @@ def test_a_comparison_from_before_the_cells_had_these_names_continues(tmp_path):
     (workdir / "experiment.json").write_text(json.dumps(stored))
     shutil.rmtree(workdir / "lstm")
     for architectures in ((), ("baseline_lstm", "figure_8_lstm")):
-        resumed = Request(workdir=str(workdir), resume=True, architectures=architectures)
+        resumed = ComparisonRequest(workdir=str(workdir), resume=True, architectures=architectures)
         assert run(resumed) == 0
         after = [read_result(workdir / name) for name in ("baseline_lstm", "lstm")]
         assert [result.named for result in after] == list(names)

@@ -20,11 +20,11 @@ import nas_with_rl as nas
 from nas_with_rl.child_models.data.images import ImageDataConfig, load_test_images, whiten
 from nas_with_rl.child_models.saved_models import describe_model
 from nas_with_rl.launch.experiments.catalogue import configure
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.training_result import read_result
-from nas_with_rl.launch.searches.named_run import Request as Search
-from nas_with_rl.launch.searches.named_run import run_experiment
+from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.launch.trainings import named_run
-from nas_with_rl.launch.trainings.named_run import Request
+from nas_with_rl.launch.trainings.named_run import TrainingRequest
 from nas_with_rl.launch.trainings.trainees import FinalTraining
 from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
@@ -46,11 +46,11 @@ def convnet_training(overrides=SMALL, **changes):
 
 def request(place, **changes):
     values = {"experiment": "quickstart_conv", "architecture": ARCHITECTURE, "overrides": SMALL}
-    return Request(**{"workdir": str(place), **values, **changes})
+    return TrainingRequest(**{"workdir": str(place), **values, **changes})
 
 
 def resumption(workdir, **changes):
-    return Request(workdir=str(workdir), resume=True, **changes)
+    return TrainingRequest(workdir=str(workdir), resume=True, **changes)
 
 
 def refused(run, message):
@@ -347,10 +347,10 @@ def test_a_workdir_belongs_to_one_training(copied, tmp_path):
         refused(resumption(copied, test="again", **changes), message)
     assert {path: path.read_bytes() for path in before} == before
     search = tmp_path / "search"
-    run_experiment(Search(experiment="nas_bench_201", workdir=str(search), num_samples=8))
+    run_search(SearchRequest(experiment="nas_bench_201", workdir=str(search), num_samples=8))
     refused(resumption(search), "another kind")
     with pytest.raises(InputError, match="not a search"):
-        run_experiment(Search(workdir=str(copied), resume=True))
+        run_search(SearchRequest(workdir=str(copied), resume=True))
     refused(request(search), "holds a run of 'nas_bench_201'")
     (copied / "experiment.json").unlink()
     refused(request(copied), "but no experiment.json")
@@ -359,7 +359,7 @@ def test_a_workdir_belongs_to_one_training(copied, tmp_path):
 def test_a_table_is_looked_up(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = "nor_conv_3x3 none none none none none"
-    assert named_run.run(Request("nas_bench_201", text)) == 0
+    assert named_run.run(TrainingRequest("nas_bench_201", text)) == 0
     assert "validation accuracy: 0.097" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 

@@ -16,8 +16,9 @@ import nas_with_rl as nas
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.experiments.catalogue import configure
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
-from nas_with_rl.launch.searches.named_run import Request, run_experiment
+from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.launch.trainings import named_run as trainings
 from nas_with_rl.launch.trainings.grid import default_axes
 from nas_with_rl.search_spaces.errors import InputError
@@ -38,7 +39,7 @@ def outside():
 
 
 def asked(workdir, **changes):
-    return Request(NAME, str(workdir), num_samples=8, overrides=OVERRIDES, **changes)
+    return SearchRequest(NAME, workdir=str(workdir), num_samples=8, overrides=OVERRIDES, **changes)
 
 
 def trials_of(workdir):
@@ -54,8 +55,8 @@ def here(tmp_path_factory):
     """A search in one process, the first half of which is resumed."""
     workdir = tmp_path_factory.mktemp("runs") / "here"
     begun = asked(workdir, plan="here")
-    assert run_experiment(dataclasses.replace(begun, num_samples=4)) is False
-    assert run_experiment(dataclasses.replace(begun, resume=True)) is False
+    assert run_search(dataclasses.replace(begun, num_samples=4)) == 0
+    assert run_search(dataclasses.replace(begun, resume=True)) == 0
     return workdir
 
 
@@ -74,7 +75,7 @@ def test_it_searches_in_one_process_and_resumes(here):
 
 
 def test_it_searches_in_child_processes(here, tmp_path, capfd):
-    assert run_experiment(asked(tmp_path / "run", plan="single@2")) is False
+    assert run_search(asked(tmp_path / "run", plan="single@2")) == 0
     assert trials_of(tmp_path / "run") == trials_of(here)
     assert ", validation error " in capfd.readouterr().out
 
@@ -99,7 +100,7 @@ def test_it_searches_on_a_cluster(here, tmp_path):
 
 
 def test_an_architecture_of_it_is_measured_and_nothing_of_it_is_tuned(capsys):
-    request = trainings.Request(NAME, "power 4", overrides=("child.points=60",))
+    request = trainings.TrainingRequest(NAME, "power 4", overrides=("child.points=60",))
     assert trainings.run(request) == 0
     printed = capsys.readouterr().out
     assert "validation error: 0.0" in printed and "reward: 0.9" in printed
@@ -115,7 +116,7 @@ def test_what_it_does_not_do_and_what_it_refuses_is_one_line(tmp_path):
     ):
         request = dataclasses.replace(asked(tmp_path / "run"), **changes)
         with pytest.raises(InputError, match=said):
-            run_experiment(request)
+            run_search(request)
     assert not (tmp_path / "run").exists()
 
 
@@ -158,7 +159,7 @@ def test_a_kind_may_have_a_space_and_data_of_its_own():
     experiment = dataclasses.replace(CARTS, data=Road(3.0), space=Wheels(5))
     assert [step.num_candidates for step in experiment.search_space().steps] == [0]
     located = nas.LocatedExperiment(experiment, "somewhere", 0)
-    with local_children(located, experiment.search, "auto") as children:
+    with local_children(located, "auto") as children:
         assert str(children.plan) == "here"
         architecture = nas.parse_architecture("5", experiment.search_space())
         (outcome,) = children.evaluator.evaluate(deque([Evaluation(0, architecture, 0)]))

@@ -196,7 +196,7 @@ def test_an_import_without_an_end_is_one_line(own_modules, monkeypatch, source, 
     data = LocatedExperiment(experiment, None, 0)
 
     def begun():
-        with local.local_children(data, experiment.search, "single@1"):
+        with local.local_children(data, "single@1"):
             pytest.fail("it began")
 
     message = message_of(begun)

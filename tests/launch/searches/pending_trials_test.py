@@ -8,7 +8,7 @@ import pytest
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, Outcome
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
-from nas_with_rl.launch.searches.open_trials import PendingTrials
+from nas_with_rl.launch.searches.pending_trials import PendingTrials
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
