@@ -48,14 +48,18 @@ def test_a_model_saved_on_jax_says_the_same_on_tensorflow(trained):
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
 
 
-def test_what_holds_on_jax_alone(tmp_path):
-    files = [
-        str(TESTS / name)
-        for name in (
-            "harness/jax_cases.py",
-            "child_models/keyed_draws_test.py",
-            "child_models/cells/operations_test.py",
-        )
-    ]
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["harness/jax_cases.py"],
+        pytest.param(
+            ["child_models/keyed_draws_test.py", "child_models/cells/operations_test.py"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=len,
+)
+def test_what_holds_on_jax_alone(tmp_path, names):
+    files = [str(TESTS / name) for name in names]
     done = run_on_jax(["-m", "pytest", *files], tmp_path)
     assert done.returncode == 0, done.stdout[-4000:]

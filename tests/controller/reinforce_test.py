@@ -91,7 +91,7 @@ def test_every_weight_gets_a_gradient():
 # A ConvNet's layers share their weights, whose gradients are sums over the layers.
 @pytest.mark.parametrize(
     "space",
-    [NasBench201Space().search_space(), ConvolutionalSpace().search_space(3)],
+    [slow(NasBench201Space().search_space()), ConvolutionalSpace().search_space(3)],
     ids=["every kind once", "every kind thrice"],
 )
 def test_updates_take_adam_steps_and_move_the_baseline(space):
@@ -142,7 +142,7 @@ SPACES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["one choice", slow("a condition"), "one layer that may skip", slow("a cell")]
+    "name", [slow("one choice"), slow("a condition"), "one layer that may skip", slow("a cell")]
 )
 def test_a_batch_of_one_learns_as_one_of_two_equal_ones(name):
     space = SPACES[name]

@@ -137,7 +137,9 @@ OWN = nas.Experiment(
         checkpoint_every=4,
         depth=nas.DepthSchedule(initial=3, increment=1, every=80, maximum=5),
     ),
-    controller=nas.ReinforceConfig(0.01, policy=nas.PolicyConfig(jit_compile=False)),
+    controller=nas.ReinforceConfig(
+        0.01, policy=nas.PolicyConfig(num_layers=1, num_units=8, jit_compile=False)
+    ),
 )
 # In two child processes, each architecture as often as it comes.
 CHILDREN = dataclasses.replace(

@@ -29,6 +29,7 @@ TESTS = Path(__file__).resolve().parents[1]
 SCRIPTS = [  # that import TensorFlow
     TESTS / "harness" / "killed_search.py",
     TESTS / "harness" / "killed_training.py",
+    TESTS / "harness" / "one_epoch.py",
     TESTS / "faults" / "random_kills.py",
     TESTS / "faults" / "search_faults.py",
 ]
@@ -72,8 +73,7 @@ class ForkServer:
             is_ours = PROGRAM.fullmatch(words[1]) is not None
         else:
             is_ours = bool(words) and Path(words[0]).resolve() in SCRIPTS
-        early = {name: environment.get(name) for name in EARLY}
-        return is_ours and early == {name: os.environ.get(name) for name in EARLY}
+        return is_ours and _early(environment) == _early(os.environ)
 
     def start(self, request: fork_server.Request, descriptors: Sequence[int]) -> int:
         """Return the number of the process that the server has forked."""
@@ -118,6 +118,11 @@ class ForkServer:
         return ours
 
 
+def _early(environment: Mapping[str, str]) -> dict[str, str | None]:
+    usual = {"KERAS_BACKEND": "tensorflow"}
+    return {name: environment.get(name, usual.get(name)) for name in EARLY}
+
+
 @contextlib.contextmanager
 def programs_forked_by(server: ForkServer) -> Iterator[None]:
     """Have the programs that this process starts forked by a server."""
@@ -146,13 +151,17 @@ def _started(process: Any, server: ForkServer, given: Mapping[str, Any]) -> bool
     environment = {os.fsdecode(k): os.fsdecode(v) for k, v in environment.items()}
     if given["executable"] is not None or not server.serves(command, environment):
         return False
+    try:
+        folder = os.path.abspath(os.fsdecode(given["cwd"] or "."))
+    except FileNotFoundError:  # this process's own is gone
+        return False
     pipes = {0: given["p2cread"], 1: given["c2pwrite"], 2: given["errwrite"]}
     descriptors = [own if pipe == -1 else pipe for own, pipe in pipes.items()]
     passed = sorted(given["pass_fds"])
     request = fork_server.Request(
         tuple(command),
         environment,
-        os.path.abspath(os.fsdecode(given["cwd"] or ".")),
+        folder,
         os.getpid(),
         os.getpgrp(),
         (0, 1, 2, *passed),

@@ -166,13 +166,14 @@ def test_one_step_of_a_large_vocabulary():
     check_equal(Population(operations, text, ONE_STEP, num_children=2), members, text, 1e-5)
 
 
-@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("num_layers", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_some_steps_of_other_numbers_of_layers(num_layers):
     config = dataclasses.replace(ADAM, num_layers=num_layers, epochs=1, steps_per_epoch=20)
     members = [Member(random_cell(EVERYTHING, number), number) for number in TRAINABLE]
     check_equal(Population(EVERYTHING, corpus(), config, num_children=2), members, corpus(), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operations", "vocabulary", "config"),
     [(UniversalCell(4), MAX_ONE_HOT + 1, WIDE), (EVERYTHING, V, ADAM)],
@@ -238,6 +239,7 @@ def test_an_infinite_value_under_a_tanh_is_no_divergence(population):
     np.testing.assert_allclose(nlls[0], expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_another_number_of_children_agrees_up_to_rounding(population, together):
     members = own_members()[:2]
     group, nlls = trained(Population(EVERYTHING, corpus(), SGD, num_children=2), members)

@@ -196,7 +196,11 @@ def test_a_wrong_tf_config_is_one_line():
 
 
 SEARCHES = {
-    "nas_bench_201": ("--experiment=nas_bench_201", "--num_samples=80", "--seed=3"),
+    "nas_bench_201": (
+        *("--experiment=nas_bench_201", "--num_samples=80", "--seed=3"),
+        *("--override=controller.policy.jit_compile=false",),
+        *("--override=controller.policy.num_layers=1",),
+    ),
     "layered": ("--experiment=cluster_experiments:LAYERED", "--num_samples=48", "--seed=4"),
 }
 SIZES = {"nas_bench_201": (2, 3), "layered": (2, 2)}

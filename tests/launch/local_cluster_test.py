@@ -160,7 +160,7 @@ def test_what_cannot_be_resumed_is_refused(tmp_path):
     [
         (("--num_ps=0",), "flag --num_ps=0: 0 is not a positive integer"),
         (("--num_workers=0",), "flag --num_workers=0: 0 is not a positive integer"),
-        ((), "--experiment is missing"),
+        ((), "--experiment is missing; --experiment=help lists what there is"),
         (("--experiment=ptb", "--workdir=/dev/null/x"), None),
     ],
 )

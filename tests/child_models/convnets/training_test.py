@@ -142,7 +142,7 @@ def test_nesterov_momentum_and_weight_decay_against_numpy():
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-4, err_msg=a.path)
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(key=st.integers(0, 2**32), depth=st.integers(1, 4))
 def test_any_architecture_trains_a_step(key, depth):
     space = ConvolutionalSpace(filters=(4, 6))

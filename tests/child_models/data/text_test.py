@@ -123,7 +123,7 @@ def test_ptb_characters_have_no_blanks_at_the_ends_of_lines(tmp_path):
         (b" \n \n", "is empty"),
         (b"the \xff\xfe", "is not UTF-8 text (at byte 4)"),
         ("directory", "cannot be read: Is a directory"),
-        ("pipe", "no file but"),
+        ("pipe", "is no file"),
     ],
 )
 def test_a_damaged_file_of_ptb_is_one_clear_line(tmp_path, split, content, message):

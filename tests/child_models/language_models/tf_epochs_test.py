@@ -155,8 +155,15 @@ def test_masks_are_keyed_by_seed_and_step():
     assert np.mean(first[0] == 0) == pytest.approx(0.25, abs=0.1)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("cell", [GATED_CELL, "lstm"])
+@pytest.mark.parametrize(
+    ("cell", "optimizer"),
+    [
+        (GATED_CELL, "sgd"),
+        ("lstm", "adam"),
+        pytest.param(GATED_CELL, "adam", marks=pytest.mark.slow),
+        pytest.param("lstm", "sgd", marks=pytest.mark.slow),
+    ],
+)
 def test_a_restored_child_continues_to_the_bit(cell, optimizer):
     config = dataclasses.replace(
         SMALL,

@@ -78,9 +78,10 @@ def test_a_child_starts_from_the_weights_that_it_has_alone():
             np.testing.assert_array_equal(ours, theirs.numpy(), theirs.name)
 
 
-def test_children_together_and_alone():
+@pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
+def test_children_together_and_alone(which):
     # Half the time to compile: one population compiles for 4 to 10 s.
     flags = os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=1"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": " ".join(flags).strip()}
-    done = run_python(["-m", "pytest", str(CASES)], environment)
+    done = run_python(["-m", "pytest", "-m", which, str(CASES)], environment)
     assert done.returncode == 0, done.stdout[-6000:]

@@ -72,7 +72,7 @@ def test_a_favoured_unknown_is_never_written_yet_read():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": ""}, "the prompt is"),
         ({"temperature": -0.5}, "temperature is -0.5, not a number of at least 0"),
         ({"temperature": float("nan")}, "temperature is nan, not a number of at least 0"),
         ({"length": -1}, "length is -1, below 0"),

@@ -189,7 +189,7 @@ def test_a_longer_text_begins_as_the_shorter_one():
 @pytest.mark.parametrize(
     ("numbers", "vocabulary", "message"),
     [
-        ([], VOCABULARY, "text is empty"),
+        ([], VOCABULARY, "the text is empty"),
         ([0, 5], VOCABULARY, "the text has the token number 5, not one of the model's, 0 to 4"),
         ([0, -1], VOCABULARY, "the text has the token number -1, not one of the model's, 0 to 4"),
         ([[0, 1]], VOCABULARY, "the text is int64 [1, 2], not integers [T]"),

@@ -221,7 +221,7 @@ def start():
     process = ChildProcess(resources.Place(), [])
     while not process.has_news():
         pass
-    assert isinstance(process.receive(), Answer)
+    assert isinstance(process.receive(), ChildReply)
     return process
 
 first = start()

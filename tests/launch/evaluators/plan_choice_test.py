@@ -174,6 +174,7 @@ def test_durations_are_read_at_a_glance():
     assert plan_choice._duration(119.4) == "119 s" and plan_choice._duration(150) == "2.5 min"
 
 
+@pytest.mark.slow
 def test_real_children_are_measured(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(plan_choice, "_path", lambda: tmp_path / "plans.json")

@@ -26,10 +26,12 @@ SPACE = nas.SearchSpace([nas.Choice("units", (16, 32, 64)), nas.Choice("act", ("
 LAYERS = nas.SearchSpace(layer_decisions=[nas.Choice("units", (16, 32)), nas.Skips()], depth=5)
 DEPTH = nas.DepthSchedule(initial=2, increment=1, every=8, maximum=4)
 SMALL = nas.ReinforceConfig(policy=nas.PolicyConfig(num_layers=1, num_units=4))
+PLAIN = nas.ReinforceConfig(
+    policy=nas.PolicyConfig(num_layers=1, num_units=4, jit_compile=False))
 E = nas.Experiment(name="e", space=SPACE, child=nas.OwnEvaluation("handed_over:evaluate"),
                    controller=SMALL)
 L = nas.Experiment(name="l", space=LAYERS, child=nas.OwnEvaluation("handed_over:layered"),
-                   controller=SMALL,
+                   controller=PLAIN,
                    search=nas.SearchConfig(batch_size=4, depth=DEPTH, duplicates="evaluate"))
 
 def evaluate(architecture, seed):
@@ -102,7 +104,7 @@ def test_a_run_of_the_binary_is_continued_by_python_and_again_by_the_binary(modu
     binary("run", "handed_over:L", num_samples=8, seed=1)
     nas.search(module.LAYERS, module.layered, num_samples=16, workdir="run", options=RESUME)
     described = stored("run")
-    assert described["controller"]["policy"]["jit_compile"] is True
+    assert described["controller"]["policy"]["jit_compile"] is False  # as it was begun
     assert described["experiment"] == "handed_over:L" and described["overrides"] == []
     binary("run", "handed_over:L", resume=True, num_samples=24)
     assert trials_of("run") == trials_of("whole")

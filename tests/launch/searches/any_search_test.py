@@ -79,6 +79,7 @@ def test_any_numbers_work_and_any_stop_is_gone_on_from(space, stop_after, **numb
     check_going_on(space, stop_after, **numbers)
 
 
+@pytest.mark.slow
 def test_a_last_batch_of_one_under_xla():
     space = SPACES[2]
     numbers = {"num_samples": 5, "batch_size": 2, "grows": False}

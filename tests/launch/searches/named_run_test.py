@@ -134,7 +134,7 @@ def test_what_was_changed_follows_what_the_source_says(copied, capsys):
 @pytest.mark.parametrize(
     "damages",
     [
-        ['{"num_trials": 2}'],
+        [],
         pytest.param(["no object", '{"num_trials": 2}', "fewer"], marks=pytest.mark.slow),
     ],
     ids=len,

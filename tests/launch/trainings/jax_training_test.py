@@ -52,6 +52,7 @@ def test_a_convnet_on_cifar10_as_npz(train, tmp_path):
     assert "curves: none, since TensorBoard is not installed" in output
 
 
+@pytest.mark.slow
 def test_a_language_model_stopped_after_an_epoch_continues(train, tmp_path):
     settings = {"child__units": 8, "child__steps_per_epoch": 5, "child__batch_size": 4}
     settings |= {"child__num_steps": 8, "child__epochs": 2, "data__max_validation_tokens": 500}
