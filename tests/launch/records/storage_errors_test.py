@@ -42,7 +42,7 @@ def small_files(limit):
 
 def run(main, **streams):
     """Run a binary whose `main` is a line of Python."""
-    script = f"from nas_with_rl.launch import command_line\ncommand_line.run(lambda: {main})"
+    script = f"from nas_with_rl.launch import command_line\ncommand_line.run_main(lambda: {main})"
     return subprocess.run([sys.executable, "-c", script], check=False, text=True, **streams)
 
 
