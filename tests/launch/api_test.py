@@ -11,7 +11,7 @@ import nas_with_rl as nas
 from nas_with_rl.controller import reinforce
 from nas_with_rl.launch.records.trial_store import TrialStore
 
-FAST = nas.ReinforceConfig(0.02, policy=nas.PolicyConfig(jit_compile=False))
+FAST = nas.ReinforceConfig(0.02, policy=nas.PolicyConfig(num_layers=1, jit_compile=False))
 SPACE = nas.SearchSpace([nas.Choice("activation", ("relu", "tanh")), nas.Choice("units", (8, 64))])
 
 

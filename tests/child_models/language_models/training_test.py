@@ -27,7 +27,6 @@ from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import (
     ACTIVATIONS,
-    BASES,
     COMBINATIONS,
     Node,
     RecurrentCell,
@@ -66,8 +65,12 @@ def test_segments_pair_every_token_with_its_successor():
 
 @pytest.mark.parametrize(
     "cells",
-    [*map(RecurrentCellSpace, BASES), RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS)],
-    ids=("base_2", "base_4", "base_8", "base_8_max_sin"),
+    [
+        pytest.param(RecurrentCellSpace(2), id="base_2"),
+        pytest.param(RecurrentCellSpace(4), id="base_4", marks=pytest.mark.slow),
+        pytest.param(RecurrentCellSpace(8), id="base_8", marks=pytest.mark.slow),
+        pytest.param(RecurrentCellSpace(8, COMBINATIONS, ACTIVATIONS), id="base_8_max_sin"),
+    ],
 )
 @settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -85,7 +88,13 @@ def test_every_token_sequence_builds_and_trains(cells, data):
         assert math.isfinite(result.validation_perplexity[0])
 
 
-@pytest.mark.parametrize("cell", KNOWN_CELLS)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        cell if cell in ("gru", "peephole_lstm") else pytest.param(cell, marks=pytest.mark.slow)
+        for cell in KNOWN_CELLS
+    ],
+)
 def test_every_known_cell_learns_with_every_dropout_that_it_takes(cell):
     element_wise = KNOWN_CELLS[cell].step is not None
     dropout = dataclasses.replace(ALL_DROPOUT, recurrent=0.1 if element_wise else 0.0)

@@ -37,6 +37,7 @@ TINY = (
     "child.steps_per_epoch=6",
     "child.epochs=20",
     "search.searcher=random",
+    "search.batch_size=2",
     "num_compared=0",
 )
 SMALL_MEMORY = (*TINY, "search.child_memory_gib=1.5")
@@ -47,8 +48,8 @@ TINY_IMAGES = (
     "child.batch_size=20",
     "search.searcher=random",
 )
-NUM_SAMPLES = 10  # two batches of 4, and one of 2
-NUM_COMPILED = 5  # where each child compiles a program of its own: the first of those
+NUM_SAMPLES = 9  # the last batch is of one
+NUM_COMPILED = 3  # where each child compiles a program of its own: the first of those
 
 
 @pytest.fixture(autouse=True)

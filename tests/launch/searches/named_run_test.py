@@ -19,7 +19,11 @@ from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.search_spaces.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
-FAST = ("controller.policy.jit_compile=false", "search.checkpoint_every=2")
+FAST = (
+    "controller.policy.jit_compile=false",
+    "controller.policy.num_layers=1",
+    "search.checkpoint_every=2",
+)
 
 
 def request(workdir, **changes):

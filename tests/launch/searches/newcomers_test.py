@@ -13,7 +13,7 @@ import pytest
 import nas_with_rl as nas
 
 SPACE = nas.SearchSpace([nas.Choice("units", (16, 32, 64))])
-FAST = nas.ReinforceConfig(policy=nas.PolicyConfig(jit_compile=False))
+FAST = nas.ReinforceConfig(policy=nas.PolicyConfig(num_layers=1, jit_compile=False))
 
 
 class History:
