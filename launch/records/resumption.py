@@ -106,7 +106,7 @@ class RunKind:
     """A kind of run: what is stored of a request for it, and what a resumed one may change.
 
     Attributes:
-      name: in messages, after "no" and "another".
+      name: in messages, after "not a".
       kind: what `experiment.json` calls it; of a search it says nothing.
       stored: of fields of its requests, where `experiment.json` has them: the first that is there.
       may_change: what need not be the same, beside `location`, as in "search.num_samples".
@@ -144,7 +144,7 @@ def read_run(place: Workdir, kind: RunKind) -> Description:
     stored = kind.current(place.read())
     has_groups = all(isinstance(stored.get(group), dict) for group in kind.groups)
     if stored.get("kind") != kind.kind or not has_groups:
-        raise InputError(f"--workdir={place.path} holds another kind of run, no {kind.name}")
+        raise InputError(f"--workdir={place.path} holds another kind of run, not a {kind.name}")
     return stored
 
 

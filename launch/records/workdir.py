@@ -205,7 +205,9 @@ def versions() -> dict[str, str]:
 def commit() -> str | None:
     """Return the commit of the checkout that this code lies in, None outside one."""
     folder = os.path.dirname(os.path.realpath(__file__))
-    command = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40"]
+    # Without the lock on the index that a git which is killed, or finds the disk full, would leave.
+    git = ["git", "--no-optional-locks", "-C", folder]
+    command = [*git, "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

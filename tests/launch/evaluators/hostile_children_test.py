@@ -194,6 +194,7 @@ def test_a_process_outlives_the_thread_that_has_asked_for_it():
     assert process.has_ended()
 
 
+@pytest.mark.real_start  # the fork server would have to be there
 def test_a_process_starts_from_a_directory_that_is_gone(tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()

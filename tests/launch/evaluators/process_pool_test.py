@@ -237,7 +237,7 @@ def test_work_that_cannot_be_done_is_one_error(work, error, message):
         results(processes, "well")
 
 
-@pytest.mark.real_start
+@pytest.mark.real_start  # a forked one has grown before its limit is set
 def test_a_process_too_large_from_the_start_is_the_users_error():
     work = Setup("toy_children:measuring", backends=())
     limits = Limits(memory_gib=0.001)

@@ -31,7 +31,7 @@ def test_the_commands_name_programs_and_flags_that_there_are(key):
     for program, *words in OUR_ROWS[key].commands():
         module = program.removeprefix("python -m nas_with_rl.launch.")
         source = (ROOT / "launch" / f"{module}.py").read_text()
-        if "SearchFlags()" in source:
+        if "SearchFlags(" in source:
             source += (ROOT / "launch" / "search_flags.py").read_text()
         known = re.findall(r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source)
         for word in words:

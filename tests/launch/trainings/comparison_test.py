@@ -55,7 +55,7 @@ def test_each_is_a_final_training_and_what_is_left_is_resumed(tmp_path, capsys):
     refused(request(workdir), "--resume")
     refused(ComparisonRequest(workdir=str(workdir), resume=True, seed=1), "seed: 0 / 1")
     refused(
-        ComparisonRequest(workdir=str(workdir / "architecture_1"), resume=True), "no comparison"
+        ComparisonRequest(workdir=str(workdir / "architecture_1"), resume=True), "not a comparison"
     )
 
 

@@ -342,7 +342,7 @@ def test_a_workdir_belongs_to_one_training(copied, tmp_path):
     for changes, message in (
         ({"seed": 1}, "seed: 0 / 1"),
         ({"architecture": "1 1 - 4"}, f"architecture: '{ARCHITECTURE}' / '1 1 - 4'"),
-        ({"overrides": (*SMALL, "child.flip=true")}, "overrides"),
+        ({"overrides": (*SMALL, "child.flip=true")}, "child.flip: False / True"),
     ):
         refused(resumption(copied, test="again", **changes), message)
     assert {path: path.read_bytes() for path in before} == before
