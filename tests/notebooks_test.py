@@ -138,7 +138,13 @@ def test_the_sizes_that_the_test_replaces_are_the_notebooks(name):
         assert 0 < value < sizes[size], size
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path.stem == "search" else [])
+        for path in NOTEBOOKS
+    ],
+)
 def test_it_runs_in_an_empty_folder_without_a_word_of_complaint(path):
     notebook, found = executed(path.stem)
     assert found["python"] == sys.executable
@@ -147,6 +153,7 @@ def test_it_runs_in_an_empty_folder_without_a_word_of_complaint(path):
     assert first.outputs == [], "the package is there, so nothing is installed"
 
 
+@pytest.mark.slow
 def test_the_controller_learns_nas_bench_201_beyond_random_search():
     notebook, found = executed("search")
     assert 90 < found["best"] <= found["table_best"] < 92
@@ -161,6 +168,7 @@ def test_the_controller_learns_nas_bench_201_beyond_random_search():
     assert f"best {found['best']:.2f} %" in "".join(texts(notebook, "stdout"))
 
 
+@pytest.mark.slow
 def test_the_own_space_is_solved_its_failures_are_named_and_its_run_resumed():
     _, found = executed("search")
     reward, best, wanted = found["own"]
@@ -174,6 +182,7 @@ def test_the_own_space_is_solved_its_failures_are_named_and_its_run_resumed():
     assert {"experiment.json", "trials.sqlite", "checkpoints"} <= set(found["in_workdir"])
 
 
+@pytest.mark.slow
 def test_recurrent_cells_are_trained_on_text_and_the_best_is_drawn():
     notebook, found = executed("search")
     assert len(found["cell_perplexities"]) >= 2

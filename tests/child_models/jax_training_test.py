@@ -51,10 +51,9 @@ def test_a_model_saved_on_jax_says_the_same_on_tensorflow(trained):
 @pytest.mark.parametrize(
     "names",
     [
-        ["harness/jax_cases.py"],
+        ["child_models/cells/operations_test.py"],
         pytest.param(
-            ["child_models/keyed_draws_test.py", "child_models/cells/operations_test.py"],
-            marks=pytest.mark.slow,
+            ["harness/jax_cases.py", "child_models/keyed_draws_test.py"], marks=pytest.mark.slow
         ),
     ],
     ids=len,

@@ -166,7 +166,8 @@ def test_one_step_of_a_large_vocabulary():
     check_equal(Population(operations, text, ONE_STEP, num_children=2), members, text, 1e-5)
 
 
-@pytest.mark.parametrize("num_layers", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("num_layers", [1, 3])
 def test_some_steps_of_other_numbers_of_layers(num_layers):
     config = dataclasses.replace(ADAM, num_layers=num_layers, epochs=1, steps_per_epoch=20)
     members = [Member(random_cell(EVERYTHING, number), number) for number in TRAINABLE]

@@ -60,7 +60,10 @@ def result_of(workdir):
 
 @pytest.mark.parametrize(
     ("name", "named"),
-    [("search", {}), ("search_of_own_function", {"evaluate": FUNCTION})],
+    [
+        ("search", {}),
+        pytest.param("search_of_own_function", {"evaluate": FUNCTION}, marks=pytest.mark.slow),
+    ],
 )
 def test_a_search_goes_on(name, named, workdirs):
     told = json.loads((workdirs / name / "experiment.json").read_text())
@@ -82,6 +85,7 @@ def test_a_search_goes_on(name, named, workdirs):
     assert {key: tells[key] for key in told} == told
 
 
+@pytest.mark.slow
 def test_a_search_of_nas_search_goes_on(workdirs, measured_before):
     options = nas.SearchOptions(
         search=measured_before.SEARCH, controller=measured_before.CONTROLLER, progress=False
@@ -113,6 +117,7 @@ def test_a_training_goes_on(workdirs):
     assert (found["status"], found["test_looks"]) == ("finished", 1)
 
 
+@pytest.mark.slow
 def test_a_comparison_goes_on(workdirs):
     assert comparison.run(comparison.ComparisonRequest(workdir="comparison", resume=True)) == 0
     asked = comparison.ComparisonRequest(
@@ -129,6 +134,7 @@ def test_a_comparison_goes_on(workdirs):
         assert {each: found[each] for each in wanted} == wanted
 
 
+@pytest.mark.slow
 def test_a_grid_search_goes_on(workdirs):
     assert grid_run.run(grid_run.GridRequest(workdir="grid", resume=True)) == 0
     axis = "child.learning_rate=0.02,0.1"
@@ -143,6 +149,7 @@ def test_a_grid_search_goes_on(workdirs):
         assert {each: found[each] for each in wanted} == wanted
 
 
+@pytest.mark.slow
 def test_an_exploration_goes_on(workdirs):
     asked = exploring.ExploreRequest(
         task="counter",

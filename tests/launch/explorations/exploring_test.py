@@ -160,6 +160,7 @@ def test_a_pattern_says_what_of_it_is_left_out(tmp_path):
     assert subject.notes[-1] == "Left out of the files: 1 directory and 1 empty file."
 
 
+@pytest.mark.slow
 def test_models_that_know_other_characters_stand_side_by_side(tmp_path):
     explore(ExploreRequest(task="counter", workdir=str(tmp_path / "first"), overrides=TINY))
     (tmp_path / "code.py").write_text(CODE)

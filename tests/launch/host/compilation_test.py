@@ -90,6 +90,7 @@ def test_the_programs_written_longest_ago_make_room(cache, monkeypatch):
     assert {path.name for path in contents(cache)} == {"new", "older"}
 
 
+@pytest.mark.slow
 def test_a_second_process_finds_what_the_first_has_compiled(cache):
     def compile_in_a_process():
         environment = {**Place().environment(), "TF_CPP_MIN_LOG_LEVEL": "3"}

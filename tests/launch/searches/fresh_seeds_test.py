@@ -1,6 +1,7 @@
 """The comparison at the end of a search claims nothing that the seeds do not show."""
 
 import numpy as np
+import pytest
 
 from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
@@ -52,6 +53,7 @@ def test_the_same_cell_is_named_as_such():
     assert lines(*pair)[0].endswith("10 parameters  perplexity   7.05 ± 0.07 (2 seeds)")
 
 
+@pytest.mark.slow
 def test_the_lstm_has_the_size_that_comes_closest():
     tokens = (np.arange(400) % 5).astype(np.int32)
     training = LanguageModelTraining(

@@ -59,6 +59,7 @@ def test_each_is_a_final_training_and_what_is_left_is_resumed(tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_a_comparison_from_before_the_cells_had_these_names_continues(tmp_path):
     text = tmp_path / "text"
     text.write_text("the cat sat on the mat\n" * 120)
