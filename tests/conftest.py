@@ -46,8 +46,16 @@ def cache_directory(tmp_path_factory):
 def ctrl_c_is_heard():
     """Let processes that tests start hear of Ctrl-C also where these tests run in the background.
 
-    A shell starts background jobs with SIGINT ignored, and what they start inherits that.
+    A shell starts background jobs with SIGINT ignored, and `nohup` with SIGHUP; what they start
+    inherits that.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {
+        number: signal.signal(number, heard)
+        for number, heard in (
+            (signal.SIGINT, signal.default_int_handler),
+            (signal.SIGHUP, signal.SIG_DFL),
+        )
+    }
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
