@@ -10,7 +10,7 @@ ROOMS = {
     for folder in FOLDERS
     for name in (folder, *(f"{folder}.{room}" for room in find_packages(folder)))
 }
-DATA = ["*.css", "*.html", "*.js", "*.json", "*.mjs"]  # the explorer's page, published figures
+DATA = ["module/*.mjs"]  # the explorer's page
 
 TEST = [
     "dockerfile-parse>=2.0.1",
