@@ -1,4 +1,7 @@
-"""The operations of a recurrent cell, one table row each (Zoph & Le, 2016, section 4.2)."""
+"""What the operations of a recurrent cell compute (Zoph & Le, 2016, section 4.2).
+
+Their names are choices of `search_spaces.recurrent_cell`; CONTRIBUTING adds one as an example.
+"""
 
 from __future__ import annotations
 

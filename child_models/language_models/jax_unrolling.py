@@ -1,4 +1,4 @@
-"""Unrolling a recurrent cell over time with JAX: the twin of `unrolling`."""
+"""Unrolling a recurrent cell over time with JAX: the twin of `tf_unrolling`."""
 
 from __future__ import annotations
 

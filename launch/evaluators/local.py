@@ -77,8 +77,8 @@ def local_children(data: LocatedExperiment, plan: str) -> Iterator[LocalEvaluato
     Args:
       data: what is trained, and on what; its search says how many children at a time, and their
         ceilings.
-      plan: as `parse_plan` reads it, or "auto": language models by the fastest program, measured;
-        images in a process per core or GPU; tables in this process.
+      plan: as `parse_plan` reads it, or "auto": what the kind's row says, and where it has
+        populations the fastest program, measured.
 
     Raises:
       InputError: a plan that the experiment does not allow.
@@ -147,7 +147,7 @@ def _given(kind: ChildKind, text: str) -> Plan | None:
     plan = parse_plan(text)
     if plan.program == "population" and not kind.populations:
         raise InputError(
-            f"--plan={text}: populations are of recurrent cells, not of images or tables"
+            f"--plan={text}: children of this kind are trained one by one, not in populations"
         )
     return plan
 

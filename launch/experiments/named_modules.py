@@ -76,7 +76,7 @@ def imported(text: str, *, flag: str) -> Any:
     """
     check_name(text, flag=flag)
     module_name, _, name = text.partition(":")
-    with _importing(text, flag):
+    with importing(text, flag):
         module = importlib.import_module(module_name)
         with contextlib.suppress(AttributeError):
             return getattr(module, name)
@@ -84,12 +84,12 @@ def imported(text: str, *, flag: str) -> Any:
 
 
 @contextlib.contextmanager
-def _importing(text: str, flag: str) -> Iterator[None]:
+def importing(text: str, flag: str) -> Iterator[None]:
     """Turn what the module of a name raises as it is imported into an InputError."""
     try:
         yield
     except ImportError as error:
-        raise _not_imported(error, text, flag) from error
+        raise not_imported(error, text, flag) from error
     except InputError as error:
         raise InputError(f"{flag}={text}: {error}") from error
     except (Exception, SystemExit) as error:
@@ -101,7 +101,8 @@ def _importing(text: str, flag: str) -> Iterator[None]:
         raise InputError(f"{flag}={text}: importing {module} has raised {raised}") from error
 
 
-def _not_imported(error: ImportError, text: str, flag: str) -> InputError:
+def not_imported(error: ImportError, text: str, flag: str) -> InputError:
+    """Return the error that a name's module, or one that it imports, is not there."""
     module = text.partition(":")[0]
     is_itself = isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
     where = "; it must lie in the current directory, on PYTHONPATH or be installed"

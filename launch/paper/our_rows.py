@@ -30,7 +30,7 @@ class OurRow:
     """One row.
 
     Attributes:
-      key: of its row in `paper_tables`.
+      key: of its row in `printed_tables`.
       table: which.
       experiment: whose data, space and training it has.
       architecture: the name of a published architecture or of a designed cell; None for one that

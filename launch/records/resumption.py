@@ -166,13 +166,16 @@ def complete(request: Asked, stored: Description, kind: RunKind) -> Asked:
     check_named(left_out, str(request.workdir))
     if known["experiment"] is None or known.get("seed", 0) is None:
         raise InputError(f"{where} is not a run of a named experiment")
-    open_: dict[str, Any] = {
+    names = (known["experiment"], request.experiment or known["experiment"])
+    if overrides and ":" not in "".join(names) and names[0] != names[1]:  # they are not for it
+        raise _another_run(str(request.workdir), f"experiment: {names[0]!r} / {names[1]!r}")
+    left_open: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in known.items()
         if getattr(request, name) in (None, ()) and value is not None
     }
     together = with_given(overrides, request.overrides)
-    return dataclasses.replace(request, **open_, overrides=together)
+    return dataclasses.replace(request, **left_open, overrides=together)
 
 
 def with_given(stored: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
@@ -181,9 +184,9 @@ def with_given(stored: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
     Given ones that say what is stored change nothing, not even the order.
     """
     last = {_field(each): _value(each) for each in stored}
-    new = [each for each in given if last.get(_field(each)) != _value(each)]
-    fields = {_field(each) for each in new}
-    return (*(each for each in stored if _field(each) not in fields), *new)
+    changed = {_field(each): each for each in given if last.get(_field(each)) != _value(each)}
+    kept = dict.fromkeys(changed.get(_field(each), each) for each in stored)
+    return (*kept, *(each for field, each in changed.items() if field not in last))
 
 
 def _field(override: str) -> str:
@@ -220,10 +223,14 @@ def check_same(
     for path in ("location", *kind.may_change):
         there, here = (_without(each, path.split(".")) for each in (there, here))
     if found := difference(there, here):
-        raise InputError(
-            f"--workdir={workdir} holds another run, it cannot be resumed as this one; "
-            f"there / here: {shortened(found, 200)}"
-        )
+        raise _another_run(workdir, found)
+
+
+def _another_run(workdir: str | Path, found: str) -> InputError:
+    return InputError(
+        f"--workdir={workdir} holds another run, it cannot be resumed as this one; "
+        f"there / here: {shortened(found, 200)}"
+    )
 
 
 def _without(values: Any, path: Sequence[str]) -> Any:
@@ -265,7 +272,7 @@ def claim(
                 told = take_up(stored, place)
             else:
                 check_same(stored, wanted, kind=kind, workdir=place.path)
-                told = stored | {key: wanted[key] for key in ("location",) if key in wanted}
+                told = stored | ({"location": wanted["location"]} if "location" in wanted else {})
             if told != stored:
                 place.write(told)
         else:

@@ -1,6 +1,6 @@
 """Keyed draws: a NumPy twin to the bit in every program, and the moments of U[0, 1).
 
-`jax_epochs_test` runs this file on Keras's JAX backend too, so nothing here imports TensorFlow
+`jax_training_test` runs this file on Keras's JAX backend too, so nothing here imports TensorFlow
 outside a function.
 """
 

@@ -1,4 +1,4 @@
-"""Tests that need Keras's JAX backend; `jax_epochs_test` runs them in a process without TensorFlow.
+"""Tests that need Keras's JAX backend; `jax_training_test` runs them where TensorFlow is not.
 
 Shapes: B images in a batch, S height and width.
 """

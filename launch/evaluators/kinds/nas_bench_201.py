@@ -8,6 +8,7 @@ import pickle
 import statistics
 from pathlib import Path
 
+from nas_with_rl.child_models.rewards import accuracy_reward
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.measurements import Measurement
 from nas_with_rl.launch.experiments.children import TableLookup
@@ -42,7 +43,7 @@ def nas_bench_201_accuracies(dataset: str) -> dict[tuple[int, ...], float]:
 def look_up(architecture: Architecture, dataset: str) -> Measurement:
     """Return an architecture's validation accuracy, and as reward its cube (section 4.1)."""
     accuracy = nas_bench_201_accuracies(dataset)[architecture.tokens]  # type: ignore[index]
-    return Measurement((accuracy / 100) ** 3, {"validation_accuracy": accuracy / 100})
+    return Measurement(accuracy_reward([accuracy / 100]), {"validation_accuracy": accuracy / 100})
 
 
 class TableTrainer:

@@ -25,9 +25,9 @@ from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.named_modules import (
-    _importing,
-    _not_imported,
     imported,
+    importing,
+    not_imported,
 )
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
@@ -126,14 +126,14 @@ def imported_function(child: OwnEvaluation) -> Callable[..., Any]:
 def _digest(text: str) -> str | None:
     """Return the SHA-256 of the file of a name's module, which is found but not imported."""
     module = text.partition(":")[0]
-    with _importing(text, _FLAG):
+    with importing(text, _FLAG):
         try:
             spec = importlib.util.find_spec(module)  # imports the packages that it lies in
         except ValueError:  # one that Python was started with, and knows no file of
             return None
     if spec is None:
         missing = ModuleNotFoundError(f"No module named {module!r}", name=module)
-        raise _not_imported(missing, text, _FLAG)
+        raise not_imported(missing, text, _FLAG)
     if not spec.has_location or spec.origin is None:
         return None
     return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()

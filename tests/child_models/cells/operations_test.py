@@ -1,6 +1,6 @@
 """The operations in every program, at what saturates, overflows or is no number: a NumPy twin.
 
-`jax_epochs_test` runs this file on Keras's JAX backend too, so nothing here imports TensorFlow
+`jax_training_test` runs this file on Keras's JAX backend too, so nothing here imports TensorFlow
 outside a function.
 """
 

@@ -44,7 +44,7 @@ KINDS = {"training": TRAINING, "search": SEARCH}
         (("c=2",), ("a.b=1", "c=2")),  # what is stored: not even the order changes
         ((" a.b = 1",), ("a.b=1", "c=2")),
         (("c=2", "a.b=1"), ("a.b=1", "c=2")),
-        (("a.b=3",), ("c=2", "a.b=3")),
+        (("a.b=3",), ("a.b=3", "c=2")),
         (("d=4", "c=2"), ("a.b=1", "c=2", "d=4")),
     ],
 )
@@ -69,9 +69,14 @@ def test_what_is_not_given_is_as_stored():
         overrides=("search.batch_size=4", "child.units=8", "d=4"),
         resume=True,
     )
-    given = SearchRequest("ptb", workdir="run", seed=0, data_dir="", plan="auto", resume=True)
+    given = SearchRequest("m:E", workdir="run", seed=0, data_dir="", plan="auto", resume=True)
     completed = complete(given, STORED, SEARCH)
-    assert (completed.experiment, completed.seed, completed.plan) == ("ptb", 0, "auto")
+    assert (completed.experiment, completed.seed, completed.plan) == ("m:E", 0, "auto")
+
+
+def test_another_experiment_is_refused_before_the_stored_overrides_meet_it():
+    with pytest.raises(InputError, match="experiment: 'quickstart' / 'ptb'"):
+        complete(SearchRequest("ptb", workdir="run", resume=True), STORED, SEARCH)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_an_architecture_of_it_is_measured_and_nothing_of_it_is_tuned(capsys):
 
 def test_what_it_does_not_do_and_what_it_refuses_is_one_line(tmp_path):
     for changes, said in (
-        ({"plan": "population:2@1"}, "populations are of recurrent cells"),
+        ({"plan": "population:2@1"}, "not in populations"),
         ({"overrides": ("child.points=3",)}, "child.points is 3, below 20"),
         ({"overrides": ("num_compared=2",)}, "only recurrent cells are compared"),
     ):
