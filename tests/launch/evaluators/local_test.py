@@ -172,7 +172,8 @@ def test_ctrl_c_ends_the_search_and_its_processes_and_says_how_to_continue(inter
 
 def test_a_killed_search_leaves_no_process_and_kept_its_plan(interrupted):
     _, stopped, killed = interrupted
-    assert killed.status == -signal.SIGKILL and killed.num_children == 3
+    assert killed.status == -signal.SIGKILL
+    assert killed.num_children in (2, 3)  # their guard, and both or the first of them
     assert "\nplan population:2@2: one program for all cells, 2 at a time" in killed.printed
     assert stopped.num_completed < killed.num_completed < NUM_SAMPLES
 
