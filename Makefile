@@ -19,7 +19,7 @@ OLDEST_TESTS = tests/dependencies_test.py tests/controller/policy_test.py \
 BIN = $(VENV)/bin
 # Two processes of one thread each are faster than one of two; a file's tests share what is costly.
 WORKERS ?= 2
-SPREAD = $(if $(filter-out 0 1,$(WORKERS)),--numprocesses=$(WORKERS) --dist=loadfile)
+SPREAD = $(if $(filter-out 0 1,$(WORKERS)),--numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder)
 ON_CORES = $(if $(SPREAD),OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1)
 
 # Without its python an environment is made anew, and what was installed into it again.

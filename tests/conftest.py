@@ -1,5 +1,6 @@
 """What all tests share: how programs start, where programs and plans are kept, Ctrl-C heard."""
 
+import collections
 import signal
 
 import hypothesis
@@ -26,6 +27,12 @@ def fork_server(ctrl_c_is_heard, cache_directory):
         yield SERVER
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files of few tests, which take longest: none is left for the end alone."""
+    sizes = collections.Counter(item.path for item in items)
+    items.sort(key=lambda item: sizes[item.path])
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     is_real = item.get_closest_marker("real_start") is not None
@@ -44,18 +51,13 @@ def cache_directory(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_is_heard():
-    """Let processes that tests start hear of Ctrl-C also where these tests run in the background.
+    """Let processes that tests start hear of signals also where these tests run in the background.
 
-    A shell starts background jobs with SIGINT ignored, and `nohup` with SIGHUP; what they start
+    A shell starts background jobs with SIGINT ignored, `nohup` with SIGHUP, and what they start
     inherits that.
     """
-    before = {
-        number: signal.signal(number, heard)
-        for number, heard in (
-            (signal.SIGINT, signal.default_int_handler),
-            (signal.SIGHUP, signal.SIG_DFL),
-        )
-    }
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

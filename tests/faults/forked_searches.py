@@ -14,6 +14,7 @@ from pathlib import Path
 from fault_toys import KINDS
 
 from nas_with_rl.launch import command_line
+from tests.harness import fork_server, forked_popen
 from tests.harness.processes import children_of
 
 PATIENCE_SECONDS = 120.0
@@ -49,7 +50,16 @@ class Forked:
         self._started = time.time()
         self._pid = os.fork()
         if not self._pid:
-            os._exit(self._run())
+            os._exit(self._run_with_server() if fork_server.is_forked() else self._run())
+
+    def _run_with_server(self) -> int:
+        """Run, with child processes that are forked too."""
+        found = fork_server.serve_children()
+        if isinstance(found, fork_server.Request):
+            fork_server.run(found)  # a child process, which leaves by itself
+            return 1
+        with forked_popen.programs_forked_by(forked_popen.ForkServer(found)):
+            return self._run()
 
     def _run(self) -> int:
         output = os.open(self._output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -49,6 +49,9 @@ IMPORTS = (
 )
 
 
+_others: list[str] = []  # entries of `sys.path` that every program has, once there is a server
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """A program to be started.
@@ -71,13 +74,8 @@ class Request:
     new_session: bool
 
 
-def next_request(connection: socket.socket, others: Sequence[str]) -> Request:
-    """Serve; return in each process that is forked what is asked of it.
-
-    Args:
-      connection: to who asks, and ends the server by closing it.
-      others: entries of `sys.path` that every process has.
-    """
+def next_request(connection: socket.socket) -> Request:
+    """Serve who is connected and ends it by closing; return in each process what it is to be."""
     connection = _moved_high(connection)
     while True:
         message, passed, *_ = socket.recv_fds(connection, MESSAGE_BYTES, MOST_DESCRIPTORS)
@@ -93,7 +91,7 @@ def next_request(connection: socket.socket, others: Sequence[str]) -> Request:
                 time.sleep(0.0005)
             if os.getppid() != request.parent:
                 os._exit(1)
-            _become(request, passed, others)
+            _become(request, passed)
             connection.send(str(os.getpid()).encode())
             connection.close()
             return request
@@ -109,7 +107,7 @@ def _moved_high(connection: socket.socket) -> socket.socket:
         return socket.socket(fileno=number)
 
 
-def _become(request: Request, passed: Sequence[int], others: Sequence[str]) -> None:
+def _become(request: Request, passed: Sequence[int]) -> None:
     """Take on what a process has by its start."""
     if request.new_session:
         os.setsid()
@@ -128,7 +126,7 @@ def _become(request: Request, passed: Sequence[int], others: Sequence[str]) -> N
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _open_streams()
     found = os.environ.get("PYTHONPATH", "")
-    sys.path[:] = [*filter(None, found.split(os.pathsep)), *others]
+    sys.path[:] = [*filter(None, found.split(os.pathsep)), *_others]
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()
     for entry in found.split(os.pathsep):
@@ -191,7 +189,12 @@ def _starts_others(request: Request) -> bool:
     return not any(word.endswith((".child_process", ".cluster")) for word in request.command[:4])
 
 
-def serve_children(others: Sequence[str]) -> socket.socket | Request:
+def is_forked() -> bool:
+    """Return whether a server has forked this process, which may then be one itself."""
+    return bool(_others)
+
+
+def serve_children() -> socket.socket | Request:
     """Fork a server for the children of this process, which has computed nothing yet.
 
     Returns:
@@ -210,7 +213,7 @@ def serve_children(others: Sequence[str]) -> socket.socket | Request:
     _show((NAME,), os.environ)
     for descriptor in (0, 1, 2):  # nobody shall wait for the end of an output because of it
         os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
-    return next_request(theirs, others)
+    return next_request(theirs)
 
 
 def main() -> None:
@@ -218,7 +221,7 @@ def main() -> None:
     from tests.harness import forked_popen  # now, while its path is that of this program
 
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    others = [entry for entry in sys.path if entry not in given]
+    _others.extend(entry for entry in sys.path if entry not in given)
     from nas_with_rl.launch.host import backend
 
     with backend._held_back_stderr():  # TensorFlow's greeting
@@ -230,10 +233,10 @@ def main() -> None:
     _show((NAME,), os.environ)
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    request = next_request(socket.socket(fileno=int(sys.argv[1])), others)
+    request = next_request(socket.socket(fileno=int(sys.argv[1])))
     found: socket.socket | Request = request
     while isinstance(found, Request) and _starts_others(request := found):
-        found = serve_children(others)
+        found = serve_children()
     if isinstance(found, Request):
         run(request)
         return

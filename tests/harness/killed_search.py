@@ -45,7 +45,9 @@ nas.search(
             duplicates="evaluate",
             depth=nas.DepthSchedule(initial=4, increment=1, every=20, maximum=5),
         ),
-        controller=nas.ReinforceConfig(0.02, policy=nas.PolicyConfig(jit_compile=False)),
+        controller=nas.ReinforceConfig(
+            0.02, policy=nas.PolicyConfig(num_layers=1, jit_compile=False)
+        ),
         resume=(Path(WORKDIR) / "experiment.json").exists(),
         progress=False,
     ),

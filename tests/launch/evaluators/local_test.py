@@ -202,8 +202,8 @@ def test_a_search_is_not_resumed_with_another_program(searched, plan):
     [
         ("quickstart", "population", "--plan=population: expected auto, population:CHILDREN@"),
         ("quickstart", "single@0", "--plan=single@0 has too few"),
-        ("quickstart_conv", "population:2@2", "not in populations"),
-        ("nas_bench_201", "population:2@2", "not in populations"),
+        ("quickstart_conv", "population:2@2", "--plan=population:2@2: "),
+        ("nas_bench_201", "population:2@2", "--plan=population:2@2: "),
     ],
 )
 def test_a_bad_plan_is_one_line_and_leaves_nothing(tmp_path, experiment, plan, message):

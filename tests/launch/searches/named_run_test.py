@@ -126,7 +126,7 @@ def test_resume_extends_and_equals_a_longer_run(copied, tmp_path, capsys):
 
 def test_what_was_changed_follows_what_the_source_says(copied, capsys):
     run_search(resumption(copied))
-    said = "trained cells in a table; changed: controller.policy.jit_compile=false, "
+    said = "a table; changed: controller.policy.jit_compile=false, controller.policy"
     assert said in capsys.readouterr().out
     assert said in (copied / "report.html").read_text()
 
