@@ -51,15 +51,7 @@ class SearchFlags:
             "evaluate", None, "Your own evaluation of an architecture, as module:function."
         )
         self._resume = flags.DEFINE_bool("resume", False, "Continue the run in --workdir.")
-        self._plan = None
-        if plan:
-            self._plan = flags.DEFINE_string(
-                "plan",
-                None,
-                "How children are trained: auto (measured, the default), population:CHILDREN@"
-                "PROCESSES, single@PROCESSES (each compiles its own program) or here (in this "
-                "process).",
-            )
+        self._plan = _plan_flag() if plan else None
 
     def asks_for_help(self) -> bool:
         """Return whether the experiments are to be listed."""
@@ -78,6 +70,15 @@ class SearchFlags:
             resume=self._resume.value,
             plan=None if self._plan is None else self._plan.value,
         )
+
+
+def _plan_flag() -> flags.FlagHolder:
+    return flags.DEFINE_string(
+        "plan",
+        None,
+        "How children are trained: auto (measured, the default), population:CHILDREN@PROCESSES, "
+        "single@PROCESSES (each compiles its own program) or here (in this process).",
+    )
 
 
 class ClusterFlags:

@@ -13,8 +13,6 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 MAX_PARAMETERS = 10**12  # of a model, and of a layer's hidden units
-
-
 MAX_LAYERS, MAX_EPOCHS, MAX_BATCH = 100, 1_000_000, 1_000_000
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from nas_with_rl.launch.experiments.named_modules import (
-    check_name,
-)
+from nas_with_rl.launch.experiments.named_modules import check_name
 from nas_with_rl.search_spaces.field_checks import check_fields
 
 

@@ -146,6 +146,11 @@ class Experiment:
             )
 
     @property
+    def has_test(self) -> bool:
+        """Whether its data has a test split, as the data's own `has_test` says."""
+        return bool(getattr(self.data, "has_test", False))
+
+    @property
     def command(self) -> str:
         """What to run, without where the data lies."""
         if self.search:

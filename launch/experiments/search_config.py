@@ -12,10 +12,7 @@ from nas_with_rl.search_spaces.space import MAX_DEPTH
 
 OnError = Literal["raise", "fail"]
 
-
 MAX_SAMPLES = 10**9
-
-
 # Architectures of an update, and under way on a cluster; a controller's batch has them at once.
 MAX_TOGETHER = 100_000
 

@@ -69,7 +69,7 @@ class ExperimentRequest(RunRequest):
         return shlex.join((sys.executable, "-m", f"nas_with_rl.launch.{binary}", *words))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchRequest(ExperimentRequest):
     """What is asked of a search.
 
@@ -79,9 +79,9 @@ class SearchRequest(ExperimentRequest):
       plan: how children are trained.
     """
 
-    num_samples: int | None = dataclasses.field(default=None, kw_only=True)
-    evaluate: str | None = dataclasses.field(default=None, kw_only=True)
-    plan: str | None = dataclasses.field(default=None, kw_only=True)
+    num_samples: int | None = None
+    evaluate: str | None = None
+    plan: str | None = None
 
     def named(self) -> tuple[str, ...]:
         """See `ExperimentRequest`."""
@@ -181,10 +181,12 @@ def complete(request: Asked, stored: Description, kind: RunKind) -> Asked:
 def with_given(stored: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
     """Return the overrides of a resumed run: the stored ones, each given one in its field's place.
 
-    Given ones that say what is stored change nothing, not even the order.
+    Given ones that say what is stored change nothing, not even the order. Of a field that is set
+    several times the last one counts.
     """
     last = {_field(each): _value(each) for each in stored}
-    changed = {_field(each): each for each in given if last.get(_field(each)) != _value(each)}
+    asked = {_field(each): each for each in given}
+    changed = {field: each for field, each in asked.items() if last.get(field) != _value(each)}
     kept = dict.fromkeys(changed.get(_field(each), each) for each in stored)
     return (*kept, *(each for field, each in changed.items() if field not in last))
 
@@ -266,8 +268,9 @@ def claim(
     """
     with contextlib.closing(Workdir(workdir)) as place:
         if resume:
-            stored = read_run(place, kind)
+            read_run(place, kind)  # another kind of run is not even locked
             place.lock()
+            stored = read_run(place, kind)  # a process that has just ended may have written to it
             if take_up:
                 told = take_up(stored, place)
             else:

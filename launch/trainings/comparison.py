@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
+from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.host.terminal import say
@@ -101,7 +101,6 @@ def run(request: ComparisonRequest) -> int:
         for name, text in names.items()
     }
     if not request.resume:
-        check_overrides(experiment, request.overrides)
         for training in trainings.values():  # before anything is written, not after hours
             make_trainee(training)
     wanted = _describe(request)
@@ -113,7 +112,7 @@ def run(request: ComparisonRequest) -> int:
             say(f"stopped; continue with: {request.resume_command('compare_architectures')}")
             leave_now(INTERRUPTED_STATUS)
         say("\n" + table(results))
-        if not experiment.data.has_test:
+        if not experiment.has_test:
             say("no test figures: the data has no test split")
         say(_drawn(results, place.path / CURVES))
         say(f"everything lies in {place.path.resolve()}: {'  '.join(trainings)}")

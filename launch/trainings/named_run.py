@@ -59,13 +59,12 @@ def run(request: TrainingRequest) -> int:
     if stored:
         request = complete(request, stored, TRAINING)
     experiment = configure(request.experiment, request.overrides)
-    if not stored:
-        check_overrides(experiment, request.overrides)
     if request.architecture is None:
         raise InputError(
             "--architecture is missing: a line of text as a search prints it, or a name"
         )
     if kind_of(experiment).final is None:
+        check_overrides(experiment, request.overrides)  # as `FinalTraining` does
         say(_measured(request.architecture, experiment, request))
         return 0
     training = FinalTraining(
@@ -88,7 +87,7 @@ def run(request: TrainingRequest) -> int:
 
 
 def _end(result: FinalResult, workdir: str, experiment: Experiment) -> int:
-    say(describe_end(result, workdir, has_test=experiment.data.has_test))
+    say(describe_end(result, workdir, has_test=experiment.has_test))
     return FAILED_STATUS if result.status == "failed" else 0
 
 
@@ -106,7 +105,7 @@ def _done(request: TrainingRequest, workdir: str, experiment: Experiment) -> Fin
             f"--workdir={workdir} is finished, and its test set was looked at on "
             f"{result.test_looked_at}: --test=again looks again, --test=never prints the result"
         )
-    return None if request.test == "once" and experiment.data.has_test else result
+    return None if request.test == "once" and experiment.has_test else result
 
 
 def _default_workdir(training: FinalTraining) -> str:

@@ -55,7 +55,7 @@ from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.whole_files import written_whole
 
 Test = Literal["once", "never", "again"]
-KEPT_CHECKPOINTS = 2  # checkpoints
+KEPT_CHECKPOINTS = 2
 VARIABLES = "variables.npz"
 EPOCHS = "epochs.json"
 

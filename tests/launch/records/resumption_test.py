@@ -55,6 +55,7 @@ def test_given_overrides_take_the_place_of_stored_ones_of_their_field(given, tog
 def test_a_field_that_was_set_twice_has_the_last_value():
     assert with_given(("a=1", "a=2"), ("a=2",)) == ("a=1", "a=2")
     assert with_given(("a=1", "a=2"), ("a=1",)) == ("a=1",)
+    assert with_given(("a=1", "a=2"), ("a=1", "a=2")) == ("a=1", "a=2")
 
 
 def test_what_is_not_given_is_as_stored():
@@ -129,6 +130,23 @@ def test_a_workdir_is_claimed_once_and_keeps_what_a_resumed_run_says(tmp_path):
         claim(tmp_path / "run", begun, kind=TRAINING, resume=False),
     ):
         pass
+
+
+def test_what_another_process_wrote_until_the_claim_is_kept(tmp_path, monkeypatch):
+    begun = OTHERS["training"] | {"location": {"data_dir": None}}
+    with claim(tmp_path / "run", begun, kind=TRAINING, resume=False):
+        pass
+    lock = Workdir.lock
+
+    def locked_late(place):
+        place.write(place.read() | {"written": "meanwhile"})
+        lock(place)
+
+    monkeypatch.setattr(Workdir, "lock", locked_late)
+    moved = begun | {"location": {"data_dir": "/data"}}
+    with claim(tmp_path / "run", moved, kind=TRAINING, resume=True) as place:
+        told = place.read()
+    assert told["written"] == "meanwhile" and told["location"] == {"data_dir": "/data"}
 
 
 def test_what_is_resumed_has_a_workdir():

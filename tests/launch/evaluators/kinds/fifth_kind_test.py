@@ -158,6 +158,7 @@ CARTS = nas.Experiment(name="carts", space=Wheels(), child=Cart(), data=Road())
 def test_a_kind_may_have_a_space_and_data_of_its_own():
     experiment = dataclasses.replace(CARTS, data=Road(3.0), space=Wheels(5))
     assert [step.num_candidates for step in experiment.search_space().steps] == [0]
+    assert not experiment.has_test  # a road says nothing of one
     located = nas.LocatedExperiment(experiment, "somewhere", 0)
     with local_children(located, "auto") as children:
         assert str(children.plan) == "here"
