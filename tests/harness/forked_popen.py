@@ -65,7 +65,9 @@ class ForkServer:
 
     def serves(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
         """Return whether the server may start a program for this process."""
-        if self.is_paused or os.getpid() != self._owner or command[:1] != [sys.executable]:
+        if sys.platform != "linux" or self.is_paused or os.getpid() != self._owner:
+            return False  # elsewhere there is no /proc to show what is forked as what was asked for
+        if command[:1] != [sys.executable]:
             return False
         words = command[1:]
         words = words[words[:1] == ["-P"] :]
