@@ -17,7 +17,7 @@ from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConf
 from nas_with_rl.launch.records.continuation import COMMAND, stored_search
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.launch.searches.run import Run, claim, execute
+from nas_with_rl.launch.searches.run import Run, claim_search, execute
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
 from nas_with_rl.search_spaces.space import Option, SearchSpace
@@ -127,7 +127,7 @@ def search(
     )
     if workdir is None:
         return execute(run, None, progress=options.progress)
-    with claim(run, workdir, resume=options.resume) as claimed:
+    with claim_search(run, workdir, resume=options.resume) as claimed:
         return execute(claimed.run, claimed.place, progress=options.progress)
 
 

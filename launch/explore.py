@@ -30,10 +30,11 @@ _TEXT = flags.DEFINE_string(
 )
 _CELL = flags.DEFINE_multi_string(
     "cell",
-    ["lstm"],
+    [],
     "lstm, gru, gru_reset_before, rnn, peephole_lstm, nas_cell, max_cell, figure_5; an "
     "architecture's text as a search prints it; a search's workdir, for its best cell; a trained "
-    "model.keras. Given twice, both stand side by side.",
+    "model.keras. Given twice, both stand side by side. Default: lstm, or the cells of the "
+    "exploration in --workdir.",
 )
 _NUM_LAYERS = flags.DEFINE_integer(
     "num_layers", None, "Recurrent layers, 1 to 3. Default: the task's, 1 for a text."
@@ -43,12 +44,17 @@ _TEMPERATURE = flags.DEFINE_float(
     "temperature", 1.0, "Of what is generated; 0 takes the most probable character each time."
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Equal seeds give equal models on one machine.", lower_bound=0, upper_bound=2**63 - 1
+    "seed",
+    None,
+    "Equal seeds give equal models on one machine. Default: 0, or as the exploration in --workdir.",
+    lower_bound=0,
+    upper_bound=2**63 - 1,
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
-    "Directory that keeps the models and the page; what is trained in it is not trained again. "
+    "Directory that keeps the models and the page; what is trained in it is not trained again, and "
+    "what is not said is as in the exploration that it holds. "
     "Default: runs/explore-<task>-<date and time>.",
 )
 _OVERRIDE = flags.DEFINE_multi_string(
@@ -70,7 +76,7 @@ def main() -> int:
         exploring.ExploreRequest(
             task=_TASK.value,
             text=_TEXT.value,
-            cells=tuple(_CELL.value),
+            cells=tuple(_CELL.value) or None,
             num_layers=_NUM_LAYERS.value,
             generate=_GENERATE.value,
             temperature=_TEMPERATURE.value,

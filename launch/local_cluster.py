@@ -35,7 +35,7 @@ from nas_with_rl.launch.clusters.tf_config import (
 from nas_with_rl.launch.clusters.tf_config import Role as TaskRole
 from nas_with_rl.launch.host import backend, interruption, resources
 from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
-from nas_with_rl.launch.records.continuation import complete
+from nas_with_rl.launch.records.continuation import complete_search
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
@@ -70,7 +70,7 @@ def main() -> int:
 
         print(catalogue.describe_experiments())
         return 0
-    request = complete(_SEARCH.request())
+    request = complete_search(_SEARCH.request())
     if request.workdir is None:
         raise InputError("--experiment is missing; --experiment=help lists what there is")
     if not request.resume:

@@ -12,7 +12,6 @@ as it has started ends everything too.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import signal
 import sys
@@ -25,6 +24,7 @@ from nas_with_rl.launch.clusters.role_process import RoleProcess, SupervisedRole
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, USAGE_STATUS
 from nas_with_rl.launch.host.remnants import PrivateFolder
+from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.launch.records.storage_errors import STORAGE_STATUS
 
 GIVEN_UP_STATUS = 1
@@ -135,12 +135,12 @@ class Supervisor:
         shown = [post.error() for post in self._posts if post.role.is_chief]
         if end.error is None or end.error not in shown:
             for line in end.lines:
-                say(line)
+                warn(line)
 
     def _end_of(self, chief: _Post) -> int:
         """Let the chief store everything."""
         seconds = self._patience.interrupted_seconds
-        say(f"{chief.role.name} has {seconds:g} s to store everything; Ctrl-C again ends it now")
+        warn(f"{chief.role.name} has {seconds:g} s to store everything; Ctrl-C again ends it now")
         chief.interrupt()
         end = time.monotonic() + seconds
         while chief.is_running() and self._num_interrupts < 2 and time.monotonic() < end:
@@ -226,7 +226,7 @@ class _Post:
     def _start(self) -> None:
         self._process = RoleProcess(self.role, self._beats, again=self._process is not None)
         if self._died:
-            say(f"{self.role.name} {self._died} started again")
+            warn(f"{self.role.name} {self._died} started again")
 
     def _after(self, process: RoleProcess, code: int) -> _End | None:
         """Judge the end of a process."""
@@ -260,13 +260,6 @@ class _Post:
             f"{seconds} of its start, at last it {died.partition(',')[0]}{log}"
         )
         return _End(GIVEN_UP_STATUS, (line, *(f"  {end}" for end in process.last_lines(NUM_LINES))))
-
-
-def say(line: str) -> None:
-    """Print a line on the standard error, over a progress bar that is being drawn there."""
-    clear = "\r\033[K" if sys.stderr.isatty() else ""
-    with contextlib.suppress(OSError):  # a terminal that was closed
-        print(f"{clear}{line}", file=sys.stderr, flush=True)
 
 
 def _death(code: int) -> str:

@@ -1,14 +1,16 @@
 """Explorations: cells are trained on a task or a text, traced, and shown on one page.
 
-<workdir>/<cell>/        each cell's final training; done once, taken from there afterwards
-<workdir>/explore.html   the page
+<workdir>/experiment.json   what is explored, taken over where a later request leaves it open
+<workdir>/<cell>/           each cell's final training; done once, taken from there afterwards
+<workdir>/explore.html      the page
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +29,20 @@ from nas_with_rl.launch.explorations.cells import ExploredCell, describe_cell, r
 from nas_with_rl.launch.explorations.subjects import Subject, TaskSubject, TextSubject
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, leave_now, run_interruptibly
 from nas_with_rl.launch.host.terminal import say
-from nas_with_rl.launch.records.resumption import RunRequest, new_workdir
+from nas_with_rl.launch.records.resumption import (
+    Description,
+    RunKind,
+    RunRequest,
+    check_same,
+    claim_workdir,
+    fill_in,
+    new_workdir,
+    read_run,
+)
+from nas_with_rl.launch.records.training_result import TRAINING
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.trainings.progress import EpochBar
-from nas_with_rl.launch.trainings.trainees import FinalTraining
+from nas_with_rl.launch.trainings.trainees import FinalTraining, describe_training
 from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
@@ -40,6 +52,14 @@ PAGE = "explore.html"
 MOST_LAYERS, MOST_GENERATED, MOST_TEMPERATURE = 3, 10_000, 1e6
 _LEAST_PROBABILITY = 2.0**-64  # float32 rounds the softmax's least ones to 0
 PROMPT = 500  # characters at the end of the page's text, which the generated text continues
+EXPLORATION = RunKind(
+    "exploration",
+    "exploration",
+    {name: (name,) for name in ("task", "text", "cells", "num_layers", "seed")},
+    may_change=("cells",),  # a page of others in the same directory
+)
+
+_EITHER = "what is explored is either a task or a text: name one of the two"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,34 +69,34 @@ class ExploreRequest(RunRequest):
     Attributes:
       task: a task of `child_models.sequences`; or else
       text: a path or pattern of UTF-8 files.
-      cells: as `read_cell` reads them.
+      cells: as `read_cell` reads them; None for those of the workdir, or an LSTM.
       num_layers: None for as many as the task has in the post, 1 for a text.
       generate: how many characters each model continues the text by.
       temperature: of these; 0 takes the most probable each time.
-      seed: of the weights, and of the generated text.
-      workdir: None for a new one below runs/.
+      seed: of the weights, and of the generated text; None for the workdir's, or 0.
+      workdir: None for a new one below runs/. What is not given is as an exploration in it says.
       overrides: "path.to.field=value", of the experiment by which the cells are trained.
     """
 
     task: str | None = None
     text: str | None = None
-    cells: tuple[str, ...] = ("lstm",)
+    cells: tuple[str, ...] | None = None
     num_layers: int | None = None
     generate: int = 0
     temperature: float = 1.0
-    seed: int = dataclasses.field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if (self.task is None) == (self.text is None):
-            raise InputError("what is explored is either a task or a text: name one of the two")
-        if not self.cells:
+        if (self.task is not None and self.text is not None) or not (self.is_about or self.workdir):
+            raise InputError(_EITHER)
+        if self.cells == ():
             raise InputError("no cell is named: a name, an architecture's text, a search's workdir")
         if self.num_layers is not None:
             check_range(self, ["num_layers"], least=1, most=MOST_LAYERS)
         check_range(self, ["generate"], least=0, most=MOST_GENERATED)
         check_range(self, ["temperature"], least=0, most=MOST_TEMPERATURE)
-        check_range(self, ["seed"], least=0, most=2**63 - 1)
+        if self.seed is not None:
+            check_range(self, ["seed"], least=0, most=2**63 - 1)
         if self.temperature != 1 and not self.generate:
             raise InputError(
                 f"temperature is {self.temperature}, which has no effect: generate is 0"
@@ -85,6 +105,11 @@ class ExploreRequest(RunRequest):
             path = assignment.partition("=")[0].strip()
             if path in ("data.source", "data.unit"):
                 raise InputError(f"{path} is not overridden here: task or text says what is read")
+
+    @property
+    def is_about(self) -> bool:
+        """Whether it says what is explored."""
+        return self.task is not None or self.text is not None
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -99,20 +124,17 @@ def run(request: ExploreRequest) -> int:
     Raises:
       InputError: an impossible request.
     """
-    subject, cells = subject_of(request), read_cells(request.cells)
-    workdir = _workdir(request, subject)
-    say(subject.title)
+    prepared = prepare(request)
+    say(prepared.subject.title)
     try:
-        exploration = run_interruptibly(
-            lambda: explore_cells(request, subject, cells, workdir=workdir, is_shown=True)
-        )
+        exploration = run_interruptibly(lambda: explore_cells(prepared, is_shown=True))
     except KeyboardInterrupt:
-        say(f"stopped; the same command with --workdir={workdir} continues")
+        say(f"stopped; the same command with --workdir={prepared.workdir} continues")
         leave_now(INTERRUPTED_STATUS)
-    page = write_page(exploration, absolute_path(workdir) / PAGE)
+    page = write_page(exploration, absolute_path(prepared.workdir) / PAGE)
     say(f"\nthe page: {page.resolve()} ({page.stat().st_size / 1e6:.2f} MB, opens from disk)")
     if request.workdir is None:
-        say(f"the same without training again: --workdir={workdir}")
+        say(f"the same without training again: --workdir={prepared.workdir}")
     return 0
 
 
@@ -125,9 +147,72 @@ def explore(request: ExploreRequest) -> Exploration:
     Raises:
       InputError: an impossible request.
     """
-    subject, cells = subject_of(request), read_cells(request.cells)
-    workdir = _workdir(request, subject)
-    return explore_cells(request, subject, cells, workdir=workdir)
+    return explore_cells(prepare(request))
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedExploration:
+    """An exploration that can begin or go on.
+
+    Attributes:
+      request: completed.
+      subject: what it is about.
+      cells: which cells.
+      workdir: where the trainings are kept.
+    """
+
+    request: ExploreRequest
+    subject: Subject
+    cells: tuple[ExploredCell, ...]
+    workdir: str
+
+    def describe(self) -> Description:
+        """Return what `experiment.json` says of it."""
+        asked = {name: getattr(self.request, name) for name in EXPLORATION.stored}
+        described: dict[str, Any] = {"kind": EXPLORATION.kind, "experiment": self.subject.name}
+        cells = list(asked.pop("cells"))
+        return described | asked | {"cells": cells, "overrides": list(self.request.overrides)}
+
+    def trainings(self) -> dict[Path, FinalTraining]:
+        """Return what is trained, each with its directory."""
+        subjects = {"": self.subject, "-held_out": self.subject.held_out}
+        return {
+            Path(self.workdir, f"{cell.name}{end}"): _training(subject, cell, self.request)
+            for cell in self.cells
+            for end, subject in subjects.items()
+            if cell.model is None and subject is not None
+        }
+
+
+def prepare(request: ExploreRequest) -> PreparedExploration:
+    """Return the exploration that is asked for, before anything is trained.
+
+    Raises:
+      InputError: an impossible request, or a workdir whose exploration or trainings are others.
+    """
+    place = Workdir(request.workdir) if request.workdir else None
+    stored = read_run(place, EXPLORATION) if place and place.is_begun() else None
+    if stored:
+        known = {name: stored.get(name) for name in EXPLORATION.stored}
+        if request.is_about:  # either of the two is asked for: it has to be the one that is there
+            known |= {"task": None, "text": None}
+        request = fill_in(request, known, stored.get("overrides") or ())
+    if not request.is_about:
+        raise InputError(_EITHER)
+    request = dataclasses.replace(
+        request, cells=request.cells or ("lstm",), seed=0 if request.seed is None else request.seed
+    )
+    subject, cells = subject_of(request), read_cells(request.cells or ())
+    workdir = request.workdir or new_workdir(f"explore-{subject.name}")
+    prepared = PreparedExploration(request, subject, cells, workdir)
+    if place and stored:
+        check_same(stored, prepared.describe(), kind=EXPLORATION, workdir=place.path)
+    for directory, training in prepared.trainings().items():  # all of them, before one is trained
+        part = Workdir(directory)
+        if part.is_begun():
+            wanted = describe_training(training)
+            check_same(read_run(part, TRAINING), wanted, kind=TRAINING, workdir=part.path)
+    return prepared
 
 
 def subject_of(request: ExploreRequest) -> Subject:
@@ -138,46 +223,49 @@ def subject_of(request: ExploreRequest) -> Subject:
     return TextSubject(request.text, request.settings)
 
 
-def _workdir(request: ExploreRequest, subject: Subject) -> str:
-    """Return the directory that is asked for, or a new one's name."""
-    return new_workdir(f"explore-{subject.name}") if request.workdir is None else request.workdir
-
-
-def explore_cells(
-    request: ExploreRequest,
-    subject: Subject,
-    cells: Sequence[ExploredCell],
-    *,
-    workdir: str,
-    is_shown: bool = False,
-) -> Exploration:
+def explore_cells(prepared: PreparedExploration, *, is_shown: bool = False) -> Exploration:
     """Train, trace and measure each cell, one after the other.
 
     Args:
-      request: what is asked for.
-      subject: what it is about.
-      cells: which cells.
-      workdir: where the trainings are kept.
+      prepared: what is asked for.
       is_shown: print each cell, and what was found on it.
     """
+    subject, cells = prepared.subject, prepared.cells
     models: list[ExploredModel] = []
     failures: list[TrainingFailed] = []
-    for cell in cells:
-        if is_shown:
-            say(f"\n{cell.name}: {describe_cell(cell)}")
-        try:
-            models.append(explored_model(request, subject, cell, workdir=workdir))
-        except TrainingFailed as failure:
-            failures.append(failure)
-            if is_shown and len(cells) > 1:
-                say(str(failure))
-        else:
+    with _claimed(prepared):
+        for cell in cells:
             if is_shown:
-                say(_as_text(models[-1], request))
+                say(f"\n{cell.name}: {describe_cell(cell)}")
+            try:
+                models.append(explored_model(prepared, cell))
+            except TrainingFailed as failure:
+                failures.append(failure)
+                if is_shown and len(cells) > 1:
+                    say(str(failure))
+            else:
+                if is_shown:
+                    say(_as_text(models[-1], prepared.request))
     if not models:
         raise failures[0]
     notes = (*subject.notes, *(f"{failure}." for failure in failures))
     return Exploration(subject.title, notes, tuple(models), subject.num_characters)
+
+
+def _claimed(prepared: PreparedExploration) -> contextlib.AbstractContextManager[Workdir | None]:
+    """Claim the workdir, if anything is trained in it."""
+    if not prepared.trainings():
+        return contextlib.nullcontext()
+    wanted = prepared.describe()
+
+    def take_up(stored: Description, place: Workdir) -> Description:
+        check_same(stored, wanted, kind=EXPLORATION, workdir=place.path)
+        return stored | {"cells": wanted["cells"]}
+
+    is_begun = Workdir(prepared.workdir).is_begun()
+    return claim_workdir(
+        prepared.workdir, wanted, kind=EXPLORATION, resume=is_begun, take_up=take_up
+    )
 
 
 def _as_text(model: ExploredModel, request: ExploreRequest) -> str:
@@ -226,21 +314,20 @@ class _Reader:
             text[-PROMPT:],
             length=request.generate,
             temperature=request.temperature,
-            seed=request.seed,
+            seed=request.seed or 0,
         )
         return (written,)
 
 
-def explored_model(
-    request: ExploreRequest, subject: Subject, cell: ExploredCell, *, workdir: str
-) -> ExploredModel:
+def explored_model(prepared: PreparedExploration, cell: ExploredCell) -> ExploredModel:
     """Return one cell's part of the page."""
-    path = cell.model or _trained(subject, cell, request, directory=Path(workdir, cell.name))
+    request, subject = prepared.request, prepared.subject
+    path = cell.model or _trained(prepared, cell, cell.name)
     reader, text = _read(path), subject.shown()
     model, found = reader.model, reader.trace(text)
     tables = (
         *subject.tables(model, found, reader.trace),
-        *_on_held_out(subject, cell, request, workdir=workdir),
+        *_on_held_out(prepared, cell),
     )
     shown = ExploredModel(
         name=cell.name,
@@ -262,32 +349,32 @@ def _read(path: Path) -> _Reader:
     return _Reader(model, describe_model(path).vocabulary)
 
 
-def _on_held_out(
-    subject: Subject, cell: ExploredCell, request: ExploreRequest, *, workdir: str
-) -> tuple[Table, ...]:
+def _on_held_out(prepared: PreparedExploration, cell: ExploredCell) -> tuple[Table, ...]:
     """Return the accuracy of the same cell, trained with lines held out, on these."""
-    if subject.held_out is None or cell.model is not None:
+    held_out = prepared.subject.held_out
+    if held_out is None or cell.model is not None:
         return ()
-    directory = Path(workdir, f"{cell.name}-held_out")
-    reader = _read(_trained(subject.held_out, cell, request, directory=directory))
-    return (subject.held_out.accuracy(reader.model, reader.vocabulary),)
+    reader = _read(_trained(prepared, cell, f"{cell.name}-held_out"))
+    return (held_out.accuracy(reader.model, reader.vocabulary),)
 
 
-def _trained(
-    subject: Subject, cell: ExploredCell, request: ExploreRequest, *, directory: Path
-) -> Path:
-    """Return the model of a cell, trained to the end now, or earlier in the same workdir."""
+def _training(subject: Subject, cell: ExploredCell, request: ExploreRequest) -> FinalTraining:
     experiment = dataclasses.replace(subject.experiment, space=cell.space)
-    training = FinalTraining(
-        experiment, cell.architecture, request.seed, overrides=request.settings
+    return FinalTraining(
+        experiment, cell.architecture, request.seed or 0, overrides=request.settings
     )
+
+
+def _trained(prepared: PreparedExploration, cell: ExploredCell, name: str) -> Path:
+    """Return the model of a cell, trained to the end now, or earlier in the same workdir."""
+    directory = Path(prepared.workdir, name)
     place = Workdir(directory)
     result = train(
-        training,
+        prepared.trainings()[directory],
         place.path,
         resume=place.is_begun(),
         test="never",
-        progress=EpochBar(directory.name),
+        progress=EpochBar(name),
     )
     if result.status == "failed":
         raise TrainingFailed(f"cell {cell.name}: its training failed: {result.failure}")

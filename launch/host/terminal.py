@@ -12,6 +12,10 @@ def say(text: str = "") -> None:
 
 
 def warn(text: str) -> None:
-    """Print on the standard error; where there is nobody to tell nothing happens."""
+    """Print on the standard error, over a progress bar that is being drawn there.
+
+    Where there is nobody to tell nothing happens.
+    """
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        clear = "\r\033[K" if sys.stderr.isatty() else ""
+        print(f"{clear}{text}", file=sys.stderr, flush=True)

@@ -62,7 +62,7 @@ def is_own_evaluation(description: Mapping[str, Any]) -> bool:
     return child is None or (isinstance(child, dict) and child.get("kind") == "OwnEvaluation")
 
 
-def complete(request: SearchRequest) -> SearchRequest:
+def complete_search(request: SearchRequest) -> SearchRequest:
     """Return a request with what a resumed search's own `experiment.json` says, or a new workdir.
 
     Raises:
@@ -105,7 +105,7 @@ def taken_over(
     return config, controller
 
 
-def check_same(stored: Description, wanted: Description, workdir: Path) -> None:
+def check_same_search(stored: Description, wanted: Description, workdir: Path) -> None:
     """Raise InputError unless a search continues the run that is there, apart from its length.
 
     Args:
@@ -181,7 +181,7 @@ def continued(stored: Description, wanted: Description, num_trials: int) -> Desc
 
     Args:
       stored: of the run that is there.
-      wanted: of the search, which `check_same` has let pass.
+      wanted: of the search, which `check_same_search` has let pass.
       num_trials: that the run has.
     """
     if is_of_python(wanted) and not is_of_python(stored):

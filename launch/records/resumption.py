@@ -99,6 +99,7 @@ class SearchRequest(ExperimentRequest):
 
 
 Asked = TypeVar("Asked", bound=ExperimentRequest)
+Begun = TypeVar("Begun", bound=RunRequest)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,6 +170,17 @@ def complete(request: Asked, stored: Description, kind: RunKind) -> Asked:
     names = (known["experiment"], request.experiment or known["experiment"])
     if overrides and ":" not in "".join(names) and names[0] != names[1]:  # they are not for it
         raise _another_run(str(request.workdir), f"experiment: {names[0]!r} / {names[1]!r}")
+    return fill_in(request, known, overrides)
+
+
+def fill_in(request: Begun, known: Mapping[str, Any], overrides: Sequence[str]) -> Begun:
+    """Return a request to resume with what it leaves open as the run that is there has it.
+
+    Args:
+      request: of the run.
+      known: of its fields, what is stored.
+      overrides: that are stored.
+    """
     left_open: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in known.items()
@@ -245,7 +257,7 @@ def _without(values: Any, path: Sequence[str]) -> Any:
 
 
 @contextlib.contextmanager
-def claim(
+def claim_workdir(
     workdir: str | Path,
     wanted: Description,
     *,

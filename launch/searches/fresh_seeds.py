@@ -90,7 +90,7 @@ def compare_again(result: SearchResult, claimed: Claim, children: LocalEvaluator
         say(f"\neach trained with {seeds}, of {path.name}:")
     else:
         say(f"\ntraining each with {seeds} ...")
-        trainer, train = language_models.trainer_of(data), children.train_cells
+        trainer, train = language_models.language_model_trainer(data), children.train_cells
         measured = compare(result, trainer, train, num_seeds=num_seeds, seed=data.seed)
         keep(measured, path, num_trials=num_trials, num_seeds=num_seeds)
     say(describe_candidates(measured))

@@ -15,9 +15,9 @@ from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
-from nas_with_rl.launch.records.continuation import check_evaluation, complete, stored_search
+from nas_with_rl.launch.records.continuation import check_evaluation, complete_search, stored_search
 from nas_with_rl.launch.records.resumption import SearchRequest
-from nas_with_rl.launch.searches.run import Claim, Run, claim
+from nas_with_rl.launch.searches.run import Claim, Run, claim_search
 from nas_with_rl.search_spaces.errors import InputError, shown
 
 Where = Literal["in one process", "on a synchronous cluster", "on an asynchronous cluster"]
@@ -63,7 +63,7 @@ class NamedRun:
     def claim(self, children: LocalEvaluator) -> AbstractContextManager[Claim]:
         """Claim the workdir for the run, whose children are trained on this machine."""
         run = self.on(children.evaluator, children.plan)
-        return claim(run, str(self.request.workdir), resume=self.request.resume)
+        return claim_search(run, str(self.request.workdir), resume=self.request.resume)
 
     def on(self, evaluator: Evaluator, plan: Plan) -> Run:
         """Return the run, whose children an evaluator measures by a plan's program."""
@@ -94,7 +94,7 @@ def prepare(request: SearchRequest, where: Where = "in one process") -> NamedRun
     Raises:
       InputError: an impossible request.
     """
-    request = complete(request)
+    request = complete_search(request)
     experiment = _with_search(request)
     if not request.resume:
         _check_effect(request, experiment, _SINGLE.get(where))

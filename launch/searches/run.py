@@ -89,7 +89,7 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claim(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Claim]:
+def claim_search(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Claim]:
     """Claim a workdir: a new one to start a run in, or the run's own to continue it.
 
     Raises:
@@ -103,12 +103,14 @@ def claim(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Claim]:
     wanted = run.describe()
 
     def take_up(stored: dict[str, Any], place: Workdir) -> dict[str, Any]:
-        continuation.check_same(stored, wanted, place.path)
+        continuation.check_same_search(stored, wanted, place.path)
         changed.update(continuation.change_of(stored, wanted))
         num_trials = _check_length(run, place)
         return continuation.continued(stored, wanted, num_trials)
 
-    with resumption.claim(workdir, wanted, kind=SEARCH, resume=resume, take_up=take_up) as place:
+    with resumption.claim_workdir(
+        workdir, wanted, kind=SEARCH, resume=resume, take_up=take_up
+    ) as place:
         yield Claim(run, place, changed)
 
 

@@ -20,7 +20,7 @@ from nas_with_rl.launch.records.resumption import (
     STORED,
     ExperimentRequest,
     RunKind,
-    claim,
+    claim_workdir,
     complete,
     stored_run,
 )
@@ -104,7 +104,7 @@ def run(request: ComparisonRequest) -> int:
         for training in trainings.values():  # before anything is written, not after hours
             make_trainee(training)
     wanted = _describe(request)
-    with claim(path, wanted, kind=COMPARISON, resume=request.resume) as place:
+    with claim_workdir(path, wanted, kind=COMPARISON, resume=request.resume) as place:
         say(f"{experiment.name}: {experiment.source}")
         try:
             results = run_interruptibly(lambda: _train_each(trainings, place.path, request.test))

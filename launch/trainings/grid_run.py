@@ -23,7 +23,7 @@ from nas_with_rl.launch.records.ranking import ranked
 from nas_with_rl.launch.records.resumption import (
     ExperimentRequest,
     RunKind,
-    claim,
+    claim_workdir,
     complete,
     stored_run,
 )
@@ -267,7 +267,7 @@ def run(request: GridRequest) -> int:
     else:
         grid, search = new_grid(request), _searched(request)
         _check_data(grid)
-    with claim(path, _describe(grid, search), kind=GRID, resume=request.resume):
+    with claim_workdir(path, _describe(grid, search), kind=GRID, resume=request.resume):
         try:
             return run_interruptibly(lambda: _run(grid, path))
         except KeyboardInterrupt:

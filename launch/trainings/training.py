@@ -28,7 +28,7 @@ from nas_with_rl.child_models.saved_models import describe_model, load_model, sa
 from nas_with_rl.launch.evaluators.kinds.kind import Trainee
 from nas_with_rl.launch.host.device_names import device
 from nas_with_rl.launch.records.checkpoints import Checkpoints
-from nas_with_rl.launch.records.resumption import claim
+from nas_with_rl.launch.records.resumption import claim_workdir
 from nas_with_rl.launch.records.storage_errors import storing
 from nas_with_rl.launch.records.training_result import (
     TRAINING,
@@ -86,7 +86,7 @@ def train(
     """
     trainee = make_trainee(training)
     wanted = describe_training(training) | {"data_found": trainee.data_found}
-    with claim(workdir, wanted, kind=TRAINING, resume=resume) as place:
+    with claim_workdir(workdir, wanted, kind=TRAINING, resume=resume) as place:
         _check_model(place, trainee)
         result = read_result(place.path) or _first_result(training, trainee)
         if has_diverged(result):

@@ -28,7 +28,7 @@ from nas_with_rl.child_models.saved_models import (
     save_model,
 )
 from nas_with_rl.launch.paper.our_results import read_runs
-from nas_with_rl.launch.records.continuation import complete
+from nas_with_rl.launch.records.continuation import complete_search
 from nas_with_rl.launch.records.resumption import SearchRequest, read_run
 from nas_with_rl.launch.records.training_result import TRAINING, FinalResult, read_result
 from nas_with_rl.launch.records.workdir import Workdir
@@ -181,7 +181,7 @@ class Configurations:
                 stored = read_run(Workdir(workdir), TRAINING)
                 assert isinstance(stored, dict)
                 return
-            request = complete(SearchRequest(workdir=str(workdir), resume=True))
+            request = complete_search(SearchRequest(workdir=str(workdir), resume=True))
             assert isinstance(request.words(), tuple)
             resumed(workdir)
 

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 
 from nas_with_rl.launch.clusters.options import ClusterOptions
-from nas_with_rl.launch.records.continuation import complete
+from nas_with_rl.launch.records.continuation import complete_search
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.workdir import Workdir, write_object
 from nas_with_rl.search_spaces.errors import InputError
@@ -129,7 +129,7 @@ def test_flags_and_the_words_of_a_role_say_the_same(local_cluster):
 def test_a_resumed_request_is_completed_from_its_run(tmp_path):
     write_object(DESCRIPTION, tmp_path / "experiment.json")
     asked = SearchRequest(workdir=str(tmp_path), num_samples=40, resume=True)
-    assert complete(asked) == SearchRequest(
+    assert complete_search(asked) == SearchRequest(
         experiment="quickstart",
         workdir=str(tmp_path),
         num_samples=40,
@@ -141,18 +141,18 @@ def test_a_resumed_request_is_completed_from_its_run(tmp_path):
 
 
 def test_a_new_request_has_a_workdir():
-    assert complete(SearchRequest("ptb")).workdir.startswith("runs/ptb-20")
-    assert complete(SearchRequest("ptb", workdir="x")).workdir == "x"
+    assert complete_search(SearchRequest("ptb")).workdir.startswith("runs/ptb-20")
+    assert complete_search(SearchRequest("ptb", workdir="x")).workdir == "x"
 
 
 def test_what_cannot_be_resumed_is_refused(tmp_path):
     with pytest.raises(InputError, match="--resume needs --workdir"):
-        complete(SearchRequest(resume=True))
+        complete_search(SearchRequest(resume=True))
     with pytest.raises(InputError, match="holds no run"):
-        complete(SearchRequest(workdir=str(tmp_path), resume=True))
+        complete_search(SearchRequest(workdir=str(tmp_path), resume=True))
     write_object({"kind": "grid_search"}, tmp_path / "experiment.json")
     with pytest.raises(InputError, match="another kind"):
-        complete(SearchRequest(workdir=str(tmp_path), resume=True))
+        complete_search(SearchRequest(workdir=str(tmp_path), resume=True))
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ class ConvNetTrainee:
         return SavedDescription("convnet", self.named.text, name, epoch, validation)
 
 
-def default_axes(child: ImageTraining, space: ConvolutionalSpace) -> Mapping[str, tuple[str, ...]]:
+def convnet_axes(child: ImageTraining, space: ConvolutionalSpace) -> Mapping[str, tuple[str, ...]]:
     """Return the paper's axes around a training's own values; the paper gives no values."""
     rate, decay, epsilon = child.learning_rate, child.weight_decay, child.batch_norm_epsilon
     later = ",".join(f"{(1 + fraction) / 2:g}" for fraction in child.decay_epochs)

@@ -50,7 +50,7 @@ def load(data: LocatedExperiment) -> LanguageModelTrainer:
     return LanguageModelTrainer(experiment.child, corpus)
 
 
-def trainer_of(data: LocatedExperiment) -> LanguageModelTrainer:
+def language_model_trainer(data: LocatedExperiment) -> LanguageModelTrainer:
     """Return the trainer of an experiment of language models; its text is loaded once."""
     return loaded_once(load, data)
 
@@ -136,7 +136,9 @@ class LanguageModelTrainee:
         )
 
 
-def default_axes(child: LanguageModelTraining, space: object) -> Mapping[str, tuple[str, ...]]:
+def language_model_axes(
+    child: LanguageModelTraining, space: object
+) -> Mapping[str, tuple[str, ...]]:
     """Return the paper's axes around a training's own values; the paper gives no values."""
     dropped, after = child.dropout.output, child.decay_after
     decays = child.decay_factor != 1

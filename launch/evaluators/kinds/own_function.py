@@ -60,7 +60,7 @@ class OwnTrainer:
         return InProcess(imported_function(self._child))
 
 
-def make_evaluate(
+def make_own_evaluate(
     child: OwnEvaluation,
 ) -> Callable[[Sequence[Evaluation]], list[Measurement | Failure]]:
     """Return what evaluates groups of children in a child process that needs no Keras.
@@ -79,7 +79,7 @@ def load(data: LocatedExperiment) -> OwnTrainer:
 
 def setup(work: ChildProgram) -> Setup:
     """Return what child processes are told to do: what the function needs it imports itself."""
-    return Setup(name_of(make_evaluate), work.data.experiment.child, backends=())
+    return Setup(name_of(make_own_evaluate), work.data.experiment.child, backends=())
 
 
 def check_in_process(processes: ProcessPool, data: LocatedExperiment) -> dict[str, Any]:

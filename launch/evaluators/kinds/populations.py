@@ -19,7 +19,10 @@ from nas_with_rl.child_models.populations.population import Member, Population
 from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, EvaluateGroup
-from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer, trainer_of
+from nas_with_rl.launch.evaluators.kinds.language_models import (
+    LanguageModelTrainer,
+    language_model_trainer,
+)
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
 from nas_with_rl.launch.host import compilation
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCellSpace, cell_of
@@ -27,7 +30,7 @@ from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCel
 _Result = TypeVar("_Result")
 
 
-def make_evaluate(work: ChildProgram) -> EvaluateGroup:
+def make_population_evaluate(work: ChildProgram) -> EvaluateGroup:
     """Return what evaluates groups of children; the compiled program stays in the process.
 
     Raises:
@@ -66,7 +69,7 @@ class CellTraining:
 
 def train_cell(task: CellTraining) -> LanguageModelResult | None:
     """Train a language model and return what it measured; None where it failed."""
-    trainer = trainer_of(task.work.data)
+    trainer = language_model_trainer(task.work.data)
     cell, as_in_the_search = task.cell, task.training == trainer.training
     if isinstance(cell, RecurrentCell) and as_in_the_search and task.work.program == "population":
         population = population_of(task.work)
@@ -98,7 +101,7 @@ def check_memory_of(work: ChildProgram) -> None:
     """Raise PopulationTooLarge where a population does not fit into its process."""
     if work.program != "population":
         return
-    trainer, space = trainer_of(work.data), work.data.experiment.space
+    trainer, space = language_model_trainer(work.data), work.data.experiment.space
     check_memory(
         work.num_children,
         trainer.training.size(len(trainer.corpus.vocabulary), _operations(space).any_cell()),
@@ -115,7 +118,7 @@ def _operations(space: RecurrentCellSpace) -> UniversalCell:
 @functools.cache
 def population_of(work: ChildProgram) -> Population:
     """Return the population of an experiment, compiled at its first group."""
-    trainer, space = trainer_of(work.data), work.data.experiment.space
+    trainer, space = language_model_trainer(work.data), work.data.experiment.space
     return Population(
         _operations(space),
         trainer.corpus,

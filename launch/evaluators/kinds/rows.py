@@ -30,7 +30,9 @@ def _populations() -> PopulationKind:
     # TensorFlow's own programs: here, as a training on JAX finds no TensorFlow installed.
     from nas_with_rl.launch.evaluators.kinds import populations, timing
 
-    return PopulationKind(populations.make_evaluate, populations.check_memory_of, timing.measure)
+    return PopulationKind(
+        populations.make_population_evaluate, populations.check_memory_of, timing.measure
+    )
 
 
 KINDS: Mapping[type, ChildKind] = MappingProxyType(
@@ -39,7 +41,7 @@ KINDS: Mapping[type, ChildKind] = MappingProxyType(
             load=convnets.load,
             fit=FITS[ImageTraining],
             metric="validation_accuracy",
-            final=FinalKind(convnets.ConvNetTrainee, convnets.default_axes, convnets.drawn),
+            final=FinalKind(convnets.ConvNetTrainee, convnets.convnet_axes, convnets.drawn),
         ),
         LanguageModelTraining: ChildKind(
             load=language_models.load,
@@ -48,7 +50,7 @@ KINDS: Mapping[type, ChildKind] = MappingProxyType(
             populations=_populations,
             final=FinalKind(
                 language_models.LanguageModelTrainee,
-                language_models.default_axes,
+                language_models.language_model_axes,
                 language_models.drawn,
                 names=tuple(KNOWN_CELLS),
             ),

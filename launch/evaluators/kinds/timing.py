@@ -16,7 +16,7 @@ from nas_with_rl.child_models.language_models.training import begin_training, se
 from nas_with_rl.child_models.memory import release_child
 from nas_with_rl.child_models.populations.population import Member, PopulationInTraining
 from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, Timing
-from nas_with_rl.launch.evaluators.kinds.language_models import trainer_of
+from nas_with_rl.launch.evaluators.kinds.language_models import language_model_trainer
 from nas_with_rl.launch.evaluators.kinds.populations import (
     population_of,
     with_sound_programs,
@@ -56,13 +56,18 @@ def measure(work: ChildProgram) -> Timing:
                 raise
             continue
         epoch = num_trained * seconds.step + num_validated * seconds.validated
-        return Timing(seconds.once, seconds.start + trainer_of(work.data).training.epochs * epoch)
+        return Timing(
+            seconds.once, seconds.start + language_model_trainer(work.data).training.epochs * epoch
+        )
     raise ChildFailure("diverged", f"each of {CELLS_TRIED} random cells diverged")
 
 
 def _num_segments(work: ChildProgram) -> tuple[int, int]:
     """Return the segments of an epoch's training, and of a validation."""
-    training, corpus = trainer_of(work.data).training, trainer_of(work.data).corpus
+    training, corpus = (
+        language_model_trainer(work.data).training,
+        language_model_trainer(work.data).corpus,
+    )
     trained = segments_of(corpus.train, training, most=training.steps_per_epoch)
     validated = segments_of(corpus.validation, training)
     return len(trained) // training.num_steps, len(validated) // training.num_steps
@@ -91,7 +96,7 @@ def _timed_population(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
 
 
 def _timed_single(work: ChildProgram, cell: RecurrentCell) -> _Seconds:
-    trainer = trainer_of(work.data)
+    trainer = language_model_trainer(work.data)
     num_trained, num_validated = (min(n, TIMED_SEGMENTS) for n in _num_segments(work))
     training = dataclasses.replace(trainer.training, steps_per_epoch=num_trained)
     num_tokens = training.batch_size * (num_validated * training.num_steps + 1)

@@ -60,6 +60,43 @@ def test_two_cells_on_a_task_stand_side_by_side_and_are_trained_once(tmp_path, c
     assert page.exists() and model.stat().st_mtime_ns == written
 
 
+def test_an_exploration_takes_over_what_is_not_said_and_refuses_the_rest_first(tmp_path):
+    where = {"workdir": str(tmp_path / "work")}
+    explore(ExploreRequest(task="counter", cells=("rnn",), seed=3, overrides=TINY, **where))
+    model = tmp_path / "work" / "rnn" / "model.keras"
+    trained = model.read_bytes()
+    again = explore(ExploreRequest(**where))  # all of it is known
+    assert [each.name for each in again.models] == ["rnn"] and model.read_bytes() == trained
+    for other in (
+        {"seed": 4},
+        {"num_layers": 2},
+        {"task": "state_memorizer"},
+        {"text": __file__},
+        {"overrides": ("child.epochs=3",)},
+    ):
+        with pytest.raises(InputError, match="another run"):
+            explore(ExploreRequest(**where, cells=("lstm", "rnn"), **other))
+        assert not (tmp_path / "work" / "lstm").exists()  # refused before one is trained
+    both = explore(ExploreRequest(**where, cells=("lstm", "rnn"), overrides=TINY[:1]))
+    assert [each.name for each in both.models] == ["lstm", "rnn"]
+    stored = json.loads((tmp_path / "work" / "lstm" / "experiment.json").read_text())
+    assert (stored["seed"], stored["overrides"]) == (3, list(TINY))
+    assert len(explore(ExploreRequest(**where)).models) == 2
+
+
+def test_an_exploration_without_a_description_is_checked_by_its_trainings(tmp_path):
+    where = {"workdir": str(tmp_path / "work")}
+    explore(ExploreRequest(task="counter", cells=("rnn",), overrides=TINY, **where))
+    (tmp_path / "work" / "experiment.json").unlink()  # earlier versions wrote none
+    with pytest.raises(InputError, match="either a task or a text"):
+        explore(ExploreRequest(**where))
+    with pytest.raises(InputError, match="another run"):
+        explore(ExploreRequest(task="counter", cells=("lstm", "rnn"), **where))
+    assert not (tmp_path / "work" / "lstm").exists()
+    request = ExploreRequest(task="counter", cells=("rnn",), overrides=TINY, **where)
+    assert [each.name for each in explore(request).models] == ["rnn"]
+
+
 def test_a_trained_model_is_shown_as_it_is_and_on_another_text(tmp_path):
     first = explore(ExploreRequest(task="counter", workdir=str(tmp_path / "first"), overrides=TINY))
     again = explore(

@@ -9,7 +9,7 @@ from nas_with_rl.launch.records.resumption import (
     ExperimentRequest,
     SearchRequest,
     check_same,
-    claim,
+    claim_workdir,
     complete,
     read_run,
     stored_run,
@@ -114,27 +114,27 @@ def test_every_kind_of_run_is_taken_for_itself_alone(tmp_path):
 
 def test_a_workdir_is_claimed_once_and_keeps_what_a_resumed_run_says(tmp_path):
     begun = OTHERS["training"] | {"location": {"data_dir": None}}
-    with claim(tmp_path / "run", begun, kind=TRAINING, resume=False) as place:
+    with claim_workdir(tmp_path / "run", begun, kind=TRAINING, resume=False) as place:
         assert json.loads((place.path / "experiment.json").read_text())["versions"]
         for resume in (False, True):
             with (
                 pytest.raises(InputError, match="in use"),
-                claim(tmp_path / "run", begun, kind=TRAINING, resume=resume),
+                claim_workdir(tmp_path / "run", begun, kind=TRAINING, resume=resume),
             ):
                 pass
     moved = begun | {"location": {"data_dir": "/data"}}
-    with claim(tmp_path / "run", moved, kind=TRAINING, resume=True) as place:
+    with claim_workdir(tmp_path / "run", moved, kind=TRAINING, resume=True) as place:
         assert place.read()["location"] == {"data_dir": "/data"}
     with (
         pytest.raises(InputError, match="continue it with --resume"),
-        claim(tmp_path / "run", begun, kind=TRAINING, resume=False),
+        claim_workdir(tmp_path / "run", begun, kind=TRAINING, resume=False),
     ):
         pass
 
 
 def test_what_another_process_wrote_until_the_claim_is_kept(tmp_path, monkeypatch):
     begun = OTHERS["training"] | {"location": {"data_dir": None}}
-    with claim(tmp_path / "run", begun, kind=TRAINING, resume=False):
+    with claim_workdir(tmp_path / "run", begun, kind=TRAINING, resume=False):
         pass
     lock = Workdir.lock
 
@@ -144,7 +144,7 @@ def test_what_another_process_wrote_until_the_claim_is_kept(tmp_path, monkeypatc
 
     monkeypatch.setattr(Workdir, "lock", locked_late)
     moved = begun | {"location": {"data_dir": "/data"}}
-    with claim(tmp_path / "run", moved, kind=TRAINING, resume=True) as place:
+    with claim_workdir(tmp_path / "run", moved, kind=TRAINING, resume=True) as place:
         told = place.read()
     assert told["written"] == "meanwhile" and told["location"] == {"data_dir": "/data"}
 

@@ -310,12 +310,14 @@ def without(metric, trials):
 
 
 @pytest.mark.real_start  # a forked one has imported Keras
-@pytest.mark.parametrize("module", ["group_work", "kinds.own_function"])
-def test_a_search_in_child_processes_is_that_of_one_process(module):
+@pytest.mark.parametrize(
+    "function", ["group_work:make_evaluate", "kinds.own_function:make_own_evaluate"]
+)
+def test_a_search_in_child_processes_is_that_of_one_process(function):
     mine = configure("own_experiments:MINE", ["search.duplicates=evaluate"])
-    light = module == "kinds.own_function"
+    light = "own_function" in function
     argument = mine.child if light else ChildProgram(LocatedExperiment(mine, None, 0), "single")
-    work = Setup(f"nas_with_rl.launch.evaluators.{module}:make_evaluate", argument, backends=())
+    work = Setup(f"nas_with_rl.launch.evaluators.{function}", argument, backends=())
     with ProcessPool(work, num_processes=1, group_size=1) as processes:
         found = searched(mine, processes)
     expected = searched(mine, InProcess(trainer_of(LocatedExperiment(mine, None, 0))))
@@ -331,7 +333,7 @@ def test_a_search_in_child_processes_is_that_of_one_process(module):
 def test_child_processes_raise_errors_and_one_line_for_wrong_names():
     def evaluated(function):
         work = Setup(
-            "nas_with_rl.launch.evaluators.kinds.own_function:make_evaluate",
+            "nas_with_rl.launch.evaluators.kinds.own_function:make_own_evaluate",
             OwnEvaluation(function),
             backends=(),
         )
@@ -350,7 +352,9 @@ def test_child_processes_raise_errors_and_one_line_for_wrong_names():
 def test_an_exception_in_a_child_process_may_be_a_failed_trial_and_numbers_are_plain():
     mine = configure("own_experiments:MINE", ["search.on_error=fail"], evaluate="own_functions:odd")
     work = Setup(
-        "nas_with_rl.launch.evaluators.kinds.own_function:make_evaluate", mine.child, backends=()
+        "nas_with_rl.launch.evaluators.kinds.own_function:make_own_evaluate",
+        mine.child,
+        backends=(),
     )
     with ProcessPool(work, num_processes=1, group_size=1, on_error="fail") as processes:
         found = searched(mine, processes)
