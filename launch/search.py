@@ -39,7 +39,10 @@ def run(request: SearchRequest) -> int:
 
     started = time.monotonic()
     named = prepare(request)  # the experiment, its data, a workdir that is free or the run's own
-    with local_children(named.data, named.plan) as children, named.claim(children) as claimed:
+    with (
+        local_children(named.data, named.plan) as children,
+        named.claim(named.on(children.evaluator, children.plan)) as claimed,
+    ):
         print(summary.describe_beginning(named, claimed, children.reason), flush=True)
         with summary.saying_how_to_go_on(claimed.run, named.how_to_go_on):
             result = execute(claimed.run, claimed.place, progress=True)  # store, curves, the loop

@@ -60,7 +60,7 @@ def main() -> int:
     """Train what the flags ask for; return the exit status."""
     backend.prepare_backend()
     from nas_with_rl.launch.experiments import catalogue
-    from nas_with_rl.launch.trainings import named_run
+    from nas_with_rl.launch.trainings import training_run
     from nas_with_rl.search_spaces.published import names_taken
 
     if _EXPERIMENT.value == "help":
@@ -68,8 +68,8 @@ def main() -> int:
         return 0
     for line in names_taken([_ARCHITECTURE.value or ""]):
         print(line, file=sys.stderr, flush=True)
-    return named_run.run(
-        named_run.TrainingRequest(
+    return training_run.run(
+        training_run.TrainingRequest(
             experiment=_EXPERIMENT.value,
             architecture=_ARCHITECTURE.value,
             workdir=_WORKDIR.value,

@@ -40,7 +40,7 @@ from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.searches import summary
 from nas_with_rl.launch.searches.loop import Pace
 from nas_with_rl.launch.searches.named_run import NamedRun, prepare, prepare_data
-from nas_with_rl.launch.searches.run import Run, claim_search, execute
+from nas_with_rl.launch.searches.run import Run, execute
 
 LEAST_LOST_SECONDS = 15.0  # without any worker, after which the search ends for the time being
 HOW_TO_GO_ON = "the same command continues it with --resume"
@@ -125,7 +125,7 @@ def run_chief(request: SearchRequest, cluster: Cluster, options: ClusterOptions)
     try:
         present = wait_for_servers(cluster, start_timeout=options.start_timeout)
         run = _run(named, present, is_synchronous=is_synchronous, options=options)
-        with claim_search(run, str(named.request.workdir), resume=request.resume) as claimed:
+        with named.claim(run) as claimed:
             say(summary.describe_beginning(named, claimed, _describe(present, run.pace)))
             with summary.saying_how_to_go_on(claimed.run, lambda: HOW_TO_GO_ON):
                 result = execute(claimed.run, claimed.place, progress=True)

@@ -59,7 +59,7 @@ class SearchConfig:
         was never ended if this is a multiple of `batch_size * accumulate_gradients`; else its
         last update is a short one.
       batch_size: m, architectures that a replica of the controller samples at a time.
-      accumulate_gradients: batches whose gradients an update of the controller sums up. In one
+      accumulate_gradients: batches whose mean gradient an update of the controller takes. In one
         process they are sampled together, as one batch.
       num_replicas: K, replicas of the controller that an asynchronous search on a cluster has,
         each with a batch under way; 0 for as many as keep the workers busy.

@@ -1,4 +1,4 @@
-"""What is said to the person at the terminal: the one place that prints, beside progress bars."""
+"""What is said at the terminal: all that prints below the binaries, beside progress bars."""
 
 from __future__ import annotations
 

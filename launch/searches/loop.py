@@ -100,14 +100,14 @@ def run_search(search: Search) -> None:
         search.checkpoints.restore(search.searcher)
         _check_that_trials_reach(search)
     _learn_again(search)
-    progress = _Progress(search)
-    progress.advance()
+    batches = _Batches(search)
+    batches.advance()
     # The queue is filled by `advance`, also while the evaluator is at work. However the loop is
     # left, by Ctrl-C too, the children under way are ended.
-    with contextlib.closing(search.evaluator.evaluate(progress.trials.queue)) as outcomes:
+    with contextlib.closing(search.evaluator.evaluate(batches.trials.queue)) as outcomes:
         for outcome in outcomes:
-            progress.trials.take(outcome)
-            progress.advance()
+            batches.trials.take(outcome)
+            batches.advance()
     # Whatever `checkpoint_every` says: a search that is continued has nothing to learn again.
     if search.checkpoints and len(search.store):
         search.checkpoints.save(search.searcher)
@@ -132,7 +132,7 @@ def _learn_again(search: Search) -> None:
         _tell(search, list(trials))
 
 
-class _Progress:
+class _Batches:
     """Which batches are under way, from sampling to the update that learns from them.
 
     Attributes:

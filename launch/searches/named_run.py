@@ -9,7 +9,7 @@ from typing import Any, Literal
 from nas_with_rl.launch.evaluators.evaluation import Evaluator
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
-from nas_with_rl.launch.evaluators.local import LocalEvaluator, check_limits
+from nas_with_rl.launch.evaluators.local import check_limits
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
@@ -60,9 +60,8 @@ class NamedRun:
         """By which command it is continued."""
         return f"continue with: {self.request.resume_command('search')}"
 
-    def claim(self, children: LocalEvaluator) -> AbstractContextManager[Claim]:
-        """Claim the workdir for the run, whose children are trained on this machine."""
-        run = self.on(children.evaluator, children.plan)
+    def claim(self, run: Run) -> AbstractContextManager[Claim]:
+        """Claim the workdir for the run, as `on` returns it."""
         return claim_search(run, str(self.request.workdir), resume=self.request.resume)
 
     def on(self, evaluator: Evaluator, plan: Plan) -> Run:

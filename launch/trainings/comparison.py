@@ -26,7 +26,6 @@ from nas_with_rl.launch.records.resumption import (
 )
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, figure
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.trainings.named_run import FAILED_STATUS
 from nas_with_rl.launch.trainings.trainees import (
     FinalTraining,
     draw_training,
@@ -34,6 +33,7 @@ from nas_with_rl.launch.trainings.trainees import (
     read_named,
 )
 from nas_with_rl.launch.trainings.training import Test, train
+from nas_with_rl.launch.trainings.training_run import FAILED_STATUS
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.published import current_name, current_names
 from nas_with_rl.search_spaces.whole_files import written_whole

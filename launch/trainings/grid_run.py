@@ -31,9 +31,9 @@ from nas_with_rl.launch.records.training_result import FinalResult, figure, read
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import FINAL, GRID_SEARCH, POINTS, Workdir
 from nas_with_rl.launch.trainings.grid import GridSearch, default_axes, grid_from_json, parse_axis
-from nas_with_rl.launch.trainings.named_run import FAILED_STATUS
 from nas_with_rl.launch.trainings.trainees import FinalTraining, make_trainee
 from nas_with_rl.launch.trainings.training import train
+from nas_with_rl.launch.trainings.training_run import FAILED_STATUS
 from nas_with_rl.search_spaces.errors import InputError, shown
 
 NUM_BEST = 3

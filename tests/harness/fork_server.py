@@ -43,7 +43,7 @@ IMPORTS = (
     "nas_with_rl.launch.command_line",
     "nas_with_rl.launch.evaluators.child_process",
     "nas_with_rl.launch.searches.named_run",
-    "nas_with_rl.launch.trainings.named_run",
+    "nas_with_rl.launch.trainings.training_run",
     "nas_with_rl.launch.clusters.roles",
     "nas_with_rl.launch.clusters.supervisor",
 )

@@ -15,7 +15,7 @@ from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.launch.trainings import comparison, grid_run
-from nas_with_rl.launch.trainings import named_run as training_run
+from nas_with_rl.launch.trainings import training_run as training_run
 
 BEFORE = Path(__file__).resolve().parents[1] / "harness" / "workdirs_before"
 SMALL = ("controller.policy.num_units=5", "search.batch_size=4", "search.checkpoint_every=2")

@@ -15,7 +15,7 @@ from nas_with_rl.launch.host.ports import LocalPorts
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.trainings import comparison, grid_run
-from nas_with_rl.launch.trainings import named_run as training_run
+from nas_with_rl.launch.trainings import training_run as training_run
 from nas_with_rl.search_spaces.errors import InputError
 
 FOLDER = Path(__file__).parents[2] / "harness"

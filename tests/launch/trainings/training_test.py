@@ -23,10 +23,10 @@ from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.training_result import read_result
 from nas_with_rl.launch.search import run as run_search
-from nas_with_rl.launch.trainings import named_run
-from nas_with_rl.launch.trainings.named_run import TrainingRequest
+from nas_with_rl.launch.trainings import training_run
 from nas_with_rl.launch.trainings.trainees import FinalTraining
 from nas_with_rl.launch.trainings.training import train
+from nas_with_rl.launch.trainings.training_run import TrainingRequest
 from nas_with_rl.search_spaces.errors import InputError
 from tests.harness import kills
 from tests.harness.old_names import with_old_names
@@ -55,7 +55,7 @@ def resumption(workdir, **changes):
 
 def refused(run, message):
     with pytest.raises(InputError) as caught:
-        named_run.run(run)
+        training_run.run(run)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -64,7 +64,7 @@ def refused(run, message):
 def finished(tmp_path_factory):
     """A finished training. Tests that change it copy it."""
     workdir = tmp_path_factory.mktemp("trainings") / "finished"
-    assert named_run.run(request(workdir)) == 0
+    assert training_run.run(request(workdir)) == 0
     return workdir
 
 
@@ -191,10 +191,10 @@ def test_the_test_set_is_looked_at_once(copied, capsys):
     refused(resumption(copied), "its test set was looked at on 20")
     refused(resumption(copied), "--test=again looks again")
     assert train(convnet_training(), copied, resume=True) == read_result(copied)
-    assert named_run.run(resumption(copied, test="never")) == 0
+    assert training_run.run(resumption(copied, test="never")) == 0
     assert (copied / "result.json").read_bytes() == before
     assert "test error" in capsys.readouterr().out
-    assert named_run.run(resumption(copied, test="again")) == 0
+    assert training_run.run(resumption(copied, test="again")) == 0
     assert "(looked at 2 times)" in capsys.readouterr().out
     again = read_result(copied)
     assert again.test_looks == 2 and again.test == json.loads(before)["test"]
@@ -202,18 +202,18 @@ def test_the_test_set_is_looked_at_once(copied, capsys):
 
 def test_the_look_can_be_left_for_later(tmp_path, finished, capsys):
     workdir = tmp_path / "run"
-    assert named_run.run(request(workdir, test="never")) == 0
+    assert training_run.run(request(workdir, test="never")) == 0
     assert "--test=once does" in capsys.readouterr().out
     result = read_result(workdir)
     assert result.status == "finished" and result.test is None and result.test_looks == 0
-    assert named_run.run(resumption(workdir)) == 0
+    assert training_run.run(resumption(workdir)) == 0
     looked = read_result(workdir)
     assert (looked.test, looked.test_looks) == (read_result(finished).test, 1)
 
 
 def test_a_model_of_another_architecture_is_refused(copied, tmp_path):
     other = tmp_path / "other"
-    named_run.run(request(other, architecture="1 1 - 4", test="never"))
+    training_run.run(request(other, architecture="1 1 - 4", test="never"))
     shutil.copy(other / "model.keras", copied / "model.keras")
     message = f"{copied}/model.keras is a model of another architecture: 1 1 - 4"
     refused(resumption(copied, test="again"), message)
@@ -221,7 +221,7 @@ def test_a_model_of_another_architecture_is_refused(copied, tmp_path):
     shutil.copy(tmp_path / "seed" / "model.keras", copied / "model.keras")
     refused(resumption(copied, test="again"), "of this training")
     rate = (*SMALL, "child.learning_rate=0.01")  # another training of the same architecture
-    named_run.run(request(tmp_path / "rate", overrides=rate, test="never"))
+    training_run.run(request(tmp_path / "rate", overrides=rate, test="never"))
     shutil.copy(tmp_path / "rate" / "model.keras", copied / "model.keras")
     refused(resumption(copied, test="again"), "of this training")
     (copied / "model.keras").write_text("no model")
@@ -231,13 +231,13 @@ def test_a_model_of_another_architecture_is_refused(copied, tmp_path):
 
 def test_a_diverged_training_keeps_what_it_has(tmp_path, capsys):
     overrides = (*SMALL, "child.learning_rate=1e6", "child.epochs=30")
-    assert named_run.run(request(tmp_path / "run", overrides=overrides)) == 1
+    assert training_run.run(request(tmp_path / "run", overrides=overrides)) == 1
     result = read_result(tmp_path / "run")
     assert result.status == "failed" and result.test is None and result.test_looks == 0
     assert result.failure.startswith("diverged: the loss of epoch")
     assert f"failed after {len(result.validation)} epochs: diverged" in capsys.readouterr().out
     assert (tmp_path / "run" / "model.keras").exists() == bool(result.validation)
-    assert named_run.run(resumption(tmp_path / "run")) == 1
+    assert training_run.run(resumption(tmp_path / "run")) == 1
     assert read_result(tmp_path / "run") == result
 
 
@@ -265,7 +265,7 @@ def test_characters_are_measured_in_bits_and_may_have_no_test(penn, tmp_path, ca
     assert result.metric == "bits_per_character" and result.status == "finished"
     assert result.test is None and result.test_looks == 0
     assert 0 < result.best_validation < math.log2(10)  # of nine characters
-    assert named_run.run(resumption(tmp_path / "run")) == 0
+    assert training_run.run(resumption(tmp_path / "run")) == 0
     assert "no test figure" in capsys.readouterr().out
 
 
@@ -296,7 +296,7 @@ def test_a_training_from_before_its_cell_had_this_name_continues(penn, tmp_path,
         assert continued.validation == whole.validation
         with_old_names(place)
     for architecture in (None, "baseline_gru"):
-        assert named_run.run(resumption(place, architecture=architecture)) == 0
+        assert training_run.run(resumption(place, architecture=architecture)) == 0
     assert nas.load_model(place / "model.keras").cell == "gru"
 
 
@@ -359,7 +359,7 @@ def test_a_workdir_belongs_to_one_training(copied, tmp_path):
 def test_a_table_is_looked_up(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = "nor_conv_3x3 none none none none none"
-    assert named_run.run(TrainingRequest("nas_bench_201", text)) == 0
+    assert training_run.run(TrainingRequest("nas_bench_201", text)) == 0
     assert "validation accuracy: 0.097" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 

@@ -19,7 +19,7 @@ from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.search import run as run_search
-from nas_with_rl.launch.trainings import named_run as trainings
+from nas_with_rl.launch.trainings import training_run as trainings
 from nas_with_rl.launch.trainings.grid import default_axes
 from nas_with_rl.search_spaces.errors import InputError
 
