@@ -34,6 +34,9 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.whole_files import write_whole
 
 _FILE = "plans.json"
+# What another program may save of a search's time, at most: more was never measured of those that
+# come after the first. One that takes longer to compile than that is not worth a try.
+SAVING = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +46,13 @@ class PlanChoice:
     Attributes:
       seconds: by plan, what the whole search would take; of plans that could not be measured none.
       is_remembered: whether they were measured in an earlier run.
+      is_short: whether the search is too short for a try of the other plans.
     """
 
     plan: Plan
     seconds: Mapping[Plan, float]
     is_remembered: bool = False
+    is_short: bool = False
 
     def describe(self) -> str:
         """Return the choice in a line."""
@@ -55,6 +60,8 @@ class PlanChoice:
         if not self.seconds:
             return f"plan {self.plan}: {self.plan.describe()} (no program could be measured)"
         when = "measured earlier" if self.is_remembered else "measured"
+        if self.is_short:
+            compared += ", too short for a try of others to pay"
         return f"plan {self.plan}: {self.plan.describe()} ({when}: {compared}; --plan overrides)"
 
 
@@ -68,7 +75,8 @@ def choose_plan(
 ) -> PlanChoice:
     """Choose how children are trained: what a whole search by each plan would take.
 
-    Measured once for an experiment on a machine; `compilation.cache_directory` remembers it.
+    Measured once for an experiment on a machine; `compilation.cache_directory` remembers it. The
+    first that can be measured alone, where compiling another would take longer than it may save.
 
     Args:
       kind: of children that can be trained together.
@@ -86,17 +94,27 @@ def choose_plan(
         for plan in _candidates(search.update_size, processes.num_processes)
     }
     works = {plan: work for plan, work in works.items() if _fits(kind, work)}
-    timings = _timings(kind, list(works.values()), processes)
+    first, *others = works
+    timings = dict(zip([first], _timings(kind, [works[first]], processes), strict=True))
+    if not (is_short := _is_short(first, timings[first], search)):
+        found = _timings(kind, [works[plan] for plan in others], processes)
+        timings |= zip(others, found, strict=True)
     seconds = {
         plan: _search_seconds(plan, timing, search)
-        for plan, timing in zip(works, timings, strict=True)
+        for plan, timing in timings.items()
         if timing is not None
     }
     if not seconds:  # all that was tried diverged; the search will say so of each child
         return PlanChoice(Plan("single", 1, processes.num_processes), {})
-    choice = PlanChoice(min(seconds, key=seconds.__getitem__), seconds)
+    best = min(seconds, key=seconds.__getitem__)
+    choice = PlanChoice(best, seconds, is_short=is_short and bool(others))
     _remember(key, choice)
     return choice
+
+
+def _is_short(plan: Plan, timing: Timing | None, search: SearchConfig) -> bool:
+    """Say whether a search takes so little by a plan that no other is worth its compilation."""
+    return timing is not None and timing.once > SAVING * _search_seconds(plan, timing, search)
 
 
 def _candidates(batch_size: int, num_processes: int) -> list[Plan]:
@@ -153,7 +171,8 @@ def _remembered(key: str) -> PlanChoice | None:
     try:
         found = _all_remembered()[key]
         seconds = {parse_plan(text): float(value) for text, value in found["seconds"].items()}
-        return PlanChoice(parse_plan(found["plan"]), seconds, is_remembered=True)
+        plan, is_short = parse_plan(found["plan"]), bool(found.get("is_short"))
+        return PlanChoice(plan, seconds, is_remembered=True, is_short=is_short)
     except (KeyError, TypeError, ValueError, AttributeError, InputError):
         return None  # as if nothing had been measured
 
@@ -161,7 +180,8 @@ def _remembered(key: str) -> PlanChoice | None:
 def _remember(key: str, choice: PlanChoice) -> None:
     """Write the choice; where nothing can be written the next run measures again."""
     seconds = {str(plan): value for plan, value in choice.seconds.items()}
-    kept = {**_all_remembered(), key: {"plan": str(choice.plan), "seconds": seconds}}
+    found = {"plan": str(choice.plan), "seconds": seconds, "is_short": choice.is_short}
+    kept = {**_all_remembered(), key: found}
     path = _path()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

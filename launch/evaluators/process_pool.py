@@ -114,6 +114,12 @@ class ProcessPool:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def start(self) -> None:
+        """Start all processes, without waiting for them: there will be something for each."""
+        for slot in self._slots:
+            if slot.process is None:
+                slot.start(self.work.backends)
+
     def close(self) -> None:
         """End the processes at once. (A later evaluation would start new ones.)"""
         self._abandon()

@@ -109,11 +109,20 @@ def test_the_fastest_is_chosen_and_remembered(toys, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_short_search_has_another_plan(toys):
-    choose(toys)
-    short = choose(toys, search=SearchConfig(num_samples=8))
-    assert str(short.plan) == "single@1" and not short.is_remembered  # 12 s beside 5 + 9 s
+def test_a_shorter_search_has_another_plan(toys):
+    choose(toys, measure=toy_children.timed_quickly)
+    search = SearchConfig(num_samples=8)
+    shorter = choose(toys, measure=toy_children.timed_quickly, search=search)
+    assert str(shorter.plan) == "single@1" and not shorter.is_remembered  # 12 s beside 3.5 + 9 s
     assert is_remembered(toys)  # both are
+
+
+def test_a_search_that_is_short_beside_a_compilation_is_measured_by_one_plan(toys):
+    search = SearchConfig(num_samples=8)  # 5 + 16 s, of which no other saves another 5 s
+    short = choose(toys, search=search)
+    assert short.seconds == {parse_plan("population:1@1"): 21} and short.is_short
+    assert "population:1@1 21 s, too short for a try of others to pay;" in short.describe()
+    assert choose(toys, search=search) == dataclasses.replace(short, is_remembered=True)
 
 
 def test_what_fails_or_does_not_fit_is_not_compared(toys):

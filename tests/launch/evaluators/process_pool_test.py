@@ -95,6 +95,15 @@ def test_groups_are_even(count, group_size, sizes):
     assert [e.trial for group in groups for e in group] == list(range(count))
 
 
+def test_processes_that_are_started_early_are_the_ones_that_work():
+    with ProcessPool(Setup("a:b", backends=()), num_processes=2, group_size=1) as processes:
+        processes.start()
+        processes.start()  # those that are there stay
+        started = [slot.process.pid for slot in processes._slots]
+        places = processes.call("toy_children:place", [None] * 2)
+        assert [pid for pid, *_ in places] == started
+
+
 def test_processes_live_long(behaving):
     pids = [pid for pid, _, _ in behaving.call("toy_children:place", [None] * 2)]
     for _ in range(2):
