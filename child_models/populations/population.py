@@ -9,7 +9,6 @@ Shapes: C children, T steps, B sequences, V vocabulary, H hidden units, N leaves
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,13 +16,15 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from nas_with_rl.child_models.data.text import Corpus
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.model import draw_weights
-from nas_with_rl.child_models.language_models.size import tree_weight_shapes
+from nas_with_rl.child_models.language_models.size import (
+    LanguageModelSize,
+    tree_weight_shapes,
+)
 from nas_with_rl.child_models.language_models.training import (
     LanguageModelResult,
     check_corpus,
@@ -32,12 +33,7 @@ from nas_with_rl.child_models.language_models.training import (
 )
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.child_models.populations.memory import check_memory
-from nas_with_rl.child_models.populations.program import (
-    PopulationProgram,
-    Settings,
-    TrainState,
-    program_of,
-)
+from nas_with_rl.child_models.populations.states import Settings, TrainState, common_config
 from nas_with_rl.child_models.populations.universal_cell import (
     UniversalCell,
     encode,
@@ -119,7 +115,7 @@ class Population:
         self.num_parameters = sum(map(math.prod, self.shapes))
         self.train_tokens = segments_of(corpus.train, config, most=config.steps_per_epoch)
         self.validation_tokens = segments_of(corpus.validation, config)
-        self.train_loop, self.validation_loop = _compiled(program_of(self.size, config))
+        self.train_loop, self.validation_loop = _loops(self.size, config)
 
     def begin(self, members: Sequence[Member]) -> PopulationInTraining:
         """Draw the weights of a group of children.
@@ -160,16 +156,15 @@ class Population:
         ]
 
 
-@functools.cache
-def _compiled(program: PopulationProgram) -> tuple[Any, Any]:
-    """Return the loops of training and validation.
+def _loops(size: LanguageModelSize, config: LanguageModelTraining) -> tuple[Any, Any]:
+    """Return the loops of training and validation on Keras's backend, kept in the process."""
+    if keras.backend.backend() == "jax":
+        from nas_with_rl.child_models.populations import jax_program
 
-    TensorFlow compiles them once for each C, base, set of operations and length of the text.
-    """
-    functions = program.train, program.evaluate
-    # Kept by the program's equality, so that a population of the same sizes compiles nothing.
-    train, evaluate = (tf.function(f, autograph=False, jit_compile=True) for f in functions)
-    return train, evaluate
+        return jax_program.loops(size, common_config(config))
+    from nas_with_rl.child_models.populations import tf_program
+
+    return tf_program.loops(size, common_config(config))
 
 
 class PopulationInTraining:
@@ -209,12 +204,12 @@ class PopulationInTraining:
           most: segments, from the start; 0 for all.
         """
         population = self._population
-        training = tf.nest.map_structure(tf.constant, self._training)
+        training = keras.tree.map_structure(keras.ops.convert_to_tensor, self._training)
         settings = self._settings(epoch)
         self._training, nll = population.train_loop(
             training, settings, self._cells, *self._segments(population.train_tokens, most)
         )
-        return nll.numpy()[: self._num_members]
+        return np.array(nll)[: self._num_members]
 
     def validate(self, *, most: int = 0) -> np.ndarray:
         """Return each child's mean nll of the validation text in nats per token.
@@ -228,7 +223,7 @@ class PopulationInTraining:
             self._cells,
             *self._segments(population.validation_tokens, most),
         )
-        return nll.numpy()[: self._num_members]
+        return np.array(nll)[: self._num_members]
 
     def weights(self, child: int) -> list[np.ndarray]:
         """Return a child's weights as `LanguageModel.trainable_variables` has them.

@@ -21,7 +21,7 @@ from nas_with_rl.child_models.language_models.training import (
     train_language_model,
 )
 from nas_with_rl.child_models.populations.population import Member, Population
-from nas_with_rl.child_models.populations.program import MAX_ONE_HOT
+from nas_with_rl.child_models.populations.states import MAX_ONE_HOT
 from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 from nas_with_rl.search_spaces.architecture import random_architecture
 from nas_with_rl.search_spaces.recurrent_cell import (

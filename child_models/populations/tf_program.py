@@ -10,8 +10,9 @@ H hidden units, N leaves of a cell; a layer's input is as wide as E or H.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,45 +25,16 @@ from nas_with_rl.child_models.language_models.dropout import (
     no_dropout,
 )
 from nas_with_rl.child_models.language_models.size import LanguageModelSize
+from nas_with_rl.child_models.populations.states import (
+    MAX_ONE_HOT,
+    Settings,
+    TrainState,
+    Weights,
+)
+from nas_with_rl.child_models.populations.tf_unrolling import Layers, Surroundings, unroll
 from nas_with_rl.child_models.populations.universal_cell import Cells
-from nas_with_rl.child_models.populations.unrolling import Layers, Surroundings, unroll
 
-# Up to this V the embedding is a product with one-hot rows: XLA adds up the gradient of gathered
-# rows one after the other.
-MAX_ONE_HOT = 512
-
-Weights = tuple[tf.Tensor, ...]  # each [C, ...], in the order of `tree_weight_shapes`
 States = tuple[tf.Tensor, tf.Tensor]  # h and c of all layers, [L, C, B, H] each
-
-
-class TrainState(NamedTuple):
-    """What training changes.
-
-    Attributes:
-      weights: of all children.
-      slots: the optimizer's moving averages: none for "sgd", first and second moments for "adam".
-      step: updates made so far, a scalar.
-      alive: [C]; a child whose loss was not finite is frozen.
-    """
-
-    weights: Weights
-    slots: tuple[Weights, ...]
-    step: tf.Tensor
-    alive: tf.Tensor
-
-
-class Settings(NamedTuple):
-    """What a child may have for itself, [C] each.
-
-    Attributes:
-      learning_rate: of this epoch.
-      clip_norm: ceiling of the global norm of its gradients.
-      seed: of its dropout masks, int64.
-    """
-
-    learning_rate: tf.Tensor
-    clip_norm: tf.Tensor
-    seed: tf.Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,23 +272,17 @@ def _adam(
     return (tuple(means), tuple(squares)), changes
 
 
-def program_of(size: LanguageModelSize, config: LanguageModelTraining) -> PopulationProgram:
-    """Return the program of a configuration: the same for all that differ in what is its input."""
-    return PopulationProgram(
-        size,
-        dataclasses.replace(
-            config,
-            # Any that are valid: the program reads the children's own (`Settings`), draws no
-            # weights and counts no epochs. Were they kept, each learning rate would be compiled for
-            # anew.
-            learning_rate=1.0,
-            decay_factor=1.0,
-            decay_after=0,
-            clip_norm=1.0,
-            init_scale=1.0,
-            epochs=1,
-            steps_per_epoch=0,
-            units=1,
-            num_parameters=0,
-        ),
-    )
+@functools.cache
+def loops(size: LanguageModelSize, config: LanguageModelTraining) -> tuple[Any, Any]:
+    """Return the loops of training and validation.
+
+    TensorFlow compiles them once for each C, base, set of operations and length of the text.
+
+    Args:
+      size: every child's.
+      config: what `common_config` returns, so that a population of the same sizes compiles nothing.
+    """
+    program = PopulationProgram(size, config)
+    functions = program.train, program.evaluate
+    train, evaluate = (tf.function(f, autograph=False, jit_compile=True) for f in functions)
+    return train, evaluate
