@@ -8,9 +8,10 @@ contestant runs in fresh processes of one thread, each pinned to one of the core
 use (`taskset` narrows them).
 
 - `steps`: ms per training step of one child, on one core. The contestants take turns, a round of
-  10 steps of each cell. First calls: what the first program costs beyond its steps (building,
-  tracing, compiling), and each further cell. Ratios are of CPU time, which on an idle machine is
-  the wall-clock time of one thread and on a busy one still holds.
+  10 steps of each cell. The cells are the first 4 that diverge for nobody, or the first 16 where a
+  program takes as many. First calls: CPU seconds that the first program costs beyond its steps
+  (building, tracing, compiling), and each further cell. Ratios are of CPU time, which on an idle
+  machine is the wall-clock time of one thread and on a busy one still holds.
 - `rewards`: seconds from nothing to the validation nll of 32 different cells, trained for 100
   steps each, with a process on every core: start, imports and compilation included.
 
@@ -22,6 +23,7 @@ The exit status is 1 if a target is missed.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -34,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
+from children_cells import ChosenCells, diverged, first_finite, grouped
 from children_contestants import CONTESTANTS, NOBODY, ContestantProcess, Start, present
 from children_task import multiply_adds, save_text
 
@@ -42,10 +45,12 @@ from nas_with_rl.search_spaces.errors import InputError
 
 STEPS_PER_ROUND, STEPS_PER_CHILD = 10, 100
 STEP_CELLS = 4  # of the table of steps, where a program does not take more
-HAND, KERAS = "by_hand_xla", "keras_cell"
+HAND, KERAS, JAX = "by_hand_xla", "keras_cell", "jax_by_hand"
+SCREENING = "population_1"  # tells which cells diverge
 # The hand-written cell's time per step, of the Keras cell's: or it would be a straw man.
 HAND_TARGETS = {32: 0.64, 64: 0.67, 128: 0.88}
-STEP_TARGET = 1.25  # of any cell as data, times the hand-written cell's time per step
+# Of any cell as data, times the time per step of the cell by hand, in TensorFlow and in JAX.
+STEP_TARGETS = {HAND: {32: 1.25, 64: 1.25, 128: 1.25}, JAX: {32: 1.15, 64: 1.0, 128: 1.0}}
 REWARD_TARGETS = {32: 0.5, 64: 0.6, 128: 0.8}  # of the best rival's time
 
 _UNITS = flags.DEFINE_list("units", ["32", "64", "128"], "Hidden units, one table for each.")
@@ -98,41 +103,85 @@ class RewardFigures:
     nlls: tuple[float | None, ...]
 
 
-def measure_steps(
-    names: Sequence[str], start: Start, repetitions: int
-) -> tuple[dict[str, StepFigures], float]:
-    """Return each contestant's figures, and matrix-product operations per second (CPU time)."""
+@dataclasses.dataclass(frozen=True)
+class StepTable:
+    """The table of steps of one size.
+
+    Attributes:
+      lines: by contestant.
+      cells: which, and which were left out.
+      operations_per_second: of matrix products, by CPU time.
+    """
+
+    lines: dict[str, StepFigures]
+    cells: ChosenCells
+    operations_per_second: float
+
+
+def measure_steps(names: Sequence[str], start: Start, repetitions: int) -> StepTable:
+    """Measure each contestant on the same cells, those that nobody finds diverging."""
+    wanted = max(STEP_CELLS, *(CONTESTANTS[name].group_size for name in names))
+    epochs = 2 + repetitions  # `begin` takes two
+    found: set[int] = set()  # by anyone while it was measured
+    with ContestantProcess(CONTESTANTS[SCREENING], start) as screening:
+
+        @functools.cache
+        def stays_finite(number: int) -> bool:
+            return screening.ask("finite", [number, epochs])[0]["finite"]
+
+        while True:
+            cells = first_finite(wanted, lambda n: n not in found and stays_finite(n))
+            print(f"  cells {list(cells.kept)}; {list(cells.left_out)} diverge", flush=True)
+            now_found, table = _measured(names, start, repetitions, cells)
+            if not now_found:
+                return table
+            found.update(now_found)
+
+
+def _measured(
+    names: Sequence[str], start: Start, repetitions: int, cells: ChosenCells
+) -> tuple[set[int], StepTable]:
+    """Return the cells that have diverged, for whomever, and the figures."""
+    groups = {name: grouped(cells.kept, STEP_CELLS, CONTESTANTS[name].group_size) for name in names}
+    rates: list[float] = []
+    seconds: dict[str, list[Any]] = {name: [] for name in names}
+    found: set[int] = set()
     with contextlib.ExitStack() as stack:
         products = stack.enter_context(ContestantProcess(NOBODY, start))
-        processes, groups, begun = {}, {}, {}
+        processes, begun = {}, {}
         for name in names:  # one after the other: they share the core
             processes[name] = stack.enter_context(ContestantProcess(CONTESTANTS[name], start))
-            groups[name] = grouped(STEP_CELLS, CONTESTANTS[name].group_size)
             begun[name] = processes[name].ask("begin", groups[name])
-            seconds = ", ".join(f"{answer['first'][0]:.1f}" for answer in begun[name])
-            print(f"  {name}: first calls of {seconds} s", flush=True)
-        rates: list[float] = []
-        rounds: dict[str, list[Any]] = {name: [] for name in names}
+            first_calls = ", ".join(f"{answer['first'][0]:.1f}" for answer in begun[name])
+            print(f"  {name}: first calls of {first_calls} s", flush=True)
         for _ in range(repetitions):
             rates.append(products.ask("epoch")[0]["per_second"][1])
             for name, process in processes.items():
-                rounds[name].append(process.ask("epoch")[0]["seconds"])
-    figures = {}
+                (answer,) = process.ask("epoch")
+                seconds[name].append(answer["seconds"])
+                found |= diverged(groups[name], answer["nlls"])
+    lines = {}
     for name in names:
         steps = STEPS_PER_ROUND * sum(map(len, groups[name]))
-        first, *further = [answer["first"] for answer in begun[name]]
-        figures[name] = StepFigures(
-            first_seconds=medians([first]),
-            further_seconds=medians(further) if further else None,
-            ms_per_step=medians([[1000 * each / steps for each in pair] for pair in rounds[name]]),
-            nll=begun[name][0]["nlls"][0],
-        )
-    return figures, statistics.median(rates)
+        lines[name] = _step_figures(begun[name], seconds[name], steps)
+    return found, StepTable(lines, cells, statistics.median(rates))
+
+
+def _step_figures(begun: Sequence[dict], rounds: Sequence[Any], steps: int) -> StepFigures:
+    """Return a line, of what a process answered to "begin" and of rounds of so many steps."""
+    first, *further = [answer["first"] for answer in begun]
+    return StepFigures(
+        first_seconds=medians([first]),
+        further_seconds=medians(further) if further else None,
+        ms_per_step=medians([[1000 * each / steps for each in pair] for pair in rounds]),
+        nll=begun[0]["nlls"][0],
+    )
 
 
 def measure_rewards(name: str, start: Start, cores: Sequence[int], num_cells: int) -> RewardFigures:
     """Return one contestant's figures, with a process on each core."""
-    groups = grouped(num_cells, CONTESTANTS[name].group_size)
+    group_size = CONTESTANTS[name].group_size
+    groups = grouped(range(num_cells + group_size), num_cells, group_size)
     shares = [groups[index :: len(cores)] for index in range(min(len(cores), len(groups)))]
     with contextlib.ExitStack() as stack:
         processes = []
@@ -160,35 +209,32 @@ def measure_rewards(name: str, start: Start, cores: Sequence[int], num_cells: in
     )
 
 
-def grouped(num_cells: int, group_size: int) -> list[list[int]]:
-    """Return the cells' numbers in groups, all of one size."""
-    numbers = range(-(-num_cells // group_size) * group_size)
-    return [list(numbers[i : i + group_size]) for i in numbers[::group_size]]
-
-
 def medians(pairs: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Return the median wall-clock and CPU time."""
     wall, cpu = (statistics.median(values) for values in zip(*pairs, strict=True))
     return wall, cpu
 
 
-def show_steps(figures: dict[str, StepFigures], units: int, rate: float) -> None:
+def show_steps(table: StepTable, units: int) -> None:
     """Print a table of steps."""
+    figures, rate = table.lines, table.operations_per_second
     floor = 1000 * 2 * multiply_adds(units) / rate
     billions = multiply_adds(units) / 1e9
     print(
         f"{units} units: floor {floor:.1f} ms = 2 x {billions:.3f}e9 multiply-adds (forward and two"
         f" backward products) / {rate / 1e9:.1f} GFLOP/s\n"
+        f"  the same cells for all, the first of {list(table.cells.kept)};"
+        f" {len(table.cells.left_out)} left out, as they diverge: {list(table.cells.left_out)}\n"
         f"  {'ms per training step of one child':44}first s further s     ms  CPU ms"
         "  x by hand  x floor  nll"
     )
     hand = figures.get(HAND)
     for name, line in figures.items():
-        further = f"{line.further_seconds[0]:9.1f}" if line.further_seconds else f"{'-':>9}"
+        further = f"{line.further_seconds[1]:9.1f}" if line.further_seconds else f"{'-':>9}"
         ratio = f"{line.ms_per_step[1] / hand.ms_per_step[1]:11.2f}" if hand else f"{'-':>11}"
         nll = "diverged" if line.nll is None else f"{line.nll:.5f}"
         print(
-            f"  {CONTESTANTS[name].title:44}{line.first_seconds[0]:7.1f} {further}"
+            f"  {CONTESTANTS[name].title:44}{line.first_seconds[1]:7.1f} {further}"
             f"{line.ms_per_step[0]:7.1f}{line.ms_per_step[1]:8.1f}{ratio}"
             f"{line.ms_per_step[1] / floor:9.1f}  {nll}",
             flush=True,
@@ -223,9 +269,11 @@ def targets(
         ratio = steps[HAND].ms_per_step[1] / steps[KERAS].ms_per_step[1]
         found.append((f"{HAND} per step, of {KERAS}", ratio, HAND_TARGETS[units]))
     ours = [line.ms_per_step[1] for name, line in steps.items() if CONTESTANTS[name].any_cell]
-    if ours and HAND in steps:
-        ratio = min(ours) / steps[HAND].ms_per_step[1]
-        found.append((f"any cell as data per step, of {HAND}", ratio, STEP_TARGET))
+    for name in STEP_TARGETS.keys() & steps.keys() if ours else ():
+        if units in STEP_TARGETS[name]:
+            ratio = min(ours) / steps[name].ms_per_step[1]
+            title = f"any cell as data per step, of {name}"
+            found.append((title, ratio, STEP_TARGETS[name][units]))
     rivals = [line.seconds for name, line in rewards.items() if not CONTESTANTS[name].own]
     ours = [line.seconds for name, line in rewards.items() if CONTESTANTS[name].any_cell]
     if ours and rivals and units in REWARD_TARGETS:
@@ -238,15 +286,14 @@ def targets(
 
 def measure(units: int, names: Sequence[str], cores: Sequence[int], directory: Path) -> dict:
     """Measure, print and return the tables of one size."""
-    steps: dict[str, StepFigures] = {}
+    table = None
     rewards: dict[str, RewardFigures] = {}
-    rate = None
     if "steps" in _TABLES.value:
         text = directory / "steps.npz"
         save_text(text, STEPS_PER_ROUND)
         start = Start(units, text, cores[0], _TORCH_PYTHON.value)
-        steps, rate = measure_steps(names, start, _REPETITIONS.value)
-        show_steps(steps, units, rate)
+        table = measure_steps(names, start, _REPETITIONS.value)
+        show_steps(table, units)
     if "rewards" in _TABLES.value:
         text = directory / "rewards.npz"
         save_text(text, STEPS_PER_CHILD)
@@ -257,13 +304,15 @@ def measure(units: int, names: Sequence[str], cores: Sequence[int], directory: P
             rewards[name] = measure_rewards(name, start, cores, num_cells)
             print(f"  {name}: {rewards[name].seconds:.1f} s", flush=True)
         show_rewards(rewards, units)
+    steps = table.lines if table else {}
     goals = targets(steps, rewards, units)
     for title, ratio, ceiling in goals:
         print(f"  {title}: {ratio:.2f} (at most {ceiling}), {verdict(ratio, ceiling)}", flush=True)
     return {
         "units": units,
-        "operations_per_second": rate,
+        "operations_per_second": table.operations_per_second if table else None,
         "multiply_adds": multiply_adds(units),
+        "step_cells": dataclasses.asdict(table.cells) if table else None,
         "steps": {name: dataclasses.asdict(line) for name, line in steps.items()},
         "rewards": {name: dataclasses.asdict(line) for name, line in rewards.items()},
         "targets": goals,

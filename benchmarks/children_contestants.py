@@ -68,6 +68,9 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
         "by_hand_xla": Contestant(
             "by hand, hoisted, XLA while loop", "children_rivals:HandWritten"
         ),
+        "jax_by_hand": Contestant(
+            "JAX by hand, hoisted, gradient by hand", "children_jax:JaxChild", needs="jax"
+        ),
         "torch": Contestant("PyTorch by hand, eager", _TORCH, needs="torch"),
         "torch_compiled": Contestant(
             "PyTorch by hand, compiled cell", _TORCH, {"compile_cell": True}, needs="torch"

@@ -3,8 +3,9 @@
 Started as `python children_process.py '<JSON of Assignment>'`. It says when it has imported all,
 then reads a JSON object per line and answers in JSON lines:
 
+    {"finite": [0, 9]}         train cell 0 for 9 epochs; whether its nll was finite in all
     {"begin": [[0], [1]]}      make each group of cells and train it for two epochs; the seconds
-    {"epoch": true}            train every group for another epoch; the seconds
+    {"epoch": true}            train every group for another epoch; the seconds and the nlls
     {"rewards": [[0], [1]]}    one group after the other, from nothing to its validation nll; a
                                line after each
 """
@@ -60,6 +61,14 @@ class Runner:
         self._task = load_task(Path(assignment.text), assignment.units)
         self._groups: list[Children] = []
 
+    def finite(self, argument: tuple[int, int]) -> Iterator[dict]:
+        """Train a cell for so many epochs, or until it diverges."""
+        number, num_epochs = argument
+        children = self._begin([number])
+        yield {"finite": all(math.isfinite(*children.train_epoch()) for _ in range(num_epochs))}
+        del children
+        self._module.release()
+
     def begin(self, groups: Sequence[Sequence[int]]) -> Iterator[dict]:
         """Make the groups; "first" is beyond what the second epoch took, a pair per group."""
         first = []
@@ -76,9 +85,8 @@ class Runner:
     def epoch(self, _: Any) -> Iterator[dict]:
         """Train each group for another epoch."""
         start = _now()
-        for children in self._groups:
-            children.train_epoch()
-        yield {"seconds": (_now() - start).tolist()}
+        nlls = [children.train_epoch() for children in self._groups]
+        yield {"seconds": (_now() - start).tolist(), "nlls": list(map(_numbers, nlls))}
 
     def rewards(self, groups: Sequence[Sequence[int]]) -> Iterator[dict]:
         """Train and validate each group, and forget it."""
@@ -114,7 +122,8 @@ class MatrixProducts:
 
 def _now() -> np.ndarray:
     """Return the wall-clock time, and the CPU time of this process and its ended children."""
-    return np.array([time.perf_counter(), sum(os.times()[:4])])  # children: torch's compilers
+    of_children = sum(os.times()[2:4])  # torch's compilers; in hundredths of a second
+    return np.array([time.perf_counter(), time.process_time() + of_children])
 
 
 def _numbers(nlls: Sequence[float]) -> list[float | None]:
