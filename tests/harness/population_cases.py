@@ -160,6 +160,7 @@ def test_300_steps_are_those_of_each_child_alone_with_its_own_settings(populatio
     check_equal(population, own_members(), corpus(), 1e-5)
 
 
+@pytest.mark.slow
 def test_one_step_of_a_large_vocabulary():
     operations, text = UniversalCell(4), corpus(MAX_ONE_HOT + 1)
     members = [Member(random_cell(operations, number), number) for number in TRAINABLE]

@@ -14,13 +14,13 @@ HARNESS = Path(__file__).parents[2] / "harness"
 @pytest.mark.parametrize(
     "which",
     [
-        "one_step or neighbours",
-        pytest.param("not one_step and not compiled", marks=pytest.mark.slow),
+        "300_steps_are",
+        pytest.param("not 300_steps_are and not float64 and not compiled", marks=pytest.mark.slow),
     ],
 )
 def test_children_together_and_alone(which, tmp_path):
-    cases = ["-m", "pytest", "-m", "not slow", "-k", which, str(HARNESS / "population_cases.py")]
-    done = run_on_jax([*cases, "-p", "no:cacheprovider"], tmp_path)
+    cases = ["-m", "slow or not slow", "-k", which, str(HARNESS / "population_cases.py")]
+    done = run_on_jax(["-m", "pytest", *cases, "-p", "no:cacheprovider"], tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
 
 

@@ -78,7 +78,8 @@ def searched(tmp_path_factory):
     return search
 
 
-@pytest.mark.parametrize("plan", ["single@1", pytest.param("single@2", marks=pytest.mark.slow)])
+@pytest.mark.slow  # the short one is that of ConvNets, below
+@pytest.mark.parametrize("plan", ["single@1", "single@2"])
 def test_a_program_for_each_child_finds_the_same_in_every_process(searched, plan):
     here = trials_of(searched("here"))
     assert len(here) == NUM_COMPILED and all(trial.status == "completed" for trial in here)

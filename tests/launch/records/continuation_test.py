@@ -207,7 +207,7 @@ def by_command(command):
     )
 
 
-@pytest.mark.parametrize("plan", ["single@1", "here"])
+@pytest.mark.parametrize("plan", [pytest.param("single@1", marks=pytest.mark.slow), "here"])
 def test_a_function_that_raised_is_mended_and_its_run_continued(module, plan):
     source = Path("modules/broken.py")
     source.write_text(BROKEN)
