@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import keras
+if TYPE_CHECKING:  # nothing here needs Keras before a model is there
+    import keras
 
 # Called after each epoch with (epoch from 1, training, validation): of ConvNets the loss and the
 # accuracy, of language models the perplexities.

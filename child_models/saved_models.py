@@ -10,9 +10,7 @@ import dataclasses
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
-
-import keras
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas_with_rl.child_models.registration import register_now
 from nas_with_rl.child_models.saved_classes import check_classes
@@ -20,6 +18,9 @@ from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.field_checks import check_fields
 from nas_with_rl.search_spaces.published import with_current_names
 from nas_with_rl.search_spaces.whole_files import written_whole
+
+if TYPE_CHECKING:  # a file is described without
+    import keras
 
 MEMBER = "nas_with_rl.json"
 _OF_KERAS = "config.json"  # a member of every .keras file
@@ -106,6 +107,8 @@ def load_model(path: str | Path) -> keras.Model:
     if not isinstance(config, dict) or config.get("class_name") != _CLASS_OF[kind]:
         raise InputError(f"{path} is damaged: its {_OF_KERAS} is not that of a {kind}")
     register_now()
+    import keras
+
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # there is no end to what Keras may meet in a damaged file

@@ -31,6 +31,11 @@ _SUPERVISE = flags.DEFINE_bool(
 
 def main() -> int:
     """Run the role that TF_CONFIG names; return the exit status."""
+    if _SEARCH.asks_for_help():
+        from nas_with_rl.launch.experiments import catalogue
+
+        print(catalogue.describe_experiments())
+        return 0
     heartbeat.leave_with_supervisor()
     cluster, task = tf_config.parse_tf_config(os.environ.get(tf_config.VARIABLE))
     if _SUPERVISE.value:

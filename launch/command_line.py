@@ -42,9 +42,8 @@ def status_of(main: Callable[[], int | None]) -> int:
         status = main() or 0
         sys.stdout.flush()
         return status
-    except BrokenPipeError:  # whoever read the output has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return BROKEN_PIPE_STATUS
+    except BrokenPipeError:
+        return _left()
     except InputError as error:
         return _fail(str(error))
     except OSError as error:
@@ -54,6 +53,12 @@ def status_of(main: Callable[[], int | None]) -> int:
         return _fail(str(found), STORAGE_STATUS)
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
+
+
+def _left() -> int:
+    """Return the status where whoever read the output has left, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return BROKEN_PIPE_STATUS
 
 
 def _unwritten_output() -> str | None:
@@ -72,17 +77,16 @@ def _unwritten_output() -> str | None:
 
 def _parse_flags(argv: Sequence[str]) -> list[str]:
     try:
-        rest = app.parse_flags_with_usage(list(argv)) if _asks_for_help(argv) else None
-        rest = flags.FLAGS(list(argv)) if rest is None else rest
+        rest = flags.FLAGS(list(argv))
     except flags.Error as error:
         sys.exit(_fail(str(error)))
+    except SystemExit:  # --help has been printed, after which absl says 1
+        sys.exit(status_of(lambda: 0))
+    except BrokenPipeError:
+        sys.exit(_left())
     if len(rest) > 1:
         sys.exit(_fail(f"{rest[1]!r} is not a flag; flags look like --name=value"))
     return rest
-
-
-def _asks_for_help(argv: Sequence[str]) -> bool:
-    return any(word.lstrip("-").startswith(("help", "?")) for word in argv[1:] if word[:1] == "-")
 
 
 def _fail(message: str, status: int = USAGE_STATUS) -> int:

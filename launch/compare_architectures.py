@@ -47,14 +47,16 @@ _TEST = flags.DEFINE_enum(
 
 def main() -> int:
     """Compare what the flags ask for; return the exit status."""
-    backend.prepare_backend()
     from nas_with_rl.launch.experiments import catalogue
-    from nas_with_rl.launch.trainings import comparison
-    from nas_with_rl.search_spaces.published import names_taken
 
     if _EXPERIMENT.value == "help":
         print(catalogue.describe_experiments())
         return 0
+    catalogue.check_built_in(_EXPERIMENT.value)
+    backend.prepare_backend()
+    from nas_with_rl.launch.trainings import comparison
+    from nas_with_rl.search_spaces.published import names_taken
+
     for line in names_taken(_ARCHITECTURE.value):
         print(line, file=sys.stderr, flush=True)
     return comparison.run(

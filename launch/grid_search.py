@@ -41,6 +41,9 @@ _RESUME = flags.DEFINE_bool("resume", False, "Continue the grid search in --work
 
 def main() -> int:
     """Run the grid search that the flags ask for; return the exit status."""
+    from nas_with_rl.launch.experiments.catalogue import check_built_in
+
+    check_built_in(_EXPERIMENT.value)
     backend.prepare_backend()
     from nas_with_rl.launch.trainings import grid_run
 

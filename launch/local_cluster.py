@@ -33,7 +33,7 @@ from nas_with_rl.launch.clusters.tf_config import (
     describe_sizes,
 )
 from nas_with_rl.launch.clusters.tf_config import Role as TaskRole
-from nas_with_rl.launch.host import backend, interruption, resources
+from nas_with_rl.launch.host import interruption, resources
 from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
 from nas_with_rl.launch.records.continuation import complete_search
 from nas_with_rl.launch.records.resumption import SearchRequest
@@ -65,7 +65,6 @@ class Sizes:
 def main() -> int:
     """Run the cluster that the flags ask for; return the exit status."""
     if _SEARCH.asks_for_help():
-        backend.prepare_tensorflow()
         from nas_with_rl.launch.experiments import catalogue
 
         print(catalogue.describe_experiments())

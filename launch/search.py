@@ -17,13 +17,18 @@ from nas_with_rl.launch.search_flags import SearchFlags
 
 def main(flags: SearchFlags) -> int:
     """Run the search that the flags ask for; return the exit status."""
-    backend.prepare_tensorflow()
     from nas_with_rl.launch.experiments import catalogue
 
     if flags.asks_for_help():
         print(catalogue.describe_experiments())
         return 0
-    return run(flags.request())
+    request = flags.request()
+    catalogue.check_built_in(request.experiment)
+    from nas_with_rl.launch.searches.named_run import needs_tensorflow
+
+    if needs_tensorflow(request):  # else it is half a gigabyte and seconds for nothing
+        backend.prepare_tensorflow()
+    return run(request)
 
 
 def run(request: SearchRequest) -> int:

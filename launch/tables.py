@@ -14,7 +14,6 @@ import sys
 from absl import flags
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.host import backend
 from nas_with_rl.launch.records.workdir import absolute_path
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -32,7 +31,6 @@ def main() -> None:
     folder = absolute_path(_RUNS.value, "--runs")
     if flags.FLAGS["runs"].present and not folder.is_dir():
         raise InputError(f"--runs={_RUNS.value} is no directory")
-    backend.prepare_backend()
     from nas_with_rl.launch.paper import our_results, printed_tables, text, views
 
     runs, warnings = our_results.read_runs(folder)

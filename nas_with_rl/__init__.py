@@ -12,6 +12,7 @@ The public names below resolve on first use, so that `import nas_with_rl` stays 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from nas_with_rl.child_models.optional_imports import keep_options_out
 from nas_with_rl.child_models.registration import register_with_keras
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ _MODULES = {
 }
 __all__ = list(_MODULES)
 
+keep_options_out()  # of Keras and TensorFlow, which import much that nothing here uses
 register_with_keras()  # so that Keras loads the models that are saved here
 
 

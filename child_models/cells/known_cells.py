@@ -5,6 +5,8 @@ tree, 4 for an LSTM, 3 for a GRU, 1 for a basic RNN).
 
 A step is element-wise once x W and h U are known, but for the one cell that has no `step`. Where
 a cell has no c of its own, c is h.
+
+Their names, equations and sizes are there without Keras, which is imported where one is made.
 """
 
 from __future__ import annotations
@@ -13,25 +15,16 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from nas_with_rl.child_models.cells import equations as text
-from nas_with_rl.child_models.cells.designed_cells import (
-    BasicRNNCell,
-    GRUCell,
-    LSTMCell,
-    PeepholeLSTMCell,
-    gru_signals,
-    lstm_signals,
-    rnn_signals,
-)
 from nas_with_rl.child_models.cells.signal_kinds import SignalKind
-from nas_with_rl.child_models.cells.tree_cell import TreeCell, cell_step
 from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
+
+if TYPE_CHECKING:
+    import keras
 
 Cell = RecurrentCell | str  # a tree, or the name of a known cell
 
@@ -46,6 +39,8 @@ def lstm_step(
     peepholes: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return (h_t, c_t) of an LSTM; the arguments as in `lstm_signals`."""
+    from nas_with_rl.child_models.cells.designed_cells import lstm_signals
+
     signals = lstm_signals(projected_input, projected_state, cell_state, peepholes)
     return signals.hidden, signals.cell
 
@@ -54,6 +49,8 @@ def rnn_step(
     projected_input: Tensor, projected_state: Tensor, cell_state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return (h_t, h_t) of a basic RNN."""
+    from nas_with_rl.child_models.cells.designed_cells import rnn_signals
+
     del cell_state
     hidden = rnn_signals(projected_input, projected_state).hidden
     return hidden, hidden
@@ -63,6 +60,8 @@ def gru_step(
     projected_input: Tensor, projected_state: Tensor, cell_state: Tensor, recurrent_bias: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return (h_t, h_t) of a GRU; the arguments as in `gru_signals`."""
+    from nas_with_rl.child_models.cells.designed_cells import gru_signals
+
     hidden = gru_signals(projected_input, projected_state, cell_state, recurrent_bias).hidden
     return hidden, hidden
 
@@ -94,21 +93,52 @@ class CellKind:
     fused: Callable[..., keras.layers.Layer] | None = None
 
 
+def _designed(name: str, **settings: Any) -> Callable[[int], keras.layers.Layer]:
+    """Return what makes cells of a class of `designed_cells`, with settings of its own."""
+
+    def make(units: int) -> keras.layers.Layer:
+        from nas_with_rl.child_models.cells import designed_cells
+
+        return getattr(designed_cells, name)(units, **settings)
+
+    return make
+
+
+def _fused_lstm(units: int, **settings: Any) -> keras.layers.Layer:
+    import keras
+
+    return keras.layers.LSTM(units, **settings)
+
+
+def _tree(cell: RecurrentCell, units: int) -> keras.layers.Layer:
+    from nas_with_rl.child_models.cells.tree_cell import TreeCell
+
+    return TreeCell(cell, units)
+
+
+def _tree_step(
+    projected_input: Tensor, projected_state: Tensor, cell_state: Tensor, *, cell: RecurrentCell
+) -> tuple[Tensor, Tensor]:
+    from nas_with_rl.child_models.cells.tree_cell import cell_step
+
+    return cell_step(projected_input, projected_state, cell_state, cell)
+
+
 KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
     {
         "lstm": CellKind(
             title="LSTM",
-            make=LSTMCell,
+            make=_designed("LSTMCell"),
             signals=text.LSTM_SIGNALS,
             equations=text.LSTM_EQUATIONS,
             step=lstm_step,
             num_parameters=lambda inputs, units: 4 * units * (inputs + units + 1),
             weights=lambda cell: (cell.bias, ()),
-            fused=keras.layers.LSTM,
+            fused=_fused_lstm,
         ),
         "rnn": CellKind(
             title="basic RNN",
-            make=BasicRNNCell,
+            make=_designed("BasicRNNCell"),
             signals=text.RNN_SIGNALS,
             equations=text.RNN_EQUATIONS,
             step=rnn_step,
@@ -117,7 +147,7 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
         ),
         "gru": CellKind(
             title="GRU",
-            make=GRUCell,
+            make=_designed("GRUCell"),
             signals=text.GRU_SIGNALS,
             equations=text.GRU_EQUATIONS,
             step=gru_step,
@@ -126,7 +156,7 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
         ),
         "gru_reset_before": CellKind(
             title="GRU, reset before the product",
-            make=functools.partial(GRUCell, reset_after=False),
+            make=_designed("GRUCell", reset_after=False),
             signals=text.GRU_SIGNALS,
             equations=text.GRU_RESET_BEFORE_EQUATIONS,
             step=None,
@@ -135,7 +165,7 @@ KNOWN_CELLS: Mapping[str, CellKind] = MappingProxyType(
         ),
         "peephole_lstm": CellKind(
             title="peephole LSTM",
-            make=PeepholeLSTMCell,
+            make=_designed("PeepholeLSTMCell"),
             signals=text.LSTM_SIGNALS,
             equations=text.PEEPHOLE_LSTM_EQUATIONS,
             step=lstm_step,
@@ -155,10 +185,10 @@ def cell_kind(cell: Cell) -> CellKind:
     if isinstance(cell, RecurrentCell):
         return CellKind(
             title=f"tree of base {cell.base}",
-            make=functools.partial(TreeCell, cell),
+            make=functools.partial(_tree, cell),
             signals=text.tree_signal_kinds(cell),
             equations=text.tree_equations(cell),
-            step=functools.partial(cell_step, cell=cell),
+            step=functools.partial(_tree_step, cell=cell),
             num_parameters=lambda inputs, units: cell.base * units * (inputs + units),
             weights=lambda _: (None, ()),
         )

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import time
-
-import keras
+from typing import TYPE_CHECKING
 
 from nas_with_rl.child_models.child_in_training import ChildInTraining, Report
-from nas_with_rl.child_models.convnets.builder import build_convnet
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import Images
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.errors import InputError
+
+if TYPE_CHECKING:  # a search imports Keras where it trains
+    import keras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,8 @@ def _evaluated(
     convnet: ConvNet, images: Images, config: ImageTraining, *, seed: int, report: Report | None
 ) -> ConvNetResult:
     """Do the work of `evaluate_convnet`; its own function, so that no local outlives the child."""
+    import keras
+
     model = new_convnet(convnet, images, config, seed=seed)
     if keras.backend.backend() == "jax":
         return train_convnet(model, images, config, seed=seed, report=report)
@@ -104,6 +107,8 @@ def new_convnet(
     convnet: ConvNet, images: Images, config: ImageTraining, *, seed: int
 ) -> keras.Model:
     """Build the untrained network for the given images."""
+    from nas_with_rl.child_models.convnets.builder import build_convnet
+
     return build_convnet(
         convnet,
         image_shape=images.image_shape,
@@ -152,6 +157,8 @@ def in_training(
     model: keras.Model, images: Images, config: ImageTraining, *, seed: int
 ) -> ChildInTraining:
     """Return a model with its optimizer, its data and the epochs of Keras's backend."""
+    import keras
+
     if keras.backend.backend() == "jax":
         from nas_with_rl.child_models.convnets import jax_epochs
 

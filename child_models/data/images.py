@@ -17,7 +17,6 @@ import dataclasses
 import math
 from typing import Literal
 
-import keras
 import numpy as np
 
 from nas_with_rl.child_models.data.image_sources import NUM_CLASSES, permutation, read_split
@@ -166,6 +165,8 @@ def whiten(images: Tensor) -> Tensor:
     Paper: "whitening all the images"; here: per image, by what TensorFlow then called
     `per_image_whitening` and now `tf.image.per_image_standardization`.
     """
+    import keras
+
     images = keras.ops.cast(images, "float32")
     centred = images - keras.ops.mean(images, axis=(1, 2, 3), keepdims=True)
     variance = keras.ops.mean(keras.ops.square(centred), axis=(1, 2, 3), keepdims=True)
@@ -182,6 +183,8 @@ def central_crop(images: Tensor, upsampled_size: int) -> Tensor:
     """Upsample `[B, S, S, C]` and crop the middle, so that things are as large as in training."""
     if not upsampled_size:
         return images
+    import keras
+
     batch_size, size = keras.ops.shape(images)[0], images.shape[1]
     offsets = keras.ops.full((batch_size, 2), (upsampled_size - size) // 2, dtype="int32")
     flips = keras.ops.zeros((batch_size,), dtype="bool")
@@ -202,6 +205,8 @@ def upsampled_crop(
       offsets: `[B, 2]`, of each crop's upper left corner, (row, column), from 0 to U - S.
       flips: `[B]`, whether each crop is flipped left to right.
     """
+    import keras
+
     size = images.shape[1]
     scale = size / upsampled_size
     offsets = keras.ops.cast(offsets, "float32") + 0.5

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -201,17 +202,42 @@ def _copy_machine_held_out() -> SequenceTask:
     )
 
 
-_MAKERS: tuple[Callable[[], SequenceTask], ...] = (
-    _counter,
-    _selective_counter,
-    _state_memorizer,
-    _copy_machine,
-    _copy_machine_held_out,
+_MAKERS: Mapping[str, Callable[[], SequenceTask]] = MappingProxyType(
+    {
+        "counter": _counter,
+        "selective_counter": _selective_counter,
+        "state_memorizer": _state_memorizer,
+        "copy_machine": _copy_machine,
+        "copy_machine_held_out": _copy_machine_held_out,
+    }
 )
 
-TASKS: Mapping[str, SequenceTask] = MappingProxyType(
-    {task.name: task for task in (make() for make in _MAKERS)}
-)
+
+class _Tasks(Mapping[str, SequenceTask]):
+    """Tasks by name, each made when it is first asked for: the largest takes a fifth of a second.
+
+    Every process of a search would wait for it.
+    """
+
+    def __getitem__(self, name: str) -> SequenceTask:
+        return _made(name)
+
+    def __contains__(self, name: object) -> bool:  # without making it
+        return name in _MAKERS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MAKERS)
+
+    def __len__(self) -> int:
+        return len(_MAKERS)
+
+
+@functools.cache
+def _made(name: str) -> SequenceTask:
+    return _MAKERS[name]()
+
+
+TASKS: Mapping[str, SequenceTask] = _Tasks()
 
 LONGER_COUNTER = "longer_counter"
 JUDGED_FURTHEST = 13  # of the longer counter's validation stream

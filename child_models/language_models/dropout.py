@@ -9,8 +9,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-import keras
-
 from nas_with_rl.child_models.tensors import Tensor
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields
@@ -94,6 +92,8 @@ def draw_masks(
       uniform: from a mask's number and shape to draws from U[0, 1). It holds the key: the same
         function draws the same.
     """
+    import keras  # not for the rates, which every experiment has
+
     times = shapes.num_steps if dropout.kind == "zaremba" else 1
     batch_size, units = shapes.batch_size, shapes.units
 

@@ -10,7 +10,6 @@ import dataclasses
 import math
 import time
 
-import keras
 import numpy as np
 
 from nas_with_rl.child_models.cells.known_cells import Cell
@@ -101,6 +100,8 @@ def begin_training(
       InputError: as `train_language_model`, or a backend that language models do not run on.
       ChildFailure: "out_of_memory".
     """
+    import keras
+
     check_corpus(corpus, config)
     with out_of_memory_is_a_failure():
         if keras.backend.backend() == "jax":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 
-import keras
 import numpy as np
 
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
@@ -35,6 +34,8 @@ def child_bytes(size: LanguageModelSize, config: LanguageModelTraining, base: in
       config: B, T and the optimizer.
       base: N of its cell.
     """
+    import keras
+
     rows = config.num_steps * config.batch_size
     num_slots = 2 if config.optimizer == "adam" else 0
     num_weights = sum(map(math.prod, tree_weight_shapes(size, base)))

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.failures import ChildFailure
@@ -18,7 +19,6 @@ from nas_with_rl.launch.evaluators.child_process import Setup, name_of
 from nas_with_rl.launch.evaluators.evaluation import Evaluator, InProcess
 from nas_with_rl.launch.evaluators.group_work import make_evaluate, setup_of
 from nas_with_rl.launch.evaluators.kinds.kind import ChildKind, ChildProgram, LocatedExperiment
-from nas_with_rl.launch.evaluators.kinds.populations import CellTraining, train_cell
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.plan_choice import choose_plan
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan, parse_plan
@@ -27,6 +27,9 @@ from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import resources
 from nas_with_rl.search_spaces.errors import InputError
+
+if TYPE_CHECKING:  # which imports TensorFlow
+    from nas_with_rl.launch.evaluators.kinds.populations import CellTraining
 
 PROCESS_GIB = 1.5  # that a child process needs at least
 CellTask = tuple[Cell, LanguageModelTraining, int]  # a cell, its training and its seed
@@ -55,6 +58,8 @@ class LocalEvaluator:
 
         Trees of the experiment's own size are trained by the plan's program, as in the search.
         """
+        from nas_with_rl.launch.evaluators.kinds.populations import CellTraining, train_cell
+
         trainings = [CellTraining(self.work, *task) for task in tasks]
         if self.processes is None:
             return [train_cell(training) for training in trainings]
@@ -64,6 +69,8 @@ class LocalEvaluator:
             return [self._trained(training) for training in trainings]
 
     def _trained(self, training: CellTraining) -> LanguageModelResult | None:
+        from nas_with_rl.launch.evaluators.kinds.populations import train_cell
+
         assert self.processes
         with contextlib.suppress(ChildFailure):
             return self.processes.call(name_of(train_cell), [training])[0]

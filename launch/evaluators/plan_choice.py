@@ -22,7 +22,6 @@ from nas_with_rl.launch.evaluators.kinds.kind import (
     Timing,
 )
 from nas_with_rl.launch.evaluators.kinds.rows import trainer_of
-from nas_with_rl.launch.evaluators.kinds.timing import CELLS_TRIED, TIMED_SEGMENTS
 from nas_with_rl.launch.evaluators.plans import MAX_CHILDREN, Plan, parse_plan
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.overrides import as_json
@@ -158,6 +157,8 @@ def _search_seconds(plan: Plan, timing: Timing, search: SearchConfig) -> float:
 def _key(
     data: LocatedExperiment, search: SearchConfig, num_processes: int, memory_gib: float
 ) -> str:
+    from nas_with_rl.launch.evaluators.kinds.timing import CELLS_TRIED, TIMED_SEGMENTS
+
     experiment = data.experiment
     told: list[Any] = [as_json(each) for each in (experiment.space, experiment.child)]
     told += [as_json(experiment.data), search.update_size, search.num_samples, num_processes]

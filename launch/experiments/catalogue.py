@@ -39,6 +39,15 @@ def find_experiment(name: str) -> Experiment:
     )
 
 
+def check_built_in(name: str | None) -> None:
+    """Raise InputError for a name that no experiment has; one of one's own is looked at later.
+
+    It is for binaries that first prepare Keras, in whose seconds nobody learns of a slip.
+    """
+    if name is not None and ":" not in name:
+        find_experiment(name)
+
+
 def _own_experiment(name: str) -> Experiment:
     found = imported(name, flag="--experiment")
     if not isinstance(found, Experiment):

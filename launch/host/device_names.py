@@ -6,11 +6,11 @@ import os
 import platform
 from pathlib import Path
 
-import keras
-
 
 def device() -> str:
     """Return the accelerator or the processor, and the backend with its version."""
+    import keras
+
     name, backend = _accelerator(), keras.backend.backend()
     if name is None:
         cores = len(os.sched_getaffinity(0))
@@ -20,6 +20,8 @@ def device() -> str:
 
 def _accelerator() -> str | None:
     """The first one's name, None where there is none."""
+    import keras
+
     if keras.backend.backend() == "jax":
         import jax
 

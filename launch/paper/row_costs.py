@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import statistics
 from typing import NamedTuple
@@ -123,18 +124,26 @@ def _language_model_costs(architecture: str, experiment: Experiment) -> RowCosts
 
 
 def _counts(architecture: Architecture, experiment: Experiment) -> ConvNetCounts:
-    space: ConvolutionalSpace = experiment.space
-    data: ImageDataConfig = experiment.data
+    return _counts_in(architecture, experiment.space, experiment.data)
+
+
+def _counts_in(
+    architecture: Architecture, space: ConvolutionalSpace, data: ImageDataConfig
+) -> ConvNetCounts:
     side = data.resolution or SIDES[data.dataset]
     return convnet_counts(space.convnet(architecture), (side, side, NUM_CHANNELS))
 
 
 def _typical_multiply_adds(experiment: Experiment, depth: int) -> int:
     """The median of `NUM_DRAWN` architectures of a depth, drawn uniformly."""
-    space = experiment.space.search_space(depth)
-    rng = np.random.default_rng(0)
-    drawn = [random_architecture(space, rng) for _ in range(NUM_DRAWN)]
-    return statistics.median_low(_counts(one, experiment).multiply_adds for one in drawn)
+    return _median_multiply_adds(experiment.space, experiment.data, depth)
+
+
+@functools.cache  # rows have their searches in common, and a search and its final training these
+def _median_multiply_adds(space: ConvolutionalSpace, data: ImageDataConfig, depth: int) -> int:
+    rng, decisions = np.random.default_rng(0), space.search_space(depth)
+    drawn = [random_architecture(decisions, rng) for _ in range(NUM_DRAWN)]
+    return statistics.median_low(_counts_in(one, space, data).multiply_adds for one in drawn)
 
 
 def _searched_work(final: Experiment, searched: Experiment) -> tuple[Work, ...]:

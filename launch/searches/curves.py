@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tensorboard.plugins.histogram.summary_v2 import histogram_pb
-
 from nas_with_rl.child_models.failures import FAILURE_REASONS
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.evaluators.measurements import last_number
@@ -122,6 +120,9 @@ def _histogram(shares: Sequence[float]) -> bytes:
     """Return the serialized summary of the workers' idle shares; empty without a worker."""
     if not shares:
         return b""
+    # Here: where nobody works beside this process, a tenth of a second of imports for nothing.
+    from tensorboard.plugins.histogram.summary_v2 import histogram_pb
+
     tag = "workers/idle_shares"
     return bytes(histogram_pb(tag, shares, description=MEANINGS[tag]).SerializeToString())
 

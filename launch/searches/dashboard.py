@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.plugins.custom_scalar import summary as custom_scalar
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.custom_scalar import layout_pb2, metadata
 
 # Chart title -> regular expression of its tags, or a band: its line, its lower and upper edge.
 CHARTS: dict[str, dict[str, str | tuple[str, str, str]]] = {
@@ -56,8 +59,18 @@ def layout() -> bytes:
         layout_pb2.Category(title=group, chart=[_chart(*chart) for chart in charts.items()])
         for group, charts in CHARTS.items()
     ]
-    summary = custom_scalar.pb(layout_pb2.Layout(category=categories))
-    return bytes(summary.SerializeToString())
+    # What TensorBoard's own `custom_scalar.summary.pb` makes, which imports TensorFlow for it.
+    tensor = TensorProto(
+        dtype=DT_STRING,
+        tensor_shape=TensorShapeProto(),
+        string_val=[layout_pb2.Layout(category=categories).SerializeToString()],
+    )
+    value = Summary.Value(
+        tag=metadata.CONFIG_SUMMARY_TAG,
+        metadata=metadata.create_summary_metadata(),
+        tensor=tensor,
+    )
+    return bytes(Summary(value=[value]).SerializeToString())
 
 
 def _chart(title: str, tags: str | tuple[str, str, str]) -> layout_pb2.Chart:

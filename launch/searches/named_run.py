@@ -85,6 +85,22 @@ class NamedRun:
         )
 
 
+def needs_tensorflow(request: SearchRequest) -> bool:
+    """Return whether the process that leads a search uses TensorFlow.
+
+    A controller that learns does, and children that are networks do. An experiment of one's own
+    is taken for one that does: its module is to find TensorFlow prepared.
+
+    Raises:
+      InputError: there is no such experiment, or it has no search.
+    """
+    if request.experiment and ":" in request.experiment:
+        return True
+    experiment = _with_search(complete_search(request))
+    assert experiment.search is not None
+    return experiment.search.searcher != "random" or kind_of(experiment).needs_keras
+
+
 def prepare(request: SearchRequest, where: Where = "in one process") -> NamedRun:
     """Return the search that is asked for, before anything is measured.
 

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import ReinforceConfig
-from nas_with_rl.controller.parameter_servers import SharedReinforce
 from nas_with_rl.controller.random_search import RandomSearch
-from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.launch.evaluators.evaluation import CrashLimit, Evaluator
 from nas_with_rl.launch.experiments.overrides import as_json
@@ -199,6 +197,10 @@ def _attach(found: SearchResult, error: Exception, run: Run) -> None:
 def _searcher(run: Run) -> Searcher:
     if run.config.searcher == "random":
         return RandomSearch(seed=run.seed)
+    # Here, and not where nothing learns: it takes TensorFlow, seconds and half a gigabyte.
+    from nas_with_rl.controller.parameter_servers import SharedReinforce
+    from nas_with_rl.controller.reinforce import Reinforce
+
     schedule = run.config.depth if run.space.depth else None
     max_depth = schedule.maximum if schedule else run.space.depth
     if run.strategy is None:

@@ -16,9 +16,8 @@ import shutil
 import statistics
 import time
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import keras
 import numpy as np
 
 from nas_with_rl.child_models.child_in_training import ChildInTraining
@@ -53,6 +52,9 @@ from nas_with_rl.launch.trainings.trainees import (
 )
 from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.whole_files import written_whole
+
+if TYPE_CHECKING:
+    import keras
 
 Test = Literal["once", "never", "again"]
 KEPT_CHECKPOINTS = 2
@@ -253,6 +255,8 @@ class _Run:
 
     def save(self, directory: Path) -> None:
         """Write the variables, the epochs and the best model so far."""
+        import keras
+
         variables = self._built_child().variables()
         values = [keras.ops.convert_to_numpy(variable) for variable in variables]
         np.savez(directory / VARIABLES, *values)

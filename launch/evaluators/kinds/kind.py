@@ -177,6 +177,7 @@ class ChildKind:
         training alone does not; None where they are trained one by one alone.
       final: None for children that are only looked up or measured: there is nothing to train.
       setup: what child processes are told to do; None: to load the data, then to train.
+      needs_keras: whether the process that leads a search imports Keras for its children.
       check: checks the child's configuration in this process before a search begins; None for
         what `load` checks.
       check_in_process: checks the same in a child process, and returns what `experiment.json` says
@@ -190,6 +191,7 @@ class ChildKind:
     populations: Callable[[], PopulationKind] | None = None
     final: FinalKind | None = None
     setup: Callable[[ChildProgram], Setup] | None = None
+    needs_keras: bool = True
     check: Callable[[Any], Any] | None = None
     check_in_process: Callable[[ProcessPool, LocatedExperiment], Any] | None = None
 

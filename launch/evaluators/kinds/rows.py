@@ -60,11 +60,13 @@ KINDS: Mapping[type, ChildKind] = MappingProxyType(
             fit=FITS[TableLookup],
             metric="validation_accuracy",
             default="here",
+            needs_keras=False,
         ),
         OwnEvaluation: ChildKind(
             load=own_function.load,
             fit=FITS[OwnEvaluation],
             setup=own_function.setup,
+            needs_keras=False,
             check=own_function.check_function,
             check_in_process=own_function.check_in_process,
         ),

