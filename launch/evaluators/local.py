@@ -118,8 +118,8 @@ def _in_processes(
     kind = kind_of(data.experiment)
     # A GPU's own memory is not known here; what does not fit there is the failure "out_of_memory".
     memory_gib = math.inf if resources.visible_gpus() else processes.memory_gib
-    processes.start()  # those that nothing is measured in import meanwhile
     if kind.populations and given is None:
+        processes.start()  # those that nothing is measured in import meanwhile
         choice = choose_plan(
             kind.populations(), data, search=search, processes=processes, memory_gib=memory_gib
         )
