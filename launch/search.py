@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.host import backend, interruption
+from nas_with_rl.launch.host import interruption
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.search_flags import SearchFlags
 
@@ -24,10 +24,9 @@ def main(flags: SearchFlags) -> int:
         return 0
     request = flags.request()
     catalogue.check_built_in(request.experiment)
-    from nas_with_rl.launch.searches.named_run import needs_tensorflow
+    from nas_with_rl.launch.searches.named_run import prepare_libraries
 
-    if needs_tensorflow(request):  # else it is half a gigabyte and seconds for nothing
-        backend.prepare_tensorflow()
+    prepare_libraries(request)
     return run(request)
 
 

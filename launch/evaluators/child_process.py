@@ -39,7 +39,7 @@ from nas_with_rl.launch.evaluators.child_frames import (
 )
 from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
-from nas_with_rl.launch.host.backend import prepare_backend
+from nas_with_rl.launch.host.backend import BACKENDS, children_environment, prepare_backend
 from nas_with_rl.launch.host.descendants import Descendant
 from nas_with_rl.launch.host.heartbeat import leave_with
 from nas_with_rl.launch.host.remnants import module_path
@@ -66,7 +66,7 @@ class Setup:
 
     factory: str
     argument: Any = None
-    backends: tuple[str, ...] = ("tensorflow",)
+    backends: tuple[str, ...] = BACKENDS
 
     def __post_init__(self) -> None:
         _check_function(self.factory)
@@ -145,7 +145,11 @@ class ChildProcess:
                     # -P: else -m would look into the working directory first; the process is to
                     # find what this one finds, in its order (`module_path`).
                     [sys.executable, "-P", "-m", module, *map(str, words)],
-                    environment={**place.environment(), "PYTHONPATH": module_path()},
+                    environment={
+                        **place.environment(),
+                        **children_environment(),
+                        "PYTHONPATH": module_path(),
+                    },
                     pass_fds=(theirs.fileno(),),
                 )
             stack.pop_all()

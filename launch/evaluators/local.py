@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ from nas_with_rl.launch.evaluators.plans import AUTO, Plan, parse_plan
 from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.search_config import SearchConfig
-from nas_with_rl.launch.host import resources
+from nas_with_rl.launch.host import backend, resources
 from nas_with_rl.search_spaces.errors import InputError
 
 if TYPE_CHECKING:  # which imports TensorFlow
@@ -96,6 +98,11 @@ def local_children(data: LocatedExperiment, plan: str) -> Iterator[LocalEvaluato
     if given and given.program == "here":
         if kind.check:
             kind.check(data.experiment.child)  # before the search has begun
+        if kind.needs_keras and backend.CHILDREN in os.environ:
+            raise InputError(
+                f"--plan={given} trains children in this process, in which the controller has "
+                f"TensorFlow: on KERAS_BACKEND={backend.of_children()} they need processes"
+            )
         evaluator = InProcess(trainer_of(data), on_error=search.on_error)
         yield LocalEvaluator(given, _described(given), evaluator, ChildProgram(data, "here"))
         return
@@ -174,7 +181,7 @@ def _described(plan: Plan) -> str:
 
 def leave_gpus_to_the_processes() -> None:
     """Hide GPUs from this process, which would otherwise take the memory of all."""
-    if resources.visible_gpus():
+    if "tensorflow" in sys.modules and resources.visible_gpus():
         import tensorflow as tf
 
         tf.config.set_visible_devices([], "GPU")

@@ -26,7 +26,7 @@ from nas_with_rl.launch.evaluators.plans import MAX_CHILDREN, Plan, parse_plan
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
-from nas_with_rl.launch.host import compilation, resources
+from nas_with_rl.launch.host import backend, compilation, resources
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.workdir import versions
 from nas_with_rl.search_spaces.errors import InputError
@@ -164,7 +164,7 @@ def _key(
     told += [as_json(experiment.data), search.update_size, search.num_samples, num_processes]
     told += [memory_gib, trainer_of(data).data, compilation.processor(), resources.visible_gpus()]
     told += [os.environ.get(name) for name in ("XLA_FLAGS", "TF_XLA_FLAGS")]
-    told += [versions(), CELLS_TRIED, TIMED_SEGMENTS]
+    told += [versions(), CELLS_TRIED, TIMED_SEGMENTS, backend.of_children()]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

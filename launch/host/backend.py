@@ -10,7 +10,25 @@ from collections.abc import Iterator, Sequence
 
 from nas_with_rl.search_spaces.errors import InputError
 
-BACKENDS = ("tensorflow", "jax")  # of Keras; a search needs the first
+BACKENDS = ("tensorflow", "jax")  # of Keras; a controller that learns needs the first
+CHILDREN = "NAS_WITH_RL_CHILDREN_ON"  # the children's backend, where this process has another
+
+
+def prepare_controller() -> None:
+    """Prepare TensorFlow, on which a controller learns; children train on KERAS_BACKEND's."""
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        os.environ |= {CHILDREN: "jax", "KERAS_BACKEND": "tensorflow"}
+    prepare_tensorflow()
+
+
+def of_children() -> str:
+    """Return the backend that child processes train on."""
+    return os.environ.get(CHILDREN) or os.environ.get("KERAS_BACKEND") or BACKENDS[0]
+
+
+def children_environment() -> dict[str, str]:
+    """Return the variable that lets a child process have its backend, where it is another's."""
+    return {"KERAS_BACKEND": os.environ[CHILDREN]} if CHILDREN in os.environ else {}
 
 
 def prepare_tensorflow() -> None:

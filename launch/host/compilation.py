@@ -54,6 +54,11 @@ def environment() -> dict[str, str]:
     if directory := _program_directory(variables["XLA_FLAGS"]):
         kept = f"{_DIRECTORY_FLAG}={directory}"
         variables["TF_XLA_FLAGS"] = _joined(kept, os.environ.get("TF_XLA_FLAGS", ""))
+        jax = {  # beside TensorFlow's, so that `_trim` finds it
+            "JAX_COMPILATION_CACHE_DIR": f"{directory}-jax",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        }
+        variables |= {name: os.environ.get(name) or value for name, value in jax.items()}
     return variables
 
 

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_with_rl.launch.host import compilation
+from nas_with_rl.launch.host import backend, compilation
 
 GIB = 2**30
 _CGROUP = Path("/sys/fs/cgroup")  # what a container may use of its machine
 # Of TensorFlow, and of the libraries of matrix products that read OpenMP's.
 _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+# So that processes can share a GPU: of TensorFlow and of JAX.
+_GROWTH = (("TF_FORCE_GPU_ALLOW_GROWTH", "true"), ("XLA_PYTHON_CLIENT_PREALLOCATE", "false"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Place:
         """Return this process's environment with what the place adds."""
         if self.gpu is None:
             return {**os.environ, **dict.fromkeys(_THREADS, "1"), **compilation.environment()}
-        growth = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if self.is_shared else {}
+        growth = dict(_GROWTH) if self.is_shared else {}
         return {**os.environ, "CUDA_VISIBLE_DEVICES": self.gpu, **growth}
 
 
@@ -81,7 +83,8 @@ def visible_gpus() -> tuple[str, ...]:
     """Return the GPUs of this process, each as CUDA_VISIBLE_DEVICES would name it."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = _installed_gpus() if named is None else _until_invalid(named.split(","))
-    if "tensorflow" in sys.modules:  # without CUDA's libraries it sees none
+    # Without CUDA's libraries it sees none; JAX, on which children may train, has its own.
+    if "tensorflow" in sys.modules and backend.of_children() == "tensorflow":
         import tensorflow as tf
 
         gpus = gpus[: len(tf.config.list_physical_devices("GPU"))]

@@ -15,6 +15,7 @@ from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.host import backend
 from nas_with_rl.launch.records.continuation import check_evaluation, complete_search, stored_search
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.searches.run import Claim, Run, claim_search
@@ -85,20 +86,25 @@ class NamedRun:
         )
 
 
-def needs_tensorflow(request: SearchRequest) -> bool:
-    """Return whether the process that leads a search uses TensorFlow.
+def prepare_libraries(request: SearchRequest) -> None:
+    """Prepare what the process that leads a search needs: it is seconds and half a gigabyte.
 
-    A controller that learns does, and children that are networks do. An experiment of one's own
-    is taken for one that does: its module is to find TensorFlow prepared.
+    A controller that learns needs TensorFlow, children that are networks need Keras, the rest none
+    of the two. An experiment of one's own is taken for one that has both: its module is to find
+    them prepared.
 
     Raises:
-      InputError: there is no such experiment, or it has no search.
+      InputError: there is no such experiment, it has no search, or a library is missing.
     """
     if request.experiment and ":" in request.experiment:
-        return True
+        return backend.prepare_controller()
     experiment = _with_search(complete_search(request))
     assert experiment.search is not None
-    return experiment.search.searcher != "random" or kind_of(experiment).needs_keras
+    if experiment.search.searcher != "random":
+        return backend.prepare_controller()
+    if kind_of(experiment).needs_keras:
+        backend.prepare_backend()
+    return None
 
 
 def prepare(request: SearchRequest, where: Where = "in one process") -> NamedRun:
@@ -180,7 +186,15 @@ def _describe(request: SearchRequest, experiment: Experiment) -> dict[str, Any]:
         "space": as_json(experiment.space),
         "child": as_json(experiment.child),
         "data": as_json(experiment.data),
+        # None for TensorFlow's, as in runs that do not say it.
+        "children_on": _backend_of(experiment),
     }
     if "decisions" in described["space"]:
         return described
     return described | {"decisions": as_json(experiment.search_space())}  # as Python compares them
+
+
+def _backend_of(experiment: Experiment) -> str | None:
+    """Return the backend that children train on, which rounds as no other; None for TensorFlow."""
+    found = backend.of_children()
+    return found if kind_of(experiment).needs_keras and found != backend.BACKENDS[0] else None

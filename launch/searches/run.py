@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,8 @@ from nas_with_rl.launch.records.continuation import SEARCH
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
-from nas_with_rl.launch.searches.curves import Curves
 from nas_with_rl.launch.searches.loop import Observer, Pace, Search, run_search
-from nas_with_rl.launch.searches.observers import Dispensable, attempt
+from nas_with_rl.launch.searches.observers import ClosingObserver, Dispensable, attempt
 from nas_with_rl.launch.searches.progress import Progress
 from nas_with_rl.launch.searches.report import write_report
 from nas_with_rl.search_spaces.errors import InputError
@@ -210,6 +210,12 @@ def _searcher(run: Run) -> Searcher:
     )
 
 
+def _curves(directory: Path, store: TrialStore) -> ClosingObserver:
+    from nas_with_rl.launch.searches.curves import Curves  # TensorBoard comes with TensorFlow alone
+
+    return Curves(directory, store)
+
+
 @contextlib.contextmanager
 def _observers(
     run: Run, store: TrialStore, place: Workdir | None, progress: bool
@@ -217,10 +223,8 @@ def _observers(
     observers: list[Dispensable] = []
     with contextlib.ExitStack() as stack:
         if place:
-            directory = place.tensorboard
-            observers.append(
-                Dispensable("the curves for TensorBoard", lambda: Curves(directory, store))
-            )
+            curves = functools.partial(_curves, place.tensorboard, store)
+            observers.append(Dispensable("the curves for TensorBoard", curves))
         if progress:
             observers.append(
                 Dispensable("the progress bar", lambda: Progress(run.config.num_samples, store))

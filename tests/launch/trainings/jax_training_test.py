@@ -71,7 +71,8 @@ def test_a_language_model_stopped_after_an_epoch_continues(train, tmp_path):
 @pytest.mark.parametrize(
     ("backend", "module", "message"),
     [
-        ("jax", "search", "error: KERAS_BACKEND is 'jax', and this runs on tensorflow"),
+        ("jax", "explore", "error: KERAS_BACKEND is 'jax', and this runs on tensorflow"),
+        ("jax", "search", "Keras's backend cannot be imported: No module named"),
         ("torch", "train_architecture", "KERAS_BACKEND is 'torch', and this runs on tensorflow or"),
         ("tensorflow", "train_architecture", "Keras's backend cannot be imported: No module named"),
     ],
@@ -79,6 +80,7 @@ def test_a_language_model_stopped_after_an_epoch_continues(train, tmp_path):
 def test_a_backend_that_cannot_be_used(tmp_path, backend, module, message):
     (tmp_path / "tensorflow.py").write_text('raise ImportError("No module named tensorflow")')
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(tmp_path)}
-    done = run_python(["-m", f"nas_with_rl.launch.{module}", "--experiment=help"], environment)
+    asked = "--task=counter" if module == "explore" else "--experiment=quickstart"
+    done = run_python(["-m", f"nas_with_rl.launch.{module}", asked], environment)
     assert done.returncode == 2
     assert message in done.stderr and done.stderr.count("\n") == 1
