@@ -13,7 +13,8 @@ use (`taskset` narrows them).
   (building, tracing, compiling), and each further cell. Ratios are of CPU time, which on an idle
   machine is the wall-clock time of one thread and on a busy one still holds.
 - `rewards`: seconds from nothing to the validation nll of 32 different cells, trained for 100
-  steps each, with a process on every core: start, imports and compilation included.
+  steps each, with a process on every core: start, imports and compilation included. Of those that
+  diverge a population takes no further steps; how many is said.
 
 Floor: 6 operations (2 forward, 4 backward) for each multiply-add of the forward products, at the
 rate of large float32 matrix products, which is measured in the same run.
@@ -36,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from children_cells import ChosenCells, diverged, first_finite, grouped
+from children_cells import ChosenCells, diverged, first_finite, grouped, scaled
 from children_contestants import CONTESTANTS, NOBODY, ContestantProcess, Start, present
 from children_task import multiply_adds, save_text
 
@@ -192,18 +193,18 @@ def measure_rewards(name: str, start: Start, cores: Sequence[int], num_cells: in
         answers = [process.answers() for process in processes]
         ready = [process.ready for process in processes]
         began = processes[0].started
-    scale = 1.0
-    if not CONTESTANTS[name].any_cell:  # by the cells of the process that has most
-        scale = math.ceil(_CELLS.value / len(cores)) / math.ceil(num_cells / len(shares))
+    # By the cells of the process that has most.
+    most = 0 if CONTESTANTS[name].any_cell else math.ceil(_CELLS.value / len(cores))
 
-    def scaled(key: str) -> float:
-        ends = (of_process[-1] for of_process in answers)
-        pairs = zip(ready, ends, strict=True)
-        return max(first[key] + (last[key] - first[key]) * scale for first, last in pairs)
+    def last_end(key: str) -> float:
+        return max(
+            scaled(started[key], [one[key] for one in of_process], max(most, len(of_process)))
+            for started, of_process in zip(ready, answers, strict=True)
+        )
 
     return RewardFigures(
-        seconds=scaled("at") - began,
-        cpu_seconds=scaled("cpu_seconds"),
+        seconds=last_end("at") - began,
+        cpu_seconds=last_end("cpu_seconds"),
         num_trained=num_cells,
         nlls=tuple(nll for of_process in answers for one in of_process for nll in one["nlls"]),
     )
@@ -230,7 +231,7 @@ def show_steps(table: StepTable, units: int) -> None:
     )
     hand = figures.get(HAND)
     for name, line in figures.items():
-        further = f"{line.further_seconds[1]:9.1f}" if line.further_seconds else f"{'-':>9}"
+        further = f"{max(0, line.further_seconds[1]):9.1f}" if line.further_seconds else f"{'-':>9}"
         ratio = f"{line.ms_per_step[1] / hand.ms_per_step[1]:11.2f}" if hand else f"{'-':>11}"
         nll = "diverged" if line.nll is None else f"{line.nll:.5f}"
         print(
@@ -243,19 +244,21 @@ def show_steps(table: StepTable, units: int) -> None:
 
 def show_rewards(figures: dict[str, RewardFigures], units: int) -> None:
     """Print a table of rewards."""
-    best = min([line.seconds for name, line in figures.items() if not CONTESTANTS[name].own] or [0])
+    rivals = [line.cpu_seconds for name, line in figures.items() if not CONTESTANTS[name].own]
+    best = min(rivals, default=0)
     print(
         f"{units} units, {_CELLS.value} cells x {STEPS_PER_CHILD} steps\n"
         f"  {'from nothing to all rewards':44}seconds  CPU s a core  x best rival  median nll"
+        "  diverged"
     )
     for name, line in figures.items():
         finite = [math.inf if nll is None else nll for nll in line.nlls]
-        scaled = line.num_trained < _CELLS.value
-        ratio = f"{line.seconds / best:14.2f}" if best else f"{'-':>14}"
-        note = f"  SCALED from {line.num_trained} cells" if scaled else ""
+        partial = line.num_trained < _CELLS.value
+        ratio = f"{line.cpu_seconds / best:14.2f}" if best else f"{'-':>14}"
+        note = f"  SCALED from {line.num_trained} cells" if partial else ""
         print(
             f"  {CONTESTANTS[name].title:44}{line.seconds:7.1f}{line.cpu_seconds:14.1f}{ratio}"
-            f"{statistics.median(finite):12.4f}{note}",
+            f"{statistics.median(finite):12.4f}{line.nlls.count(None):10d}{note}",
             flush=True,
         )
 
@@ -274,8 +277,8 @@ def targets(
             ratio = min(ours) / steps[name].ms_per_step[1]
             title = f"any cell as data per step, of {name}"
             found.append((title, ratio, STEP_TARGETS[name][units]))
-    rivals = [line.seconds for name, line in rewards.items() if not CONTESTANTS[name].own]
-    ours = [line.seconds for name, line in rewards.items() if CONTESTANTS[name].any_cell]
+    rivals = [line.cpu_seconds for name, line in rewards.items() if not CONTESTANTS[name].own]
+    ours = [line.cpu_seconds for name, line in rewards.items() if CONTESTANTS[name].any_cell]
     if ours and rivals and units in REWARD_TARGETS:
         ratio = min(ours) / min(rivals)
         found.append(

@@ -1,7 +1,8 @@
-"""Which random cells the table of steps is made of: those that train, the same for everyone.
+"""Which random cells the tables of `children.py` are made of, and what a few tell of all.
 
-A population freezes a child that has diverged, which then takes no time: its mean would count a
-step that nobody took. Needs the standard library alone.
+The steps are those of cells that train, the same for everyone: a population freezes a child that
+has diverged, which then takes no time, so that its mean would count a step that nobody took.
+Needs the standard library alone.
 """
 
 import dataclasses
@@ -62,3 +63,19 @@ def diverged(
         for number, nll in zip(group, of_group, strict=True)
         if nll is None
     )
+
+
+def scaled(ready: float, ends: Sequence[float], wanted: int) -> float:
+    """Return when the last of the wanted groups would have ended, of when the first ones did.
+
+    What came with the first group alone, as a library that warms up, is counted once.
+
+    Args:
+      ready: when the first began.
+      ends: at least one.
+      wanted: groups, at least as many.
+    """
+    first, last, missing = ends[0], ends[-1], wanted - len(ends)
+    if len(ends) == 1:
+        return last + missing * (last - ready)
+    return last + missing * (last - first) / (len(ends) - 1)

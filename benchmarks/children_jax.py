@@ -5,6 +5,7 @@ Needs JAX and NumPy alone. Shapes as in `children_task`, N leaves of a cell.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -70,8 +71,8 @@ class JaxChild:
 
 
 def release() -> None:
-    """Free what a child held."""
-    jax.clear_caches()
+    """Free what a child held, its programs too."""
+    gc.collect()
 
 
 def _step_of_training(

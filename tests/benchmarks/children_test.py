@@ -51,6 +51,13 @@ def test_a_cell_that_diverges_while_it_is_measured_is_found_in_its_group():
     assert cells.diverged([[0], [2]], [[1.5], [0.0]]) == set()
 
 
+def test_what_only_the_first_group_took_is_counted_once():
+    # Ready at 2, 7 s for the first group of which 4 are warming up, 3 for each further one.
+    assert cells.scaled(2.0, [9.0, 12.0, 15.0], 10) == 2 + 4 + 10 * 3
+    assert cells.scaled(2.0, [9.0, 12.0, 15.0], 3) == 15  # all were trained
+    assert cells.scaled(2.0, [9.0], 3) == 2 + 3 * 7
+
+
 def test_the_gradient_by_hand_in_jax_is_that_of_the_steps_written_out(monkeypatch):
     jax = pytest.importorskip("jax")
     monkeypatch.syspath_prepend(str(FOLDER))
