@@ -21,6 +21,7 @@ from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import DropoutMasks, draw_masks
 from nas_with_rl.child_models.language_models.model import LanguageModel, State
+from nas_with_rl.child_models.language_models.tf_softmax import LEAST_VOCABULARY, softmax_nll
 from nas_with_rl.child_models.language_models.training import segments_of
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.search_spaces.errors import InputError
@@ -49,8 +50,12 @@ class LanguageModelInTraining:
         self._train_loop = tf.function(self._train_segments, **compiled)
         self._validation_loop = tf.function(self._evaluate_segments, **compiled)
         self._test_loop = tf.function(self._test_segments, **compiled)
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
         # cuDNN's kernel, which XLA does not compile.
-        self._fused = not config.jit_compile and bool(tf.config.list_physical_devices("GPU"))
+        self._fused = not config.jit_compile and has_gpu
+        # XLA has a good softmax of its own, and so has a GPU.
+        many_words = size.vocabulary >= LEAST_VOCABULARY
+        self._own_softmax = many_words and not config.jit_compile and not has_gpu
 
     def train_epoch(self, epoch: int) -> float:
         """Train for an epoch, counted from 1, and return its mean nll in nats per token.
@@ -172,6 +177,13 @@ class LanguageModelInTraining:
         masks: DropoutMasks | None = None,
     ) -> tuple[tf.Tensor, State]:
         """Return the mean nll in nats per token and the last state, for tokens [T, B]."""
+        if self._own_softmax:
+            hidden, state = self.model.hidden_states(inputs, state, masks)
+            kernel = tf.convert_to_tensor(self.model.softmax_weights())
+            rows = tf.reshape(hidden, (-1, hidden.shape[-1]))  # [T·B, H]
+            targets = tf.reshape(targets, (-1,))
+            nll = softmax_nll(rows, kernel, self.model.softmax_bias.value, targets)
+            return tf.reduce_mean(nll), state
         logits, state = self.model.predict_next(inputs, state, masks, fused=self._fused)
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
         return tf.reduce_mean(nll), state
