@@ -120,6 +120,21 @@ class LanguageModel(keras.Model):
           fused: run a layer without recurrent dropout in Keras's fused kernel, if its cell has
             one.
         """
+        hidden, last = self.hidden_states(tokens, state, masks, fused=fused)
+        return self.logits(hidden), last  # [T, B, V]
+
+    def hidden_states(
+        self,
+        tokens: Tensor,
+        state: State,
+        masks: DropoutMasks | None = None,
+        *,
+        fused: bool = False,
+    ) -> tuple[Tensor, State]:
+        """Return what the softmax reads, the last layer's h [T, B, H], and the last state.
+
+        The arguments are those of `predict_next`.
+        """
         masks = no_dropout(self.size.num_layers) if masks is None else masks
         values = keras.ops.take(self.embedding, tokens, axis=0)  # [T, B, E]
         values = masked(values, _by_token(masks.embedding, tokens))
@@ -131,13 +146,16 @@ class LanguageModel(keras.Model):
                 masked(values, entering), layer_state, recurrent, fused=fused
             )
             last.append(layer_last)
-        return self.logits(masked(values, masks.output)), last  # [T, B, V]
+        return masked(values, masks.output), last
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return what the softmax takes, [..., V], for the last layer's h [..., H]."""
+        return product(hidden, self.softmax_weights()) + self.softmax_bias
+
+    def softmax_weights(self) -> Tensor:
+        """Return the softmax's kernel [H, V], where it is tied the embedding's transpose."""
         kernel = self.softmax_kernel
-        kernel = keras.ops.transpose(self.embedding) if kernel is None else kernel
-        return product(hidden, kernel) + self.softmax_bias
+        return keras.ops.transpose(self.embedding) if kernel is None else kernel
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs, as plain JSON; a known cell by its name."""

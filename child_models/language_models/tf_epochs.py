@@ -21,6 +21,9 @@ from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import DropoutMasks, draw_masks
 from nas_with_rl.child_models.language_models.model import LanguageModel, State
+from nas_with_rl.child_models.language_models.streams import cut_into_streams, summed_nll
+from nas_with_rl.child_models.language_models.tf_softmax import LEAST_VOCABULARY, softmax_nll
+from nas_with_rl.child_models.language_models.tf_streams import StreamLoops
 from nas_with_rl.child_models.language_models.training import segments_of
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.search_spaces.errors import InputError
@@ -49,8 +52,13 @@ class LanguageModelInTraining:
         self._train_loop = tf.function(self._train_segments, **compiled)
         self._validation_loop = tf.function(self._evaluate_segments, **compiled)
         self._test_loop = tf.function(self._test_segments, **compiled)
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
         # cuDNN's kernel, which XLA does not compile.
-        self._fused = not config.jit_compile and bool(tf.config.list_physical_devices("GPU"))
+        self._fused = not config.jit_compile and has_gpu
+        # XLA has a good softmax of its own, and so has a GPU.
+        many_words = size.vocabulary >= LEAST_VOCABULARY
+        self._own_softmax = many_words and not config.jit_compile and not has_gpu
+        self._streams = StreamLoops(self.model, self._nlls, fused=self._fused, compiled=compiled)
 
     def train_epoch(self, epoch: int) -> float:
         """Train for an epoch, counted from 1, and return its mean nll in nats per token.
@@ -68,7 +76,8 @@ class LanguageModelInTraining:
     def test(self, data: np.ndarray) -> float:
         """Return the mean nll of a text in nats per token, read as one stream from a zero state.
 
-        Every token counts but the first, which has none before it.
+        Every token counts but the first, which has none before it. A long text is read as parallel
+        streams where these are seen to leave the same states: see `streams`.
 
         Args:
           data: token numbers, int32, one dimension.
@@ -79,6 +88,12 @@ class LanguageModelInTraining:
         """
         if data.size < 2:
             raise InputError(f"the test text has {data.size} tokens, below 2")
+        streams = cut_into_streams(data, self._config.batch_size * self._config.num_steps)
+        if streams is not None:
+            with out_of_memory_is_a_failure():
+                nll = summed_nll(streams, self._streams.warm_up, self._streams.measure)
+            if nll is not None:
+                return _finite(nll / (len(data) - 1), "the test")
         return self._mean_nll(self._test_loop, data[:, np.newaxis], "the test")
 
     def variables(self) -> list[keras.Variable]:
@@ -92,10 +107,7 @@ class LanguageModelInTraining:
             total, nll_of_rest = map(float, traced(tf.constant(tokens)))
         num_steps = self._config.num_steps
         rest = (len(tokens) - 1) % num_steps
-        nll = (total * num_steps + nll_of_rest * rest) / (len(tokens) - 1)
-        if not math.isfinite(nll):
-            raise ChildFailure("diverged", f"the loss became {nll} in {when}")
-        return nll
+        return _finite((total * num_steps + nll_of_rest * rest) / (len(tokens) - 1), when)
 
     def _train_segments(self, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         variables = self.model.trainable_variables
@@ -172,9 +184,25 @@ class LanguageModelInTraining:
         masks: DropoutMasks | None = None,
     ) -> tuple[tf.Tensor, State]:
         """Return the mean nll in nats per token and the last state, for tokens [T, B]."""
+        nlls, state = self._nlls(inputs, targets, state, masks)
+        return tf.reduce_mean(nlls), state
+
+    def _nlls(
+        self,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        state: State,
+        masks: DropoutMasks | None = None,
+    ) -> tuple[tf.Tensor, State]:
+        """Return the nll of each target, [T, B] or [T·B], and the last state."""
+        if self._own_softmax:
+            hidden, state = self.model.hidden_states(inputs, state, masks)
+            kernel = tf.convert_to_tensor(self.model.softmax_weights())
+            rows = tf.reshape(hidden, (-1, hidden.shape[-1]))  # [T·B, H]
+            targets = tf.reshape(targets, (-1,))
+            return softmax_nll(rows, kernel, self.model.softmax_bias.value, targets), state
         logits, state = self.model.predict_next(inputs, state, masks, fused=self._fused)
-        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
-        return tf.reduce_mean(nll), state
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits), state
 
     def _masks(self, step: tf.Tensor) -> DropoutMasks:
         """Draw the masks of a training step, from its number and the seed alone."""
@@ -184,3 +212,9 @@ class LanguageModelInTraining:
             return keyed_uniform((*self._seed, step, number), shape)
 
         return draw_masks(self._config.dropout, shapes, uniform)
+
+
+def _finite(nll: float, when: str) -> float:
+    if not math.isfinite(nll):
+        raise ChildFailure("diverged", f"the loss became {nll} in {when}")
+    return nll

@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 
 from nas_with_rl.child_models.data.text import Corpus
+from nas_with_rl.child_models.language_models import tf_epochs
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import Dropout
 from nas_with_rl.child_models.language_models.tf_epochs import LanguageModelInTraining
+from nas_with_rl.child_models.language_models.tf_softmax import LEAST_VOCABULARY
 from nas_with_rl.child_models.language_models.training import segments_of
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
@@ -70,6 +72,29 @@ def test_a_uniform_model_has_the_perplexity_of_its_vocabulary():
     child.model.set_weights([np.zeros(weight.shape) for weight in child.model.weights])
     assert math.exp(child.validate()) == pytest.approx(5, rel=1e-6)
     assert math.exp(child.test(random_corpus().train)) == pytest.approx(5, rel=1e-6)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_loss_over_many_words_trains_and_measures_as_tensorflows(tied, monkeypatch):
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, LEAST_VOCABULARY, 400).astype(np.int32)
+    corpus = Corpus(words, words[:100], tuple(map(str, range(LEAST_VOCABULARY))), ())
+    config = dataclasses.replace(
+        SMALL, tie_embeddings=tied, dropout=Dropout(output=0.3), steps_per_epoch=20
+    )
+
+    def figures(least):
+        monkeypatch.setattr(tf_epochs, "LEAST_VOCABULARY", least)
+        child = LanguageModelInTraining("lstm", corpus, config, seed=0)
+        losses = child.train_epoch(1), child.validate(), child.test(words[:50])
+        return child._own_softmax, losses, child.model.get_weights()
+
+    own, losses, weights = figures(LEAST_VOCABULARY)
+    others, expected_losses, expected = figures(LEAST_VOCABULARY + 1)
+    assert own and not others
+    np.testing.assert_allclose(losses, expected_losses, rtol=2e-6)
+    for found, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def changes_of_an_epoch(config, seed=0):
