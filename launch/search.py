@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.host import backend, interruption
+from nas_with_rl.launch.host import interruption
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.search_flags import SearchFlags
 
@@ -27,7 +27,7 @@ def main(flags: SearchFlags) -> int:
     from nas_with_rl.launch.searches.named_run import needs_tensorflow
 
     if needs_tensorflow(request):  # else it is half a gigabyte and seconds for nothing
-        backend.prepare_tensorflow()
+        command_line.prepare_tensorflow()
     return run(request)
 
 
