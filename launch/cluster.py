@@ -18,7 +18,7 @@ from absl import flags
 
 from nas_with_rl.launch import command_line
 from nas_with_rl.launch.clusters import tf_config
-from nas_with_rl.launch.host import backend, heartbeat, interruption
+from nas_with_rl.launch.host import heartbeat, interruption
 from nas_with_rl.launch.host.interruption import leave_now
 from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
 
@@ -44,7 +44,7 @@ def main() -> int:
         return supervise_self(
             str(task), module="nas_with_rl.launch.cluster", is_chief=task.role == "chief"
         )
-    backend.prepare_tensorflow()
+    command_line.prepare_tensorflow()
     from nas_with_rl.launch.clusters import roles
 
     if task.role == "ps":

@@ -13,7 +13,6 @@ from __future__ import annotations
 from absl import flags
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.host import backend
 
 _TASK = flags.DEFINE_string(
     "task",
@@ -69,7 +68,7 @@ def main() -> int:
 
         print("\n".join(f"{name}: {task.description}" for name, task in TASKS.items()))
         return 0
-    backend.prepare_tensorflow()
+    command_line.prepare_tensorflow()
     from nas_with_rl.launch.explorations import exploring
 
     return exploring.run(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from absl import flags
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.host import backend
 
 _SEARCH = flags.DEFINE_string("search", None, "Workdir of the search whose best are tuned.")
 _EXPERIMENT = flags.DEFINE_string(
@@ -44,7 +43,7 @@ def main() -> int:
     from nas_with_rl.launch.experiments.catalogue import check_built_in
 
     check_built_in(_EXPERIMENT.value)
-    backend.prepare_backend()
+    command_line.prepare_backend()
     from nas_with_rl.launch.trainings import grid_run
 
     request = grid_run.GridRequest(

@@ -27,6 +27,7 @@ def main(flags: SearchFlags) -> int:
     from nas_with_rl.launch.searches.named_run import prepare_libraries
 
     prepare_libraries(request)
+    command_line.keep_imports()
     return run(request)
 
 

@@ -16,7 +16,6 @@ import sys
 from absl import flags
 
 from nas_with_rl.launch import command_line
-from nas_with_rl.launch.host import backend
 
 _EXPERIMENT = flags.DEFINE_string(
     "experiment",
@@ -64,7 +63,7 @@ def main() -> int:
         print(catalogue.describe_experiments())
         return 0
     catalogue.check_built_in(_EXPERIMENT.value)
-    backend.prepare_backend()
+    command_line.prepare_backend()
     from nas_with_rl.launch.trainings import training_run
     from nas_with_rl.search_spaces.published import names_taken
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from nas_with_rl.search_spaces.errors import InputError, line_of
 
+_imported: set[str] = set()  # names whose modules are in this process, or were tried
 _FUNCTION = "child.function"  # the field that an override may set to a "module:function"
 
 
@@ -56,6 +57,11 @@ def check_named(flags: Sequence[str], workdir: str | Path, *, flag: str = "--wor
         )
 
 
+def any_is_imported() -> bool:
+    """Return whether this process has run code of a module of one's own."""
+    return bool(_imported)
+
+
 def check_name(text: str, *, flag: str) -> None:
     """Raise InputError where the text is not of the form "package.module:name"."""
     module, _, name = str(text).partition(":")
@@ -86,6 +92,7 @@ def imported(text: str, *, flag: str) -> Any:
 @contextlib.contextmanager
 def importing(text: str, flag: str) -> Iterator[None]:
     """Turn what the module of a name raises as it is imported into an InputError."""
+    _imported.add(text)
     try:
         yield
     except ImportError as error:
