@@ -75,8 +75,10 @@ def search_of(workdir: str, experiment: str) -> Callable[[], object]:
     except ModuleNotFoundError:
         request = importlib.import_module("nas_with_rl.launch.records.resumption").SearchRequest
         run = importlib.import_module("nas_with_rl.launch.search").run
-        for module in ("evaluators.local", "searches.fresh_seeds", "searches.summary"):
-            importlib.import_module(f"nas_with_rl.launch.{module}")  # an import is no call
+        importlib.import_module("nas_with_rl.controller.parameter_servers")  # an import is no call
+        for module in ("local", "fresh_seeds", "summary", "curves", "kinds.nas_bench_201"):
+            room = "evaluators" if module in ("local", "kinds.nas_bench_201") else "searches"
+            importlib.import_module(f"nas_with_rl.launch.{room}.{module}")
     return lambda: run(request(experiment, **settings))
 
 
