@@ -113,10 +113,16 @@ def kept_totals(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("cell", "vocabulary"), [("lstm", 5), ("lstm", LEAST_VOCABULARY), ("gru_reset_before", 5)]
+    ("cell", "vocabulary", "jit_compile"),
+    [
+        ("lstm", 5, False),
+        ("lstm", 5, True),
+        ("lstm", LEAST_VOCABULARY, False),
+        ("gru_reset_before", 5, False),
+    ],
 )
-def test_the_figure_is_the_one_streams(cell, vocabulary, monkeypatch):
-    child, text = trained(cell, vocabulary)
+def test_the_figure_is_the_one_streams(cell, vocabulary, jit_compile, monkeypatch):
+    child, text = trained(cell, vocabulary, jit_compile=jit_compile)
     one = without_streams(child, text, monkeypatch)
     totals = kept_totals(monkeypatch)
     assert child.test(text) == pytest.approx(one, rel=1e-6)
