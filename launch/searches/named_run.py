@@ -99,7 +99,7 @@ def needs_tensorflow(request: SearchRequest) -> bool:
         return True
     experiment = _with_search(complete(request))
     assert experiment.search is not None
-    return experiment.search.searcher != "random" or kind_of(experiment).needs_keras
+    return experiment.search.searcher == "reinforce" or kind_of(experiment).needs_keras
 
 
 def prepare(request: SearchRequest, where: Where = "in one process") -> NamedRun:
