@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import tempfile
@@ -48,7 +49,7 @@ def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
     _check_backend(os.environ.get("KERAS_BACKEND") or supported[0], supported)
     quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
     try:
-        with _held_back_stderr() if quiet else contextlib.nullcontext():
+        with _held_back_stderr() if quiet else contextlib.nullcontext(), _no_collections():
             import keras
 
             if keras.backend.backend() == "tensorflow":
@@ -72,6 +73,18 @@ def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
 def _check_backend(backend: str, supported: Sequence[str]) -> None:
     if backend not in supported:
         raise InputError(f"KERAS_BACKEND is {backend!r}, and this runs on {' or '.join(supported)}")
+
+
+@contextlib.contextmanager
+def _no_collections() -> Iterator[None]:
+    """Look for no reference cycles: imports leave few, and make objects by the hundred thousand."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -100,7 +100,7 @@ def prepare_libraries(request: SearchRequest) -> None:
         return backend.prepare_controller()
     experiment = _with_search(complete_search(request))
     assert experiment.search is not None
-    if experiment.search.searcher != "random":
+    if experiment.search.searcher == "reinforce":
         return backend.prepare_controller()
     if kind_of(experiment).needs_keras:
         backend.prepare_backend()

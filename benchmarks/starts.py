@@ -1,0 +1,179 @@
+"""What a start costs: CPU seconds and memory to the first trial, to the end of help, at the end.
+
+    python benchmarks/starts.py --beside=../baseline --optuna=../optuna/bin/optuna
+
+Each start is a process of its own, of one thread on one core. They take turns: this checkout, the
+one beside it, Optuna, and again. The CPU seconds are those of the whole process with its children,
+resident memory is the largest of one of them, and what stands behind "last line" begins when the
+process has printed it. Medians; a ratio is that to the checkout beside, or to `optuna --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OWN_MODULE = "def evaluate(architecture):\n    return 1.0\n"
+SEARCH = ("-m", "nas_with_rl.launch.search")
+TABLE = (*SEARCH, "--experiment=nas_bench_201", "--num_samples=1", "--workdir=run")
+RANDOM = "--override=search.searcher=random"
+IN_PYTHON = """
+import nas_with_rl as nas
+space = nas.SearchSpace([nas.Choice("units", (16, 32, 64))])
+options = nas.SearchOptions(search=nas.SearchConfig(searcher="random"), progress=False)
+nas.search(space, lambda a: a["units"] / 64, num_samples=1, workdir="run", options=options)
+print("done", flush=True)
+"""
+# Without an end, which a script has as Python gives it.
+IMPORTS = """
+import os, nas_with_rl, keras, tensorflow
+print("done", flush=True)
+os._exit(0)
+"""
+# A child process that is ready, as the pool starts it for children of networks.
+CHILD = """
+from nas_with_rl.launch.evaluators.child_process import Setup
+from nas_with_rl.launch.evaluators.process_pool import ProcessPool
+if __name__ == "__main__":
+    with ProcessPool(Setup("math:sqrt"), num_processes=1, group_size=1) as processes:
+        processes.call("math:sqrt", [1.0])
+    print("done", flush=True)
+"""
+STARTS: Mapping[str, tuple[str, ...]] = {
+    "search --help": (*SEARCH, "--help"),
+    "search --experiment=help": (*SEARCH, "--experiment=help"),
+    "search, a wrong name": (*SEARCH, "--experiment=quikstart"),
+    "tables --table=2": ("-m", "nas_with_rl.launch.tables", "--table=2"),
+    "import keras, tensorflow": ("-c", IMPORTS),
+    "nas.search, random, 1 trial": ("-c", IN_PYTHON),
+    "search, random, a table": (*TABLE, RANDOM),
+    "search, random, own function": (*TABLE, RANDOM, "--evaluate=mine:evaluate"),
+    "search, REINFORCE, a table": TABLE,
+    "a child process for networks": ("-c", CHILD),
+}
+# Those that are held against Optuna's help.
+HELP = tuple(STARTS)[:4]
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What one start has cost.
+
+    Attributes:
+      seconds: of CPU, to the end.
+      mib: resident, the most of one process.
+      ending: seconds by the clock from the last line to the end.
+    """
+
+    seconds: float
+    mib: float
+    ending: float
+
+
+def started(command: Sequence[str], checkout: Path | None) -> Start:
+    """Start a program in a folder of its own, wait for its end and return what it has cost.
+
+    Raises:
+      RuntimeError: it has printed nothing.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "mine.py").write_text(OWN_MODULE)
+        if checkout is not None:
+            environment["PYTHONPATH"] = os.pathsep.join((str(checkout), folder))
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=environment,
+        )
+        assert process.stdout is not None
+        last, text = time.perf_counter(), b""
+        while part := os.read(process.stdout.fileno(), 2**16):
+            last, text = time.perf_counter(), text + part
+        _, _, used = os.wait4(process.pid, 0)
+        ended = time.perf_counter()
+        process.stdout.close()
+    if not text.strip():
+        raise RuntimeError(f"{' '.join(command)} has printed nothing")
+    return Start(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, ended - last)
+
+
+def medians(starts: Sequence[Start]) -> Start:
+    """Return the median of each figure."""
+    values = zip(*(dataclasses.astuple(start) for start in starts), strict=True)
+    return Start(*(statistics.median(column) for column in values))
+
+
+def measured(
+    command: Sequence[str], checkouts: Sequence[Path], optuna: str | None, count: int
+) -> list[Start]:
+    """Return the medians in each checkout, then Optuna's, all taken in turns."""
+    found: list[list[Start]] = [[] for _ in range(len(checkouts) + (optuna is not None))]
+    for _ in range(count):
+        for place, checkout in enumerate(checkouts):
+            found[place].append(started([sys.executable, *command], checkout))
+        if optuna is not None:
+            found[-1].append(started([optuna, "--help"], None))
+    return [medians(starts) for starts in found]
+
+
+def row(name: str, found: Sequence[Start], *, beside: bool, optuna: bool) -> str:
+    """Return a line of the table."""
+    here = found[0]
+    cells = [f"{here.seconds:.2f}", f"{here.mib:.0f}", f"{here.ending:.2f}"]
+    if beside:
+        there = found[1]
+        cells += [f"{there.seconds:.2f}", f"{there.mib:.0f}", f"{there.ending:.2f}"]
+        cells += [f"{here.seconds / there.seconds:.2f}", f"{here.mib / there.mib:.2f}"]
+    if optuna:
+        cells += [f"{found[-1].seconds:.2f}", f"{here.seconds / found[-1].seconds:.2f}"]
+    return "| " + " | ".join((name, *cells)) + " |"
+
+
+def header(*, beside: bool) -> str:
+    """Return the first two lines of the table."""
+    columns = ["start", "CPU s", "MiB", "last line to end, s"]
+    if beside:
+        columns += ["beside: CPU s", "MiB", "last line to end, s", "ratio of CPU", "of MiB"]
+    columns += ["optuna --help: CPU s", "ratio"]
+    return "\n".join(("| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)))
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--beside", type=Path, help="another checkout of this project")
+    parser.add_argument("--optuna", help="the program `optuna` of an environment that has it")
+    parser.add_argument("--count", type=int, default=5, help="starts of each (default: 5)")
+    parser.add_argument("--only", default="", help="only starts whose names contain this")
+    given = parser.parse_args()
+    checkouts = [ROOT, *([given.beside.resolve()] if given.beside else [])]
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    beside = given.beside is not None
+    print(header(beside=beside), flush=True)
+    for name, command in STARTS.items():
+        if given.only not in name:
+            continue
+        optuna = given.optuna if name in HELP else None
+        started([sys.executable, *command], ROOT)  # whose files are then in memory, and compiled
+        found = measured(command, checkouts, optuna, given.count)
+        print(row(name, found, beside=beside, optuna=optuna is not None), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
