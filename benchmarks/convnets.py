@@ -2,6 +2,7 @@
 
     python benchmarks/convnets.py            # 8 minutes on one core
     python benchmarks/convnets.py --quick    # 3 minutes
+    python benchmarks/convnets.py --table=new_networks --beside=CHECKOUT --torch-python=PYTHON
 
 Random children of `quickstart_conv` (digits, 8x8 pixels) and of `cifar10_small` (16x16, crops and
 flips; left out where $NAS_WITH_RL_DATA_DIR has no CIFAR-10), each trained from nothing to its
@@ -16,6 +17,10 @@ reward in one process, with one thread on one core, by all contestants in turn:
 
 Seconds are of the processor. `fixed` is what a child takes beside its epochs, each of them with its
 validation. Networks and first weights are the same, draws are not, so accuracies are alike.
+
+`--table=new_networks` is another table: what a network costs that is trained for an epoch of 500
+images or for three of 1,000, here, in another checkout of this project and in PyTorch, whichever is
+named (`new_networks.py`).
 
 The exit status is 1 if the faster `fit` takes less than 1.2 times as long, or if the same network
 again costs more than half of its fixed time.
@@ -37,13 +42,14 @@ from nas_with_rl.child_models.data.images import ImageDataConfig
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import new_networks
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from nas_with_rl.child_models.convnets import tf_epochs
+from nas_with_rl.child_models.convnets import tf_epochs, tf_program
 from nas_with_rl.child_models.convnets.config import ImageTraining
-from nas_with_rl.child_models.convnets.training import evaluate_convnet, in_training, new_convnet
+from nas_with_rl.child_models.convnets.training import evaluate_convnet, new_convnet
 from nas_with_rl.child_models.data.images import (
     Images,
     LabelledImages,
@@ -187,34 +193,31 @@ def stages(task: Task) -> dict[str, float]:
         tracing.append(now() - start)
         return function
 
-    trace: Any = tf_epochs._traced
+    trace: Any = tf_program.traced
     timed: Any = traced
-    tf_epochs._traced = timed
+    tf_program.traced = timed
     moments = [now()]
     try:
-        model = new_convnet(task.convnet, task.images, task.config, seed=task.seed)
-        moments.append(now())
-        child = in_training(model, task.images, task.config, seed=task.seed)
+        child = tf_program.ConvNetProgram(task.convnet, task.images, task.config, seed=task.seed)
         for epoch in range(1, task.config.epochs + 1):
             moments.append(now())
             child.train_epoch(epoch)
             moments.append(now())
             child.validate()
         moments.append(now())
-        del model, child
+        del child
         release_child()
         moments.append(now())
     finally:
-        tf_epochs._traced = trace
-    build, begin, train, validate, *later, release = np.diff(moments)
+        tf_program.traced = trace
+    begin, train, validate, *later, release = np.diff(moments)
     per_epoch, validation = statistics.mean(later[::2]), statistics.mean(later[1::2])
     return {
-        "build the Keras model": build,
-        "optimizer, images to the device": begin,
-        "trace an epoch": tracing[0],
-        "optimise its graph, first run": train - tracing[0] - per_epoch,
+        "first weights": begin,
+        "trace a step": tracing[0],  # crops are traced with the first network, which is left out
+        "prepare it, first run": train - tracing[0] - per_epoch,
         "trace the validation": tracing[1],
-        "optimise its graph, first run ": validate - tracing[1] - validation,
+        "prepare it, first run ": validate - tracing[1] - validation,
         f"{task.config.epochs} epochs": task.config.epochs * per_epoch,
         f"{task.config.epochs} validations": task.config.epochs * validation,
         "release": release,
@@ -275,7 +278,18 @@ def show_costs(costs: Costs) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="4 networks instead of 12")
-    number = 4 if parser.parse_args().quick else 12
+    parser.add_argument("--table", choices=("children", "new_networks"), default="children")
+    parser.add_argument("--beside", help="another checkout of this project, for new_networks")
+    parser.add_argument("--torch-python", help="a Python that has PyTorch, for new_networks")
+    flags = parser.parse_args()
+    number = 4 if flags.quick else 12
+    if flags.table == "new_networks":
+        return new_networks.compare(number, beside=flags.beside, torch_python=flags.torch_python)
+    return compare_children(number)
+
+
+def compare_children(number: int) -> int:
+    """Print the stages and the contestants of so many networks; return the exit status."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.threading.set_intra_op_parallelism_threads(1)

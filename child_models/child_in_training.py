@@ -13,22 +13,14 @@ if TYPE_CHECKING:  # nothing here needs Keras before a model is there
 Report = Callable[[int, float, float], None]
 
 
-class ChildInTraining(Protocol):
-    """One model with its optimizer and its data, trained epoch by epoch.
-
-    Every random draw is keyed by the seed and the number of the epoch or step. So a child that is
-    rebuilt from the same configuration and seed, and is given the values of another's
-    `variables()`, continues like it.
+class EpochByEpoch(Protocol):
+    """What is trained and measured epoch by epoch.
 
     Attributes:
-      model: what is trained.
       num_parameters: how many numbers are trained.
-      multiply_adds: of one forward pass, per image or per token.
     """
 
-    model: keras.Model
     num_parameters: int
-    multiply_adds: int
 
     def train_epoch(self, epoch: int) -> float:
         """Train for an epoch, counted from 1, and return its mean cross-entropy in nats.
@@ -43,6 +35,22 @@ class ChildInTraining(Protocol):
         ConvNets: the accuracy in [0, 1]. Language models: the negative log-likelihood in nats
         per token.
         """
+
+
+class ChildInTraining(EpochByEpoch, Protocol):
+    """One model with its optimizer and its data, trained epoch by epoch.
+
+    Every random draw is keyed by the seed and the number of the epoch or step. So a child that is
+    rebuilt from the same configuration and seed, and is given the values of another's
+    `variables()`, continues like it.
+
+    Attributes:
+      model: what is trained.
+      multiply_adds: of one forward pass, per image or per token.
+    """
+
+    model: keras.Model
+    multiply_adds: int
 
     def test(self, data: Any) -> float:
         """Return the same for every image or token of other data, such as the test split's.

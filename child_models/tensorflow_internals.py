@@ -7,8 +7,9 @@ cluster's are in `launch/clusters/tensorflow_internals`.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -68,6 +69,28 @@ def record_operation(
 def clear_kernel_cache() -> None:
     """Forget the kernels of the eager runtime, which keeps one for each variable ever made."""
     internal(internal(CONTEXT, "context")(), "clear_kernel_cache")()
+
+
+@contextlib.contextmanager
+def unoptimized_calls() -> Iterator[None]:
+    """Call functions as they were traced, in this thread.
+
+    A function that is first called inside is not rewritten by TensorFlow's graph optimiser, which
+    takes longer than the seconds of a short training can win back. `tf.config.optimizer` would say
+    the same to every function of the process, and each would be prepared once more.
+    """
+    import tensorflow as tf
+
+    context = internal(CONTEXT, "context")()
+    before = internal(context, "function_call_options")
+    config = tf.compat.v1.ConfigProto.FromString(before.config_proto_serialized)
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    options = internal(CONTEXT, "FunctionCallOptions")(before.executor_type, config)
+    context.function_call_options = options
+    try:
+        yield
+    finally:
+        context.function_call_options = before
 
 
 def written_into(values: Any, block: Any, begin: Any) -> Any:

@@ -1,11 +1,8 @@
 """From a ConvNet's layers to a Keras model (Zoph & Le, 2016, sections 3.3 and 4.1).
 
 A convolution is followed by batch normalisation and ReLU; a layer's inputs are concatenated in
-depth. The classifier is global average pooling and one linear layer, which the parameter count of
-Figure 7 forces. Four rules keep any architecture from failing: a layer without inputs takes the
-image; outputs that no layer takes go to the classifier together; smaller inputs are padded with
-zeros up to the largest; and strides divide sizes rounding up (padding is "same"), so that no map
-becomes smaller than 1 x 1, however many strides there are.
+depth (`wiring` has the rules). The classifier is global average pooling and one linear layer, which
+the parameter count of Figure 7 forces.
 
 Shapes: B images, H height, W width, C channels.
 """
@@ -21,10 +18,12 @@ import keras
 import numpy as np
 
 from nas_with_rl.child_models.convnets.contrast_normalization import LocalContrastNormalization
+from nas_with_rl.child_models.convnets.wiring import Sides, classifier_inputs
 from nas_with_rl.search_spaces.convnet import (
     BatchNormalizationLayer,
     ConvNet,
     ConvolutionalLayer,
+    Layer,
     LocalContrastNormalizationLayer,
     PoolingLayer,
 )
@@ -32,7 +31,6 @@ from nas_with_rl.search_spaces.convnet import (
 # The moving averages' momentum. Keras's default of 0.99 has forgotten too little of its first
 # value after the few hundred steps of a short child; 0.9 is what Huang et al.'s code runs with.
 BATCH_NORM_MOMENTUM = 0.9
-_IMAGE = 0  # the number of what is no layer's output
 
 
 def build_convnet(
@@ -46,8 +44,7 @@ def build_convnet(
     """Build the network.
 
     Args:
-      convnet: its layers, and after which of them the maps are pooled. The classifier comes
-        after all of them, so what it takes has been pooled as often as there is a pooling.
+      convnet: its layers, and after which of them the maps are pooled.
       image_shape: (H, W, C).
       num_classes: the number of logits.
       batch_norm_epsilon: what is added to the variance.
@@ -56,22 +53,31 @@ def build_convnet(
     Returns:
       A model from `[B, H, W, C]` to logits `[B, num_classes]`.
     """
-    num_layers = len(convnet.layers)
-    seeds = np.random.SeedSequence(seed).generate_state(num_layers + 1).tolist()
+    seeds = layer_seeds(convnet, seed)
     image = keras.Input(image_shape, name="image")
-    outputs = _Outputs(image, convnet.pool_after)
-    for number, layer in enumerate(convnet.layers, start=1):
-        place = _Place(f"layer_{number}", batch_norm_epsilon, seeds[number - 1])
-        inputs = _concatenated(outputs.taken(layer.inputs or (_IMAGE,), by=number), place.name)
-        outputs.append(_BUILDERS[type(layer)](inputs, layer, place))
-    features = _concatenated(outputs.taken(convnet.unconnected, by=num_layers + 1), "classifier")
+    features = classifier_inputs(convnet, image, _KerasParts(batch_norm_epsilon, seeds))
     features = keras.layers.GlobalAveragePooling2D(name="classifier_pooling")(features)
     logits = keras.layers.Dense(
         num_classes,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seeds[-1]),
+        kernel_initializer=classifier_initializer(seeds[-1]),
         name="classifier",
     )(features)
     return keras.Model(image, logits, name="convnet")
+
+
+def layer_seeds(convnet: ConvNet, seed: int) -> list[int]:
+    """Return the keys of each layer's first weights, the classifier's last."""
+    return np.random.SeedSequence(seed).generate_state(len(convnet.layers) + 1).tolist()
+
+
+def convolution_initializer(seed: int) -> keras.Initializer:
+    """Return what draws a convolution's first weights: He et al. (2015)."""
+    return keras.initializers.HeNormal(seed=seed)
+
+
+def classifier_initializer(seed: int) -> keras.Initializer:
+    """Return what draws the classifier's first weights: Glorot & Bengio (2010)."""
+    return keras.initializers.GlorotUniform(seed=seed)
 
 
 def multiply_adds(model: keras.Model) -> int:
@@ -97,34 +103,30 @@ class _Place:
     seed: int
 
 
-class _Outputs:
-    """What has been made so far, the image first, pooled on its way to later layers."""
+class _KerasParts:
+    """Keras's layers, as `wiring.Parts`."""
 
-    def __init__(self, image: keras.KerasTensor, pool_after: Sequence[int]):
-        self._outputs = [image]
-        self._pool_after = pool_after
-        self._pooled: dict[tuple[int, int], keras.KerasTensor] = {}  # by source, after which layer
+    def __init__(self, epsilon: float, seeds: Sequence[int]):
+        self._epsilon, self._seeds = epsilon, seeds
 
-    def append(self, output: keras.KerasTensor) -> None:
-        """Enter the next layer's output."""
-        self._outputs.append(output)
+    def layer(self, inputs: keras.KerasTensor, layer: Layer, number: int) -> keras.KerasTensor:
+        """Return a layer's output."""
+        place = _Place(f"layer_{number}", self._epsilon, self._seeds[number - 1])
+        return _BUILDERS[type(layer)](inputs, layer, place)
 
-    def taken(self, sources: Sequence[int], *, by: int) -> list[keras.KerasTensor]:
-        """Return what a layer gets of the layers that it takes."""
-        return [self._taken(source, by) for source in sources]
+    def max_pooled(self, x: keras.KerasTensor, source: int, after: int) -> keras.KerasTensor:
+        """Return what a layer made, pooled after another."""
+        origin = f"layer_{source}" if source else "image"
+        name = f"{origin}_pooling_after_{after}"
+        return keras.layers.MaxPooling2D(2, 2, padding="same", name=name)(x)
 
-    def _taken(self, source: int, by: int) -> keras.KerasTensor:
-        output = self._outputs[source]
-        for after in self._pool_after:
-            if source <= after < by:
-                if (source, after) not in self._pooled:
-                    origin = f"layer_{source}" if source else "image"
-                    pooling = keras.layers.MaxPooling2D(
-                        2, 2, padding="same", name=f"{origin}_pooling_after_{after}"
-                    )
-                    self._pooled[source, after] = pooling(output)
-                output = self._pooled[source, after]
-        return output
+    def padded(self, x: keras.KerasTensor, sides: Sides, name: str) -> keras.KerasTensor:
+        """Pad with zeros."""
+        return keras.layers.ZeroPadding2D(sides, name=name)(x)
+
+    def concatenated(self, inputs: Sequence[keras.KerasTensor], name: str) -> keras.KerasTensor:
+        """Concatenate in depth."""
+        return keras.layers.Concatenate(name=name)(inputs)
 
 
 def _convolution(
@@ -141,7 +143,7 @@ def _convolution(
         strides=(layer.stride_height, layer.stride_width),
         padding="same",
         use_bias=False,
-        kernel_initializer=keras.initializers.HeNormal(seed=place.seed),
+        kernel_initializer=convolution_initializer(place.seed),
         name=f"{place.name}_convolution",
     )(inputs)
     return keras.layers.ReLU(name=f"{place.name}_relu")(_batch_normalization(x, layer, place))
@@ -180,26 +182,3 @@ _BUILDERS: Mapping[type, Callable[..., keras.KerasTensor]] = MappingProxyType(
         BatchNormalizationLayer: _batch_normalization,
     }
 )
-
-
-def _concatenated(inputs: Sequence[keras.KerasTensor], name: str) -> keras.KerasTensor:
-    """Concatenate in depth, after padding up to the largest height and the largest width."""
-    if len(inputs) == 1:
-        return inputs[0]
-    height = max(x.shape[1] for x in inputs)
-    width = max(x.shape[2] for x in inputs)
-    padded = [_padded(x, height, width, f"{name}_padding_{i}") for i, x in enumerate(inputs, 1)]
-    return keras.layers.Concatenate(name=f"{name}_concatenation")(padded)
-
-
-def _padded(x: keras.KerasTensor, height: int, width: int, name: str) -> keras.KerasTensor:
-    """Pad with zeros on all sides.
-
-    Paper: "padded with zeros so that the concatenated layers have the same sizes"; here: the
-    smaller input in the middle, an odd row or column at the bottom or the right.
-    """
-    missing = (height - x.shape[1], width - x.shape[2])
-    if missing == (0, 0):
-        return x
-    sides = tuple((m // 2, m - m // 2) for m in missing)
-    return keras.layers.ZeroPadding2D(sides, name=name)(x)

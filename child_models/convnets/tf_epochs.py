@@ -1,19 +1,17 @@
-"""Epochs of a ConvNet's training, compiled by TensorFlow.
+"""Epochs of a Keras ConvNet's training, compiled by TensorFlow.
 
 A whole epoch is one call of one compiled function, over images that stay in memory as one uint8
-tensor. Every random draw is keyed by (seed, epoch, step). A small child takes less time to train
-than to trace and optimise, so graphs are kept small, and those of the last few networks for who
-trains one of them again (`KeptPrograms`).
+tensor. Every random draw is keyed by (seed, epoch, step). A network that is trained for a few
+seconds has a program of its own (`tf_program`).
 
 Shapes: B images in a batch, N images, S height and width, C channels.
 """
 
 from __future__ import annotations
 
-import collections
 import math
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -33,11 +31,10 @@ from nas_with_rl.child_models.data.images import (
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 
-_Data = tuple[tf.Tensor, ...]  # images [N, S, S, C] of type uint8, labels [N]
+Data = tuple[tf.Tensor, ...]  # images [N, S, S, C] of type uint8, labels [N]
 
-_NUM_KEPT = 4  # programs; 7 MB each, and two numbers for each weight
 # Once for all children of a search; they go with the images that they are copies of.
-_resident: weakref.WeakKeyDictionary[LabelledImages, _Data] = weakref.WeakKeyDictionary()
+_resident: weakref.WeakKeyDictionary[LabelledImages, Data] = weakref.WeakKeyDictionary()
 
 
 class ConvNetInTraining:
@@ -49,12 +46,13 @@ class ConvNetInTraining:
         self.num_parameters = sum(math.prod(w.shape) for w in model.trainable_variables)
         self.multiply_adds = multiply_adds(model)
         self._config = config
-        self._seed = _key(seed)
+        self._seed = key_of(seed)
         self._optimizer = keras.optimizers.SGD(
             config.learning_rate, momentum=config.momentum, nesterov=True
         )
         self._optimizer.build(model.trainable_variables)
-        self._take(images)
+        self._train, self._validation = tensors_of(images.train), tensors_of(images.validation)
+        self._num_validation = len(images.validation)
         self._train_loop: Callable[..., tf.Tensor] | None = None
         self._validation_loop: Callable[..., tf.Tensor] | None = None
         self._learn, self._logits = self._learned, self._inferred
@@ -64,32 +62,13 @@ class ConvNetInTraining:
                 for part in (self._learned, self._inferred)
             )
 
-    def start_over(self, model: keras.Model, images: Images, *, seed: int) -> None:
-        """Become the child of the same network that starts from other weights; compile nothing.
-
-        Args:
-          model: the same network, untrained; its values are copied.
-          images: as many as before, and as large.
-          seed: the key of every draw.
-        """
-        for variable, start in zip(self.model.variables, model.variables, strict=True):
-            variable.assign(start)
-        for velocity in self._optimizer.momentums:
-            velocity.assign(tf.zeros_like(velocity))
-        self._seed = _key(seed)
-        self._take(images)
-
-    def let_images_go(self) -> None:
-        """Hold no images until `start_over`."""
-        self._train = self._validation = ()
-
     def train_epoch(self, epoch: int) -> float:
         """Train for an epoch from 1; see `ChildInTraining`."""
         self._optimizer.learning_rate = self._config.learning_rate_at(epoch)
         with out_of_memory_is_a_failure():
             arguments: tuple[tf.Tensor, ...] = (self._seed, tf.constant(epoch), *self._train)
             if self._train_loop is None:
-                self._train_loop = _traced(self._train_images, *arguments)
+                self._train_loop = traced(self._train_images, *arguments)
             loss = float(self._train_loop(*arguments))
         if not math.isfinite(loss):
             raise ChildFailure("diverged", f"the loss of epoch {epoch} is {loss}")
@@ -99,22 +78,18 @@ class ConvNetInTraining:
         """Return the accuracy on every validation image, in [0, 1]."""
         with out_of_memory_is_a_failure():
             if self._validation_loop is None:
-                self._validation_loop = _traced(self._num_correct, *self._validation)
+                self._validation_loop = traced(self._num_correct, *self._validation)
             return int(self._validation_loop(*self._validation)) / self._num_validation
 
     def test(self, data: LabelledImages) -> float:
         """Return the accuracy on every one of other images, in [0, 1]."""
-        tensors = _tensors(data)
+        tensors = tensors_of(data)
         with out_of_memory_is_a_failure():
-            return int(_traced(self._num_correct, *tensors)(*tensors)) / len(data)
+            return int(traced(self._num_correct, *tensors)(*tensors)) / len(data)
 
     def variables(self) -> list[keras.Variable]:
         """Return the weights, the moving averages, and the optimizer's variables."""
         return [*self.model.variables, *self._optimizer.variables]
-
-    def _take(self, images: Images) -> None:
-        self._train, self._validation = _tensors(images.train), _tensors(images.validation)
-        self._num_validation = len(images.validation)
 
     def _train_images(
         self, seed: tf.Tensor, epoch: tf.Tensor, images: tf.Tensor, labels: tf.Tensor
@@ -203,34 +178,6 @@ class ConvNetInTraining:
         )[1]
 
 
-class KeptPrograms:
-    """Compiled children of the networks that were trained last, by what they were compiled for.
-
-    A child is taken out while it trains, so what fails is not kept.
-    """
-
-    def __init__(self, most: int = _NUM_KEPT):
-        """Keep at most so many."""
-        self._most = most
-        self._children: collections.OrderedDict[Hashable, ConvNetInTraining] = (
-            collections.OrderedDict()
-        )
-
-    def take(self, program: Hashable) -> ConvNetInTraining | None:
-        """Return the child that was compiled for this, to be started over, or None."""
-        return self._children.pop(program, None)
-
-    def keep(self, program: Hashable, child: ConvNetInTraining) -> None:
-        """Keep a child that is not needed any more, in the place of the oldest."""
-        child.let_images_go()
-        self._children[program] = child
-        while len(self._children) > self._most:
-            self._children.popitem(last=False)
-
-
-PROGRAMS = KeptPrograms()  # the process's
-
-
 def augment(images: tf.Tensor, upsampled_size: int, *, flip: bool, seed: tf.Tensor) -> tf.Tensor:
     """Upsample, crop at random and flip at random, each image `[S, S, C]` of B on its own.
 
@@ -251,19 +198,20 @@ def augment(images: tf.Tensor, upsampled_size: int, *, flip: bool, seed: tf.Tens
     return upsampled_crop(images, upsampled_size or size, offsets=offsets, flips=flips)
 
 
-def _tensors(images: LabelledImages) -> _Data:
+def tensors_of(images: LabelledImages) -> Data:
     """Return the images and the labels on the device."""
     if images not in _resident:
         _resident[images] = tf.constant(images.images), tf.constant(images.labels)
     return _resident[images]
 
 
-def _key(seed: int) -> tf.Tensor:
+def key_of(seed: int) -> tf.Tensor:
     """Return a seed as the key `[2]` of stateless draws."""
     return tf.constant(np.random.SeedSequence(seed).generate_state(2).view(np.int32))
 
 
-def _traced(function: Callable[..., Any], *arguments: tf.Tensor) -> Callable[..., tf.Tensor]:
+def traced(function: Callable[..., Any], *arguments: tf.Tensor) -> Callable[..., tf.Tensor]:
+    """Return a function compiled for arguments like these, of Python code that says all loops."""
     # One function a child, so that it goes with the child; traced by name, because TensorFlow
     # warns of functions that are traced by their calls again and again. Loops are written out,
     # since conversion by AutoGraph takes as long as the tracing itself.

@@ -1,8 +1,8 @@
 """Training of one ConvNet child (Zoph & Le, 2016, section 4.1), on either backend.
 
-The main path is `evaluate_convnet`: build, train, measure, forget. The epochs themselves are the
-backend's (`tf_epochs`, `jax_epochs`). Every random draw is keyed by (seed, epoch,
-step), so the same seed gives the same child.
+The main path is `evaluate_convnet`: build, train, measure, forget, on TensorFlow without a Keras
+model (`tf_program`). The epochs of a model are the backend's (`tf_epochs`, `jax_epochs`). Every
+random draw is keyed by (seed, epoch, step), so the same seed gives the same child.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from nas_with_rl.child_models.child_in_training import ChildInTraining, Report
+from nas_with_rl.child_models.child_in_training import ChildInTraining, EpochByEpoch, Report
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import Images
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
@@ -78,19 +78,19 @@ def _evaluated(
     """Do the work of `evaluate_convnet`; its own function, so that no local outlives the child."""
     import keras
 
-    model = new_convnet(convnet, images, config, seed=seed)
     if keras.backend.backend() == "jax":
+        model = new_convnet(convnet, images, config, seed=seed)
         return train_convnet(model, images, config, seed=seed, report=report)
-    from nas_with_rl.child_models.convnets.tf_epochs import PROGRAMS, ConvNetInTraining
+    from nas_with_rl.child_models.convnets.tf_program import PROGRAMS, ConvNetProgram
 
     start = time.perf_counter()
     sizes = images.train.images.shape, images.validation.images.shape, images.num_classes
     program = (convnet, config, *sizes)
     child = PROGRAMS.take(program)
     if child is None:
-        child = ConvNetInTraining(model, images, config, seed=seed)
+        child = ConvNetProgram(convnet, images, config, seed=seed)
     else:
-        child.start_over(model, images, seed=seed)
+        child.start_over(images, seed=seed)
     result = _trained(child, config, report, start)
     PROGRAMS.keep(program, child)
     return result
@@ -135,7 +135,7 @@ def train_convnet(
 
 
 def _trained(
-    child: ChildInTraining, config: ImageTraining, report: Report | None, start: float
+    child: EpochByEpoch, config: ImageTraining, report: Report | None, start: float
 ) -> ConvNetResult:
     """Train a child from the first epoch to the last; `start` is when the time began."""
     losses: list[float] = []

@@ -44,6 +44,21 @@ def test_the_kernel_cache_is_cleared_and_fills_again():
         assert float(variable) == 2.0
 
 
+def test_a_function_is_called_as_it_was_traced():
+    with blaming(internals.CONTEXT):
+        added = tf.function(lambda x: x + (tf.constant(1.0) + tf.constant(2.0)))
+        calls, seen = internals.internal(internals.CONTEXT, "context")(), []
+        nothing = contextlib.nullcontext
+        for inside in (nothing, internals.unoptimized_calls, nothing):
+            with inside():
+                config = calls.function_call_options.config_proto_serialized
+                seen.append(tf.compat.v1.ConfigProto.FromString(config))
+                assert float(added(tf.constant(4.0))) == 7.0
+        off = [one.graph_options.rewrite_options.disable_meta_optimizer for one in seen]
+        assert off == [False, True, False]
+        assert seen[0] == seen[2]
+
+
 def test_a_block_is_written_in_compiled_and_in_plain_code():
     values, block = tf.zeros((3, 4)), tf.ones((1, 2))
     expected = np.zeros((3, 4))

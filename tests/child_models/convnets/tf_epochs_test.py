@@ -1,15 +1,12 @@
-"""Tests of a ConvNet's epochs on TensorFlow: crops and flips, steps, XLA, and what is kept."""
+"""Tests of a ConvNet's epochs on TensorFlow: crops and flips, steps, XLA."""
 
 import dataclasses
-import gc
-import weakref
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
 
 from nas_with_rl.child_models.convnets.config import ImageTraining
-from nas_with_rl.child_models.convnets.tf_epochs import ConvNetInTraining, KeptPrograms, augment
+from nas_with_rl.child_models.convnets.tf_epochs import ConvNetInTraining, augment
 from nas_with_rl.child_models.convnets.training import new_convnet
 from nas_with_rl.child_models.data.images import Images, LabelledImages, whiten
 from nas_with_rl.search_spaces.convnet import ConvNet, ConvolutionalLayer
@@ -36,24 +33,8 @@ def _child(seed: int, config: ImageTraining = CONFIG, images: Images | None = No
     return ConvNetInTraining(model, images, config, seed=seed)
 
 
-def _functions() -> set[str]:
-    """Return the names of what has been compiled, single operations aside."""
-    return {n for n in context.context().list_function_names() if not n.startswith("__wrapped__")}
-
-
 def _trained(child: ConvNetInTraining) -> list[float]:
     return [child.train_epoch(1), child.validate(), child.train_epoch(2), child.validate()]
-
-
-def test_a_child_that_starts_over_is_another_child_that_needs_no_tracing():
-    child, images = _child(1), _images(2)
-    first = _trained(child)
-    child.let_images_go()
-    names = _functions()
-    child.start_over(new_convnet(CONVNET, images, CONFIG, seed=2), images, seed=2)
-    second = _trained(child)
-    assert _functions() == names
-    assert second == _trained(_child(2)) != first  # to the last bit
 
 
 def test_xla_trains_alike():
@@ -80,31 +61,6 @@ def test_a_step_without_momentum_is_that_of_gradient_descent():
     ):
         expected = b.numpy() - 0.1 * (g.numpy() + 0.05 * b.numpy())
         np.testing.assert_allclose(a.numpy(), expected, atol=1e-5, err_msg=a.path)
-
-
-def test_the_oldest_program_is_not_kept():
-    programs, images = KeptPrograms(2), _images(0)
-    children = [_child(seed, images=images) for seed in range(3)]
-    for number, child in enumerate(children):
-        programs.keep(number, child)
-    assert programs.take(0) is None
-    assert programs.take(1) is children[1]
-    assert programs.take(1) is None  # while it is in use
-    programs.keep(1, children[1])
-    programs.keep(3, children[0])
-    assert programs.take(2) is None
-    assert programs.take(1) is children[1]
-
-
-def test_children_share_images_that_go_with_the_last_of_them():
-    images = _images(0)
-    one, other = _child(0, images=images), _child(1, images=images)
-    on_device = weakref.ref(one._train[0])
-    assert other._train[0] is on_device()
-    one.let_images_go()
-    del other, images
-    gc.collect()
-    assert on_device() is None
 
 
 def test_flips_alone_leave_or_mirror_each_image():
