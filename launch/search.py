@@ -23,7 +23,6 @@ def main(flags: SearchFlags) -> int:
         print(catalogue.describe_experiments())
         return 0
     request = flags.request()
-    catalogue.check_built_in(request.experiment)
     from nas_with_rl.launch.searches.named_run import prepare_libraries
 
     prepare_libraries(request)

@@ -82,12 +82,12 @@ class Network:
         """Draw weights `[P]`: those of `build_convnet` with this seed."""
         *seeds, last = layer_seeds(self._convnet, seed)
         kernels = [
-            convolution_initializer(seeds[one.number - 1])(one.kernel)
+            convolution_initializer(seeds[one.number - 1])(one.kernel, "float32")
             for one in self._normalized
             if one.kernel
         ]
         *_, classifier, bias = self._shapes
-        kernels.append(classifier_initializer(last)(classifier))
+        kernels.append(classifier_initializer(last)(classifier, "float32"))
         ones, zeros = tf.ones([self.num_normalized]), tf.zeros([self.num_normalized])
         parts = [ones, zeros, *(tf.reshape(kernel, [-1]) for kernel in kernels), tf.zeros(bias)]
         return tf.concat(parts, 0)

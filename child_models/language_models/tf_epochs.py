@@ -57,7 +57,8 @@ class LanguageModelInTraining:
         self._fused = not config.jit_compile and has_gpu
         # XLA has a good softmax of its own, and so has a GPU.
         many_words = size.vocabulary >= LEAST_VOCABULARY
-        self._own_softmax = many_words and not config.jit_compile and not has_gpu
+        is_plain = self.model.compute_dtype == "float32" and not config.jit_compile
+        self._own_softmax = many_words and is_plain and not has_gpu
         self._streams = StreamLoops(self.model, self._nlls, fused=self._fused, compiled=compiled)
 
     def train_epoch(self, epoch: int) -> float:

@@ -64,7 +64,9 @@ class StreamLoops:
             nll, state = self._nlls(inputs, targets, state)
             counted = tf.slice(weights, (first, 0), shape)
             # Summed in float64: the sum of all as float32 would be off in the sixth digit.
-            nll = tf.cast(tf.reduce_sum(tf.reshape(nll, shape) * counted), tf.float64)
+            nll = tf.cast(
+                tf.reduce_sum(tf.reshape(nll, shape) * tf.cast(counted, nll.dtype)), tf.float64
+            )
             return first + num_steps, total + nll, state
 
         state = [tuple(tf.unstack(layer)) for layer in tf.unstack(states)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import backend, resources
 from nas_with_rl.search_spaces.errors import InputError
 
-if TYPE_CHECKING:  # which imports TensorFlow
+if TYPE_CHECKING:  # which imports Keras
     from nas_with_rl.launch.evaluators.kinds.populations import CellTraining
 
 PROCESS_GIB = 1.5  # that a child process needs at least
@@ -98,7 +97,7 @@ def local_children(data: LocatedExperiment, plan: str) -> Iterator[LocalEvaluato
     if given and given.program == "here":
         if kind.check:
             kind.check(data.experiment.child)  # before the search has begun
-        if kind.needs_keras and backend.CHILDREN in os.environ:
+        if kind.default != "here" and backend.is_the_childrens_alone():  # a table needs none
             raise InputError(
                 f"--plan={given} trains children in this process, in which the controller has "
                 f"TensorFlow: on KERAS_BACKEND={backend.of_children()} they need processes"

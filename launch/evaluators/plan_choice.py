@@ -33,8 +33,9 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.whole_files import write_whole
 
 _FILE = "plans.json"
-# What another program may save of a search's time, at most: more was never measured of those that
-# come after the first. One that takes longer to compile than that is not worth a try.
+# What a program for several children saved of a search's time, at most, where it was measured. A
+# search of which that is less than a compilation is not worth a try of others; a program for each
+# child needs as long in such a search for its own compilations.
 SAVING = 0.2
 
 

@@ -42,7 +42,7 @@ from nas_with_rl.launch.records.resumption import (
 from nas_with_rl.launch.records.training_result import TRAINING
 from nas_with_rl.launch.records.workdir import Workdir, absolute_path
 from nas_with_rl.launch.trainings.progress import EpochBar
-from nas_with_rl.launch.trainings.trainees import FinalTraining, describe_training
+from nas_with_rl.launch.trainings.trainees import FinalTraining, describe_training, make_trainee
 from nas_with_rl.launch.trainings.training import train
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
@@ -87,7 +87,8 @@ class ExploreRequest(RunRequest):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if (self.task is not None and self.text is not None) or not (self.is_about or self.workdir):
+        is_known = self.is_about or self.workdir is not None
+        if (self.task is not None and self.text is not None) or not is_known:
             raise InputError(_EITHER)
         if self.cells == ():
             raise InputError("no cell is named: a name, an architecture's text, a search's workdir")
@@ -190,8 +191,8 @@ def prepare(request: ExploreRequest) -> PreparedExploration:
     Raises:
       InputError: an impossible request, or a workdir whose exploration or trainings are others.
     """
-    place = Workdir(request.workdir) if request.workdir else None
-    stored = read_run(place, EXPLORATION) if place and place.is_begun() else None
+    place = None if request.workdir is None else Workdir(request.workdir)
+    stored = _stored(place) if place else None
     if stored:
         known = {name: stored.get(name) for name in EXPLORATION.stored}
         if request.is_about:  # either of the two is asked for: it has to be the one that is there
@@ -203,16 +204,30 @@ def prepare(request: ExploreRequest) -> PreparedExploration:
         request, cells=request.cells or ("lstm",), seed=0 if request.seed is None else request.seed
     )
     subject, cells = subject_of(request), read_cells(request.cells or ())
-    workdir = request.workdir or new_workdir(f"explore-{subject.name}")
+    workdir = request.workdir
+    if workdir is None:
+        workdir = new_workdir(f"explore-{subject.name}")
     prepared = PreparedExploration(request, subject, cells, workdir)
     if place and stored:
         check_same(stored, prepared.describe(), kind=EXPLORATION, workdir=place.path)
     for directory, training in prepared.trainings().items():  # all of them, before one is trained
         part = Workdir(directory)
         if part.is_begun():
-            wanted = describe_training(training)
+            found = {"data_found": make_trainee(training).data_found}  # as a text's digest
+            wanted = describe_training(training) | found
             check_same(read_run(part, TRAINING), wanted, kind=TRAINING, workdir=part.path)
     return prepared
+
+
+def _stored(place: Workdir) -> Description | None:
+    """Return the description of the exploration that is here.
+
+    None without one: earlier versions wrote none, and a search's own directory may have the page
+    and the trainings of its cell.
+    """
+    if not place.is_begun() or place.read().get("kind") != EXPLORATION.kind:
+        return None
+    return read_run(place, EXPLORATION)
 
 
 def subject_of(request: ExploreRequest) -> Subject:
@@ -262,10 +277,11 @@ def _claimed(prepared: PreparedExploration) -> contextlib.AbstractContextManager
         check_same(stored, wanted, kind=EXPLORATION, workdir=place.path)
         return stored | {"cells": wanted["cells"]}
 
-    is_begun = Workdir(prepared.workdir).is_begun()
-    return claim_workdir(
-        prepared.workdir, wanted, kind=EXPLORATION, resume=is_begun, take_up=take_up
-    )
+    place = Workdir(prepared.workdir)
+    is_begun = place.is_begun()
+    if is_begun and _stored(place) is None:
+        return contextlib.nullcontext()  # it is another run's
+    return claim_workdir(place.path, wanted, kind=EXPLORATION, resume=is_begun, take_up=take_up)
 
 
 def _as_text(model: ExploredModel, request: ExploreRequest) -> str:

@@ -27,9 +27,16 @@ def of_children() -> str:
     return os.environ.get(CHILDREN) or os.environ.get("KERAS_BACKEND") or BACKENDS[0]
 
 
+def is_the_childrens_alone() -> bool:
+    """Return whether child processes have another backend than this process."""
+    return bool(os.environ.get(CHILDREN))
+
+
 def children_environment() -> dict[str, str]:
-    """Return the variable that lets a child process have its backend, where it is another's."""
-    return {"KERAS_BACKEND": os.environ[CHILDREN]} if CHILDREN in os.environ else {}
+    """Return the variables that let a child process have its backend, where it is another's."""
+    if not is_the_childrens_alone():
+        return {}
+    return {"KERAS_BACKEND": of_children(), CHILDREN: ""}  # what it starts itself asks anew
 
 
 def prepare_tensorflow() -> None:
@@ -62,6 +69,7 @@ def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
             f"{', '.join(BACKENDS)}; jax comes with pip install 'nas_with_rl[jax]')"
         ) from None
     _check_backend(keras.backend.backend(), supported)  # which keras.json may have named
+    os.environ["KERAS_BACKEND"] = keras.backend.backend()  # child processes have the same
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

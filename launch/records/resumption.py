@@ -145,7 +145,10 @@ def read_run(place: Workdir, kind: RunKind) -> Description:
     stored = kind.current(place.read())
     has_groups = all(isinstance(stored.get(group), dict) for group in kind.groups)
     if stored.get("kind") != kind.kind or not has_groups:
-        raise InputError(f"--workdir={place.path} holds another kind of run, not a {kind.name}")
+        article = "an" if kind.name[0] in "aeiou" else "a"
+        raise InputError(
+            f"--workdir={place.path} holds another kind of run, not {article} {kind.name}"
+        )
     return stored
 
 

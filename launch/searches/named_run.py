@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
@@ -96,9 +97,12 @@ def prepare_libraries(request: SearchRequest) -> None:
     Raises:
       InputError: there is no such experiment, it has no search, or a library is missing.
     """
+    request = complete_search(request)
+    if request.resume and stored_search(request.place()).get("children_on") == "jax":
+        os.environ.setdefault("KERAS_BACKEND", "jax")  # as everything that is not given
     if request.experiment and ":" in request.experiment:
         return backend.prepare_controller()
-    experiment = _with_search(complete_search(request))
+    experiment = _with_search(request)
     assert experiment.search is not None
     if experiment.search.searcher == "reinforce":
         return backend.prepare_controller()

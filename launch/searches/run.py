@@ -198,9 +198,16 @@ def _searcher(run: Run) -> Searcher:
     if run.config.searcher == "random":
         return RandomSearch(seed=run.seed)
     # Here, and not where nothing learns: it takes TensorFlow, seconds and half a gigabyte.
+    import keras
+
     from nas_with_rl.controller.parameter_servers import SharedReinforce
     from nas_with_rl.controller.reinforce import Reinforce
 
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND is {keras.backend.backend()!r}, and a controller that learns runs on "
+            "tensorflow (search.searcher=random needs none)"
+        )
     schedule = run.config.depth if run.space.depth else None
     max_depth = schedule.maximum if schedule else run.space.depth
     if run.strategy is None:
@@ -211,7 +218,7 @@ def _searcher(run: Run) -> Searcher:
 
 
 def _curves(directory: Path, store: TrialStore) -> ClosingObserver:
-    from nas_with_rl.launch.searches.curves import Curves  # TensorBoard comes with TensorFlow alone
+    from nas_with_rl.launch.searches.curves import Curves  # seldom there without TensorFlow
 
     return Curves(directory, store)
 

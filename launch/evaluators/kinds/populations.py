@@ -7,6 +7,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import keras
+
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
@@ -92,7 +94,7 @@ def with_sound_programs(function: Callable[[], _Result]) -> _Result:
     except ChildFailure:
         raise
     except Exception:
-        if not compilation.forget_programs():
+        if keras.backend.backend() != "tensorflow" or not compilation.forget_programs():
             raise
     return function()
 

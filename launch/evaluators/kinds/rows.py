@@ -27,7 +27,7 @@ from nas_with_rl.launch.experiments.experiment import FITS, Experiment
 
 
 def _populations() -> PopulationKind:
-    # TensorFlow's own programs: here, as a training on JAX finds no TensorFlow installed.
+    # Here, as they import Keras, and a search over a table or by a function of one's own does not.
     from nas_with_rl.launch.evaluators.kinds import populations, timing
 
     return PopulationKind(

@@ -58,12 +58,19 @@ def test_a_controller_on_tensorflow_has_children_on_jax(tmp_path):
         done = run_python(command, environment | {"KERAS_BACKEND": backend})
         assert done.returncode == 0, done.stderr[-3000:]
     on_jax, on_tensorflow = (perplexities(tmp_path / name) for name in ("jax", "tensorflow"))
-    for architecture in on_jax.keys() & on_tensorflow.keys():
+    both = on_jax.keys() & on_tensorflow.keys()
+    assert both  # the first batch is the same
+    for architecture in both:
         assert on_jax[architecture] == pytest.approx(on_tensorflow[architecture], rel=1e-4)
-    resume = ["-m", "nas_with_rl.launch.search", "--resume", f"--workdir={tmp_path / 'jax'}"]
+    more = ["--num_samples=6", f"--workdir={tmp_path / 'jax'}"]
+    resume = ["-m", "nas_with_rl.launch.search", "--resume", *more]
+    del environment["KERAS_BACKEND"]
+    done = run_python(resume, environment)  # on JAX, as it was begun
+    assert done.returncode == 0 and "6 trials:" in done.stdout, done.stderr
     refused = run_python(resume, environment | {"KERAS_BACKEND": "tensorflow"})
     assert refused.returncode == 2 and "children_on: 'jax' / None" in refused.stderr
-    here, environment = search_on_jax(tmp_path / "here", *words, "--plan=here")
-    refused = run_python(here, environment)
-    assert refused.returncode == 2 and "they need processes" in refused.stderr
-    assert not (tmp_path / "here").exists()
+    for own in ((), ("--evaluate=own_functions:train",)):
+        here, environment = search_on_jax(tmp_path / "here", *words, "--plan=here", *own)
+        refused = run_python(here, environment)
+        assert refused.returncode == 2 and "they need processes" in refused.stderr
+        assert not (tmp_path / "here").exists()

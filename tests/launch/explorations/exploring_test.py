@@ -97,6 +97,32 @@ def test_an_exploration_without_a_description_is_checked_by_its_trainings(tmp_pa
     assert [each.name for each in explore(request).models] == ["rnn"]
 
 
+def test_the_directory_of_another_run_has_an_exploration_too(tmp_path):
+    (tmp_path / "run").mkdir()
+    search = {"experiment": "quickstart", "search": {}, "controller": {}, "space": {}}
+    (tmp_path / "run" / "experiment.json").write_text(json.dumps(search))
+    request = ExploreRequest(task="counter", workdir=str(tmp_path / "run"), overrides=TINY)
+    explore(request)
+    assert json.loads((tmp_path / "run" / "experiment.json").read_text()) == search
+    with pytest.raises(InputError, match="another run"):
+        explore(dataclasses.replace(request, seed=1))
+
+
+def test_a_text_that_has_changed_is_refused_before_a_cell_is_trained(tmp_path):
+    (tmp_path / "text").write_text("a line of text\n" * 100)
+    request = ExploreRequest(
+        text=str(tmp_path / "text"),
+        cells=("rnn",),
+        workdir=str(tmp_path / "work"),
+        overrides=(*TINY, "child.units=4"),
+    )
+    explore(request)
+    (tmp_path / "text").write_text("another text\n" * 100)
+    with pytest.raises(InputError, match="another run"):
+        explore(dataclasses.replace(request, cells=("lstm", "rnn")))
+    assert not (tmp_path / "work" / "lstm").exists()
+
+
 def test_a_trained_model_is_shown_as_it_is_and_on_another_text(tmp_path):
     first = explore(ExploreRequest(task="counter", workdir=str(tmp_path / "first"), overrides=TINY))
     again = explore(
@@ -232,6 +258,7 @@ def test_overrides_of_a_texts_batches_stay_and_the_rest_is_made_for_the_text(tmp
     ("values", "message"),
     [
         ({}, "a task or"),
+        ({"task": "counter", "workdir": ""}, "--workdir is empty"),
         ({"task": "counter", "text": "x"}, "a task or"),
         ({"task": "counter", "num_layers": 4}, "num_layers is 4, above 3"),
         ({"task": "counter", "num_layers": "2"}, "num_layers is '2', not"),
