@@ -79,6 +79,8 @@ def test_a_language_model_stopped_after_an_epoch_continues(train, tmp_path):
 def test_a_backend_that_cannot_be_used(tmp_path, backend, module, message):
     (tmp_path / "tensorflow.py").write_text('raise ImportError("No module named tensorflow")')
     environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(tmp_path)}
-    done = run_python(["-m", f"nas_with_rl.launch.{module}", "--experiment=help"], environment)
+    words = ["--experiment=quickstart", f"--workdir={tmp_path / 'run'}"]
+    words += ["--architecture=lstm"] if module == "train_architecture" else []
+    done = run_python(["-m", f"nas_with_rl.launch.{module}", *words], environment)
     assert done.returncode == 2
     assert message in done.stderr and done.stderr.count("\n") == 1
