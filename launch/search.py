@@ -7,6 +7,7 @@ Starts a named experiment in a new workdir, or continues one:
 
 from __future__ import annotations
 
+import sys
 import time
 
 from nas_with_rl.launch import command_line
@@ -26,7 +27,8 @@ def main(flags: SearchFlags) -> int:
     from nas_with_rl.launch.searches.named_run import prepare_libraries
 
     prepare_libraries(request)
-    command_line.keep_imports()
+    if "keras" in sys.modules:  # else they are few
+        command_line.keep_imports()
     return run(request)
 
 
