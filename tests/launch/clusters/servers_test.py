@@ -67,13 +67,13 @@ def test_a_stopped_process_does_not_answer():
             task("worker", 1, other),
             task("worker", 2, unused_port()),
         ]
-        assert answering(tasks, seconds=10) == tasks[:2]
+        assert answering(tasks, seconds=5) == tasks[:2]
         os.kill(process.pid, signal.SIGSTOP)
         with socket.create_connection(("127.0.0.1", other), 5):
             pass  # the system answers for it
         assert answering(tasks, seconds=1) == tasks[:1]
         os.kill(process.pid, signal.SIGCONT)
-        assert answering(tasks, seconds=10) == tasks[:2]
+        assert answering(tasks, seconds=5) == tasks[:2]
 
 
 def test_the_missing_are_named_and_left_out(monkeypatch, capsys):
