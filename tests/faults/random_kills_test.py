@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 
 def kill(run_script, folder, kills, seed):
     done = run_script("random_kills.py", f"--kills={kills}", f"--seed={seed}", f"--folder={folder}")
@@ -12,5 +14,6 @@ def kill(run_script, folder, kills, seed):
     assert set(report["searches"]) == {"OWN", "CHILDREN", "RANDOM"}
 
 
+@pytest.mark.slow  # `resume_test` kills one search at moments that differ in kind
 def test_kills_at_random_moments_change_nothing(run_script, tmp_path):
     kill(run_script, tmp_path, kills=3, seed=7)
