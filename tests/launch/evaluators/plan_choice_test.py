@@ -113,12 +113,12 @@ def test_a_shorter_search_has_another_plan(toys):
     choose(toys, measure=toy_children.timed_quickly)
     search = SearchConfig(num_samples=8)
     shorter = choose(toys, measure=toy_children.timed_quickly, search=search)
-    assert str(shorter.plan) == "single@1" and not shorter.is_remembered  # 12 s beside 3.5 + 9 s
+    assert str(shorter.plan) == "single@1" and not shorter.is_remembered  # 9.6 s beside 1.5 + 9 s
     assert is_remembered(toys)  # both are
 
 
 def test_a_search_that_is_short_beside_a_compilation_is_measured_by_one_plan(toys):
-    search = SearchConfig(num_samples=8)  # 5 + 16 s: a fifth of it is less than the 5
+    search = SearchConfig(num_samples=8)  # 5 + 16 s: a fifth of it is less than twice 5
     short = choose(toys, search=search)
     assert short.seconds == {parse_plan("population:1@1"): 21} and short.is_short
     assert "population:1@1 21 s, too short for a try of others to pay;" in short.describe()
