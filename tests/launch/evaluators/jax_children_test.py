@@ -69,8 +69,11 @@ def test_a_controller_on_tensorflow_has_children_on_jax(tmp_path):
     assert done.returncode == 0 and "6 trials:" in done.stdout, done.stderr
     refused = run_python(resume, environment | {"KERAS_BACKEND": "tensorflow"})
     assert refused.returncode == 2 and "children_on: 'jax' / None" in refused.stderr
-    for own in ((), ("--evaluate=own_functions:train",)):
-        here, environment = search_on_jax(tmp_path / "here", *words, "--plan=here", *own)
-        refused = run_python(here, environment)
+    (tmp_path / "mine.py").write_text("def evaluate(architecture):\n    return 1.0\n")
+    environment["PYTHONPATH"] += f":{tmp_path}"
+    for own in ((), ("--evaluate=mine:evaluate",)):
+        here = ["-m", "nas_with_rl.launch.search", *words, "--plan=here", *own]
+        here.append(f"--workdir={tmp_path / 'here'}")
+        refused = run_python(here, environment | {"KERAS_BACKEND": "jax"})
         assert refused.returncode == 2 and "they need processes" in refused.stderr
         assert not (tmp_path / "here").exists()
