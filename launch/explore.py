@@ -69,10 +69,10 @@ def main() -> int:
         print("\n".join(f"{name}: {task.description}" for name, task in TASKS.items()))
         return 0
     command_line.prepare_tensorflow()
-    from nas_with_rl.launch.explorations import exploring
+    from nas_with_rl.launch.explorations import exploring, preparation
 
     return exploring.run(
-        exploring.ExploreRequest(
+        preparation.ExploreRequest(
             task=_TASK.value,
             text=_TEXT.value,
             cells=tuple(_CELL.value) or None,

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.experiments.fitting import ChildFit as ChildFit
     from nas_with_rl.launch.experiments.search_config import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
-    from nas_with_rl.launch.explorations.exploring import ExploreRequest as ExploreRequest
     from nas_with_rl.launch.explorations.exploring import explore as explore
+    from nas_with_rl.launch.explorations.preparation import ExploreRequest as ExploreRequest
     from nas_with_rl.launch.host.backend import prepare_tensorflow as prepare_tensorflow
     from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
@@ -69,7 +69,7 @@ _MODULES = {
     "ConvolutionalSpace": "search_spaces.convolutional",
     "DepthSchedule": "launch.experiments.search_config",
     "Experiment": "launch.experiments.experiment",
-    "ExploreRequest": "launch.explorations.exploring",
+    "ExploreRequest": "launch.explorations.preparation",
     "InputError": "search_spaces.errors",
     "LanguageModelTrainer": "launch.evaluators.kinds.language_models",
     "LanguageModelTraining": "child_models.language_models.config",

@@ -11,6 +11,7 @@ import pytest
 
 import nas_with_rl as nas
 from nas_with_rl.launch.explorations import exploring
+from nas_with_rl.launch.explorations.preparation import ExploreRequest
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.search import run as run_search
@@ -151,7 +152,7 @@ def test_a_grid_search_goes_on(workdirs):
 
 @pytest.mark.slow
 def test_an_exploration_goes_on(workdirs):
-    asked = exploring.ExploreRequest(
+    asked = ExploreRequest(
         task="counter",
         cells=("rnn",),
         workdir="exploration",

@@ -64,10 +64,8 @@ def measure(work: ChildProgram) -> Timing:
 
 def _num_segments(work: ChildProgram) -> tuple[int, int]:
     """Return the segments of an epoch's training, and of a validation."""
-    training, corpus = (
-        language_model_trainer(work.data).training,
-        language_model_trainer(work.data).corpus,
-    )
+    trainer = language_model_trainer(work.data)
+    training, corpus = trainer.training, trainer.corpus
     trained = segments_of(corpus.train, training, most=training.steps_per_epoch)
     validated = segments_of(corpus.validation, training)
     return len(trained) // training.num_steps, len(validated) // training.num_steps

@@ -23,7 +23,7 @@ from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, find_experimen
 from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
 from nas_with_rl.launch.experiments.overrides import as_json, difference, with_overrides
 from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
-from nas_with_rl.launch.explorations.exploring import ExploreRequest
+from nas_with_rl.launch.explorations.preparation import ExploreRequest
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace

@@ -14,7 +14,8 @@ from nas_with_rl.child_models.data.sequences import TASKS
 from nas_with_rl.child_models.data.text import UNKNOWN
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.explorations import exploring
-from nas_with_rl.launch.explorations.exploring import ExploreRequest, explore, run
+from nas_with_rl.launch.explorations.exploring import explore, run
+from nas_with_rl.launch.explorations.preparation import ExploreRequest
 from nas_with_rl.launch.explorations.subjects import TaskSubject, TextSubject
 from nas_with_rl.search_spaces.errors import InputError
 
