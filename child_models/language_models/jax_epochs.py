@@ -7,7 +7,6 @@ Shapes: T steps, B sequences, V vocabulary.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -17,7 +16,6 @@ import numpy as np
 
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.data.text import Corpus
-from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.jax_training import (
     TrainedVariables,
     Values,
@@ -29,7 +27,7 @@ from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import DropoutMasks, draw_masks
 from nas_with_rl.child_models.language_models.model import LanguageModel, State
-from nas_with_rl.child_models.language_models.training import segments_of
+from nas_with_rl.child_models.language_models.training import finite_nll, segments_of
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -68,7 +66,7 @@ class LanguageModelInTraining:
             values, nll = self._train_loop(self._trained.values(), self._training, first_step)
             nll = float(nll)
         self._trained.assign(values)
-        return _finite(nll, f"training, epoch {epoch}")
+        return finite_nll(nll, f"training, epoch {epoch}")
 
     def validate(self) -> float:
         """Return the mean nll of the validation text in nats per token: B parallel sequences."""
@@ -97,7 +95,7 @@ class LanguageModelInTraining:
     def _evaluate(self, tokens: jax.Array, when: str) -> float:
         with out_of_memory_is_a_failure():
             nll = float(self._evaluation_loop(self._trained.values(), tokens))
-        return _finite(nll, when)
+        return finite_nll(nll, when)
 
     def _train_segments(
         self, values: Values, tokens: jax.Array, first_step: jax.Array
@@ -183,9 +181,3 @@ class LanguageModelInTraining:
             return keyed_uniform((*self._seed, step, number), shape)
 
         return draw_masks(self._config.dropout, shapes, uniform)
-
-
-def _finite(nll: float, when: str) -> float:
-    if not math.isfinite(nll):
-        raise ChildFailure("diverged", f"the loss became {nll} in {when}")
-    return nll

@@ -7,7 +7,6 @@ that XLA pays beyond some 1,000 steps (`jit_compile`). It also keeps 10 MB of ev
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import keras
@@ -16,7 +15,6 @@ import tensorflow as tf
 
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.data.text import Corpus
-from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.keyed_draws import keyed_uniform
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.dropout import DropoutMasks, draw_masks
@@ -24,7 +22,7 @@ from nas_with_rl.child_models.language_models.model import LanguageModel, State
 from nas_with_rl.child_models.language_models.streams import cut_into_streams, summed_nll
 from nas_with_rl.child_models.language_models.tf_softmax import LEAST_VOCABULARY, softmax_nll
 from nas_with_rl.child_models.language_models.tf_streams import StreamLoops
-from nas_with_rl.child_models.language_models.training import segments_of
+from nas_with_rl.child_models.language_models.training import finite_nll, segments_of
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -94,7 +92,7 @@ class LanguageModelInTraining:
             with out_of_memory_is_a_failure():
                 nll = summed_nll(streams, self._streams.warm_up, self._streams.measure)
             if nll is not None:
-                return _finite(nll / (len(data) - 1), "the test")
+                return finite_nll(nll / (len(data) - 1), "the test")
         return self._mean_nll(self._test_loop, data[:, np.newaxis], "the test")
 
     def variables(self) -> list[keras.Variable]:
@@ -108,7 +106,7 @@ class LanguageModelInTraining:
             total, nll_of_rest = map(float, traced(tf.constant(tokens)))
         num_steps = self._config.num_steps
         rest = (len(tokens) - 1) % num_steps
-        return _finite((total * num_steps + nll_of_rest * rest) / (len(tokens) - 1), when)
+        return finite_nll((total * num_steps + nll_of_rest * rest) / (len(tokens) - 1), when)
 
     def _train_segments(self, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         variables = self.model.trainable_variables
@@ -213,9 +211,3 @@ class LanguageModelInTraining:
             return keyed_uniform((*self._seed, step, number), shape)
 
         return draw_masks(self._config.dropout, shapes, uniform)
-
-
-def _finite(nll: float, when: str) -> float:
-    if not math.isfinite(nll):
-        raise ChildFailure("diverged", f"the loss became {nll} in {when}")
-    return nll

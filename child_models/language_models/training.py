@@ -15,6 +15,7 @@ import numpy as np
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.child_in_training import ChildInTraining, Report
 from nas_with_rl.child_models.data.text import Corpus, contiguous_batches
+from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.errors import InputError
@@ -139,6 +140,13 @@ def segments_of(tokens: np.ndarray, config: LanguageModelTraining, *, most: int 
     num_segments = (batches.shape[1] - 1) // config.num_steps
     num_segments = min(num_segments, most) if most else num_segments
     return np.ascontiguousarray(batches.T[: num_segments * config.num_steps + 1])
+
+
+def finite_nll(nll: float, when: str) -> float:
+    """Return a mean nll; ChildFailure "diverged" where it is not finite, with when that was."""
+    if not math.isfinite(nll):
+        raise ChildFailure("diverged", f"the loss became {nll} in {when}")
+    return nll
 
 
 def perplexity(nll: float) -> float:

@@ -217,3 +217,15 @@ def test_a_loss_that_is_not_finite_is_a_failure_and_no_neighbour_is_harmed():
         program.train_epoch(1)
     program.start_over(images, seed=4)
     assert _trained(program) == well
+
+
+def test_another_dtype_of_kerass_leaves_a_search_its_own():
+    found = []
+    for dtype in ("float32", "float64"):
+        keras.config.set_floatx(dtype)
+        try:
+            child = ConvNetProgram(CONVNET, _images(0), CONFIG, seed=3)
+            found.append((child.train_epoch(1), child.validate()))
+        finally:
+            keras.config.set_floatx("float32")
+    assert found[0] == found[1]
