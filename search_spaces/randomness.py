@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-Stream = Literal["sampling", "child", "weights"]
-_STREAMS: dict[Stream, int] = {"sampling": 0, "child": 1, "weights": 2}
+Stream = Literal["sampling", "child", "weights", "searching"]
+_STREAMS: dict[Stream, int] = {"sampling": 0, "child": 1, "weights": 2, "searching": 3}
 
 
 def trial_generator(seed: int, trial: int, stream: Stream) -> np.random.Generator:
