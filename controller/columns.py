@@ -42,7 +42,7 @@ class Columns:
         Raises:
           InputError: more than `MAX_COLUMNS` columns.
         """
-        self._depth = max_depth if space.depth else 0
+        self._space, self._depth = space, max_depth if space.depth else 0
         steps = padded(space, max_depth).steps
         first, sizes, layers, conditions = [], [], [], []
         for step in steps:
@@ -71,7 +71,9 @@ class Columns:
             if not isinstance(step.decision, Choice)
             for layer in range(step.num_candidates)
         ]
-        self._skip_columns, self._skip_layers, self._skip_inputs = np.array(skips, int).reshape(-1, 3).T
+        self._skip_columns, self._skip_layers, self._skip_inputs = (
+            np.array(skips, int).reshape(-1, 3).T
+        )
         self.sizes, self.layers = np.array(sizes), np.array(layers)
 
     def rows(self, architectures: Sequence[Architecture]) -> np.ndarray:
@@ -139,6 +141,22 @@ class Columns:
         rows = np.repeat(row[None], len(columns), 0)
         rows[np.arange(len(rows)), columns] = tokens
         return self._repaired(rows, depth, generator.integers(self.sizes, size=rows.shape))
+
+    def at_depth(self, rows: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
+        """Return rows of any depth at this one: layers are dropped, or new ones drawn."""
+        drawn = generator.integers(self.sizes, size=rows.shape).astype(np.int16)
+        return self._repaired(np.where(rows == ABSENT, drawn, rows), depth, drawn)
+
+    def all_rows(self, depth: int, *, most: int) -> np.ndarray | None:
+        """Return every architecture of a depth, `[n, D]`; None where there are more than `most`."""
+        if (self._space.at_depth(depth) if depth else self._space).size > most:
+            return None
+        rows = np.zeros((1, len(self.sizes)), np.int16)
+        for column, size in enumerate(self.sizes):
+            rows = np.repeat(rows, size, 0)
+            rows[:, column] = np.tile(np.arange(size), len(rows) // size)
+            rows = np.unique(self._repaired(rows, depth, rows * 0), axis=0)
+        return rows
 
     def _repaired(self, rows: np.ndarray, depth: int, drawn: np.ndarray) -> np.ndarray:
         """Drop what does not exist, and take what has no token yet from `drawn`, in place."""

@@ -20,8 +20,10 @@ import tensorflow as tf
 
 from nas_with_rl.controller.compiled_function import BATCH, CompiledFunction, spec
 from nas_with_rl.controller.configuration import ReinforceConfig
+from nas_with_rl.controller.policy import Rollout
 from nas_with_rl.controller.reinforce import Reinforce, policy_gradient
 from nas_with_rl.controller.searcher import Proposal
+from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.space import SearchSpace
 
 
@@ -66,6 +68,16 @@ class SharedReinforce(Reinforce):
         """Fetch the weights, if they have changed, and sample one architecture for each trial."""
         self._weights.fetch()
         return super().ask(space, trials)
+
+    def draw(self, space: SearchSpace, choice_noise: np.ndarray, skip_noise: np.ndarray) -> Rollout:
+        """Fetch the weights, if they have changed, and draw."""
+        self._weights.fetch()
+        return super().draw(space, choice_noise, skip_noise)
+
+    def score(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Fetch the weights, if they have changed, and score."""
+        self._weights.fetch()
+        return super().score(architectures)
 
     def _step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         self._weights.fetch()

@@ -158,13 +158,23 @@ class Policy(keras.layers.Layer):
         noise = [self._noise(seed, trial) for trial in trials]
         choice_noise = np.stack([choice for choice, _ in noise], -1)
         skip_noise = np.stack([skip for _, skip in noise], -1)
-        rollout = self._sampled(self.encoded(space), choice_noise, skip_noise)
+        rollout = self.draw(space, choice_noise, skip_noise)
         encoded = EncodedArchitectures(rollout.choices.numpy(), rollout.skips.numpy())
         return SampledArchitectures(
             decode_architectures(encoded, space),
             rollout.log_prob.numpy(),
             rollout.entropies.numpy()[: len(space.steps)],
         )
+
+    def draw(self, space: SearchSpace, choice_noise: np.ndarray, skip_noise: np.ndarray) -> Rollout:
+        """Draw m architectures from noise of the shapes `noise_shapes`, with m behind them."""
+        return self._sampled(self.encoded(space), choice_noise, skip_noise)
+
+    @property
+    def noise_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of one architecture's noise: of its choices `[T]`, of its skips `[L, L]`."""
+        # As many as the greatest depth may need, so that a trial's draws do not hang on its depth.
+        return (self._max_steps,), (self._max_layers, self._max_layers)
 
     def score(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return the log-probabilities of architectures of one depth, `[m]`, in nats."""
@@ -184,10 +194,9 @@ class Policy(keras.layers.Layer):
         return self._encoded[space.depth]
 
     def _noise(self, seed: int, trial: int) -> tuple[np.ndarray, np.ndarray]:
-        # As many as the greatest depth may need, so that a trial's draws do not hang on its depth.
         generator = trial_generator(seed, trial, "sampling")
-        skips = (self._max_layers, self._max_layers)
-        return generator.random(self._max_steps, np.float32), generator.random(skips, np.float32)
+        choices, skips = self.noise_shapes
+        return generator.random(choices, np.float32), generator.random(skips, np.float32)
 
     def walk(
         self,

@@ -14,10 +14,11 @@ import tensorflow as tf
 
 from nas_with_rl.controller.compiled_function import BATCH, CompiledFunction, spec
 from nas_with_rl.controller.configuration import ReinforceConfig
-from nas_with_rl.controller.encoding import encode_architectures
+from nas_with_rl.controller.encoding import EncodedArchitectures, encode_architectures
 from nas_with_rl.controller.outliers import WINDOW, Reach
-from nas_with_rl.controller.policy import Policy
+from nas_with_rl.controller.policy import Policy, Rollout
 from nas_with_rl.controller.searcher import NotFinite, Proposal, Update
+from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.space import SearchSpace
 
 WEIGHTS_FILE = "controller"
@@ -117,18 +118,39 @@ class Reinforce:
         encoded = encode_architectures(architectures, self.policy.max_depth)
         with np.errstate(over="ignore"):  # what has no float32 makes a step that is not taken
             advantages = (np.asarray(bounded, np.float64) - baseline).astype(np.float32)
-        norm, entropies = self._step(
-            self.policy.encoded(space),
-            encoded.choices,
-            encoded.skips,
-            advantages,
-        )
+        norm, entropies = self.step(space, encoded, advantages)
         # After the step: a batch is not compared with itself, but for the first.
         self._baseline = moving_average(average, bounded, decay)
         self._version += 1
-        names = _entropies_by_decision(space, entropies.numpy())
-        notes = _notes(proposals, rewards, bounded, float(norm))
-        return Update(self._version, baseline, names, float(norm), notes)
+        names = entropies_by_decision(space, entropies)
+        notes = _notes(proposals, rewards, bounded, norm)
+        return Update(self._version, baseline, names, norm, notes)
+
+    def draw(self, space: SearchSpace, choice_noise: np.ndarray, skip_noise: np.ndarray) -> Rollout:
+        """Draw architectures from the policy as it is; see `Policy.draw`."""
+        return self.policy.draw(space, choice_noise, skip_noise)
+
+    def score(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Return the log-probabilities of architectures of one depth under the policy, `[m]`."""
+        return self.policy.score(architectures)
+
+    def step(
+        self, space: SearchSpace, encoded: EncodedArchitectures, advantages: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """Follow the gradient of m architectures once; it is not taken where it is not finite.
+
+        Args:
+          space: at their depth.
+          encoded: the architectures.
+          advantages: `[m]`.
+
+        Returns:
+          the gradient's global norm, and the entropies of each step `[T, m]` in nats.
+        """
+        norm, entropies = self._step(
+            self.policy.encoded(space), encoded.choices, encoded.skips, advantages
+        )
+        return float(norm), entropies.numpy()
 
     def _step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Follow the gradient; return its norm, and the step entropies `[T, m]`."""
@@ -214,7 +236,7 @@ def _notes(
     return tuple(notes)
 
 
-def _entropies_by_decision(space: SearchSpace, entropies: np.ndarray) -> dict[str, float]:
+def entropies_by_decision(space: SearchSpace, entropies: np.ndarray) -> dict[str, float]:
     """Return the mean entropy of each decision over its layers and the batch."""
     by_name: dict[str, list[float]] = {}
     for step, row in zip(space.steps, entropies, strict=False):

@@ -1,0 +1,82 @@
+"""What a search has tried: every architecture once, with the mean of its rewards.
+
+Legend: n architectures, D columns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nas_with_rl.controller.dreaming.surrogate import normal_scores
+
+FILE = "tried.npz"
+
+
+class Memory:
+    """Architectures as rows, in the order in which they were first told."""
+
+    def __init__(self, num_columns: int):
+        self._rows = np.empty((0, num_columns), np.int16)
+        self._sums, self._counts = np.empty(0), np.empty(0)
+        self._places: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, row: np.ndarray) -> bool:
+        return row.tobytes() in self._places
+
+    def add(self, rows: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+        """Take rows `[m, D]` with their rewards; return at which places they are, `[m]`."""
+        places = []
+        fresh = []
+        for row in rows:
+            key = row.tobytes()
+            if key not in self._places:
+                self._places[key] = len(self._places)
+                fresh.append(row)
+            places.append(self._places[key])
+        if fresh:
+            self._rows = np.concatenate([self._rows, fresh])
+            none = np.zeros(len(fresh))
+            self._sums = np.concatenate([self._sums, none])
+            self._counts = np.concatenate([self._counts, none])
+        found = np.array(places)
+        np.add.at(self._sums, found, rewards)
+        np.add.at(self._counts, found, 1)
+        return found
+
+    def median(self) -> float:
+        """Return the median of the rewards."""
+        return float(np.median(self._sums / self._counts))
+
+    def scores(self) -> np.ndarray:
+        """Return the normal scores of all, `[n]`."""
+        return normal_scores(self._sums / self._counts)
+
+    def selected(self, scores: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows and scores, best first: all, or the best half of `most` and a spread."""
+        order = np.argsort(-scores, kind="stable")
+        if len(order) > most:
+            rest = order[most // 2 :]
+            spread = np.linspace(0, len(rest) - 1, most - most // 2).astype(int)
+            order = np.concatenate([order[: most // 2], rest[spread]])
+        return self._rows[order], scores[order]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything, as `of_arrays` takes it."""
+        return {"rows": self._rows, "sums": self._sums, "counts": self._counts}
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray], num_columns: int) -> Memory:
+        """Return what `arrays` gave; ValueError where it is of another space, or not finite."""
+        memory = cls(num_columns)
+        rows, sums, counts = (arrays[name] for name in ("rows", "sums", "counts"))
+        if rows.shape != (len(sums), num_columns) or counts.shape != sums.shape:
+            raise ValueError(f"{rows.shape} rows, {sums.shape} sums, {counts.shape} counts")
+        memory._rows, memory._sums = rows.astype(np.int16), sums.astype(float)
+        memory._counts = counts.astype(float)
+        memory._places = {row.tobytes(): place for place, row in enumerate(memory._rows)}
+        if len(memory) != len(rows) or not np.all(counts > 0):
+            raise ValueError("an architecture twice, or without a reward")
+        return memory
