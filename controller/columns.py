@@ -91,6 +91,16 @@ class Columns:
                     row[first] = token
         return rows
 
+    def stored_rows(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return rows that were written as lists; ValueError where they are none of this space."""
+        rows = np.array(tokens, np.int16)
+        if len(rows) and rows.shape[1:] != self.sizes.shape:
+            raise ValueError(f"rows of {rows.shape[1:]} tokens, not {len(self.sizes)}")
+        rows = rows.reshape(-1, len(self.sizes))
+        if ((rows < ABSENT) | (rows >= self.sizes)).any():
+            raise ValueError("a token that its decision does not have")
+        return rows
+
     def encoded_rows(self, encoded: EncodedArchitectures, depth: int | None = None) -> np.ndarray:
         """Return encoded architectures of one depth as `[n, D]` int16.
 
