@@ -14,18 +14,32 @@ import numpy as np
 from nas_with_rl.controller.encoding import ABSENT, EncodedArchitectures, padded
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
-from nas_with_rl.search_spaces.space import Choice, SearchSpace, Token
+from nas_with_rl.search_spaces.space import Choice, SearchSpace, Step, Token
 
 MAX_COLUMNS = 20_000  # a layer has as many skip decisions as there are layers before it
 
 
 @dataclasses.dataclass(frozen=True)
-class _Condition:
-    """A column that exists only under some tokens of another one, which stands before it."""
+class _Wave:
+    """Columns whose existence is known once those of the waves before have their tokens.
 
-    column: int
-    parent: int
-    tokens: np.ndarray
+    Attributes:
+      columns: `[C]` their numbers.
+      parents: `[C]` the columns that their conditions read; None without conditions.
+      allowed: `[C, V + 1]` under which tokens of the parent a column exists; never under the last,
+        where ABSENT is found by its index -1. None without conditions.
+    """
+
+    columns: np.ndarray
+    parents: np.ndarray | None = None
+    allowed: np.ndarray | None = None
+
+    def exists(self, rows: np.ndarray) -> np.ndarray:
+        """Return `[n, C]` which of the columns the conditions let exist in `[n, D]` rows."""
+        if self.parents is None or self.allowed is None:
+            return np.ones((len(rows), len(self.columns)), bool)
+        found: np.ndarray = self.allowed[np.arange(len(self.columns)), rows[:, self.parents]]
+        return found
 
 
 class Columns:
@@ -42,29 +56,16 @@ class Columns:
         Raises:
           InputError: more than `MAX_COLUMNS` columns.
         """
-        self._space, self._depth = space, max_depth if space.depth else 0
+        self._space = space
         steps = padded(space, max_depth).steps
-        first, sizes, layers, conditions = [], [], [], []
-        for step in steps:
-            first.append(len(sizes))
-            if isinstance(step.decision, Choice):
-                if step.parent is not None:
-                    tokens = np.array(sorted(step.parent_tokens))
-                    conditions.append(_Condition(len(sizes), first[step.parent], tokens))
-                sizes.append(len(step.decision.options))
-                layers.append(step.layer)
-            else:
-                sizes += [2] * step.num_candidates
-                layers += [step.layer] * step.num_candidates
-            if len(sizes) > MAX_COLUMNS:
-                raise InputError(
-                    f"space {space.name!r} has more than {MAX_COLUMNS:,} decisions at its greatest "
-                    "depth, too many for a searcher that compares architectures; "
-                    "search.searcher=reinforce has no such limit"
-                )
-        self._first, self._conditions = first, conditions
+        _check_number(space, steps)
+        first = np.cumsum([0, *(_width(step) for step in steps)])
+        self._first = first.tolist()
+        self.sizes = np.array([size for step in steps for size in _sizes(step)], int)
+        self.layers = np.array([step.layer for step in steps for _ in _sizes(step)], int)
+        self._waves = _waves(steps, self._first)
         choices = [t for t, step in enumerate(steps) if isinstance(step.decision, Choice)]
-        self._choice_steps, self._choice_columns = np.array(choices, int), np.array(first)[choices]
+        self._choice_steps, self._choice_columns = np.array(choices, int), first[choices]
         skips = [
             (first[t] + layer, step.layer - 1, layer)
             for t, step in enumerate(steps)
@@ -74,7 +75,6 @@ class Columns:
         self._skip_columns, self._skip_layers, self._skip_inputs = (
             np.array(skips, int).reshape(-1, 3).T
         )
-        self.sizes, self.layers = np.array(sizes), np.array(layers)
 
     def rows(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """Return architectures, of any depths, as `[n, D]` int16."""
@@ -90,11 +90,28 @@ class Columns:
                     row[first] = token
         return rows
 
-    def encoded_rows(self, encoded: EncodedArchitectures) -> np.ndarray:
-        """Return encoded architectures of one depth as `[n, D]` int16."""
+    def stored_rows(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return rows that were written as lists; ValueError where they are none of this space."""
+        rows = np.array(tokens, np.int16)
+        if len(rows) and rows.shape[1:] != self.sizes.shape:
+            raise ValueError(f"rows of {rows.shape[1:]} tokens, not {len(self.sizes)}")
+        rows = rows.reshape(-1, len(self.sizes))
+        if ((rows < ABSENT) | (rows >= self.sizes)).any():
+            raise ValueError("a token that its decision does not have")
+        return rows
+
+    def encoded_rows(self, encoded: EncodedArchitectures, depth: int | None = None) -> np.ndarray:
+        """Return encoded architectures of one depth as `[n, D]` int16.
+
+        Args:
+          encoded: the architectures.
+          depth: theirs; None for the greatest.
+        """
         rows = np.full((encoded.choices.shape[1], len(self.sizes)), ABSENT, np.int16)
         rows[:, self._choice_columns] = encoded.choices[self._choice_steps].T
         rows[:, self._skip_columns] = encoded.skips[self._skip_layers, self._skip_inputs].T
+        if depth is not None:
+            rows[:, self.layers > depth] = ABSENT
         return rows
 
     def architectures(self, rows: np.ndarray, space: SearchSpace) -> list[Architecture]:
@@ -114,58 +131,114 @@ class Columns:
 
     def uniform(self, number: int, depth: int, generator: np.random.Generator) -> np.ndarray:
         """Draw `[number, D]` rows, every decision uniform."""
-        rows = generator.integers(self.sizes, size=(number, len(self.sizes))).astype(np.int16)
-        return self._repaired(rows, depth, rows)
+        rows = np.full((number, len(self.sizes)), ABSENT, np.int16)
+        return self._repaired(rows, depth, generator)
 
     def mutated(
         self, rows: np.ndarray, counts: np.ndarray, depth: int, generator: np.random.Generator
     ) -> np.ndarray:
         """Return the rows with `[n]` other tokens each, at places drawn uniformly.
 
-        A decision that exists only now is drawn, and one that exists no longer is dropped.
+        A decision that exists only now, as those of new layers, is drawn, and one that exists no
+        longer is dropped. Where fewer decisions have a choice, all of these change.
         """
         keys = generator.random(rows.shape)
-        keys[(rows == ABSENT) | (self.sizes == 1)] = 2.0  # no place to choose another token
+        # No place to choose another token.
+        keys[(rows == ABSENT) | (self.sizes == 1) | (self.layers > depth)] = 2.0
         places = (np.argsort(np.argsort(keys, 1), 1) < counts[:, None]) & (keys < 2.0)
-        shifts = 1 + generator.integers(np.maximum(self.sizes - 1, 1), size=rows.shape)
-        changed = np.where(places, (rows + shifts) % self.sizes, rows).astype(np.int16)
-        drawn = generator.integers(self.sizes, size=rows.shape)
-        return self._repaired(changed, depth, drawn)
+        row, column = np.nonzero(places)
+        sizes = self.sizes[column]
+        changed = rows.astype(np.int16)  # a copy
+        changed[row, column] = (rows[row, column] + generator.integers(1, sizes)) % sizes
+        return self._repaired(changed, depth, generator)
 
     def neighbours(self, row: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
         """Return `[n, D]` all that differ from a row in one decision, and in what hangs on it."""
+        columns, tokens = self.changes(row)
+        return self.changed(row, columns, tokens, depth, generator)
+
+    def changes(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return `[n]` columns and `[n]` other tokens there: each change of one decision."""
         columns = np.repeat(np.arange(len(self.sizes)), self.sizes)
         tokens = np.arange(len(columns)) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
         wanted = (row[columns] != ABSENT) & (row[columns] != tokens)
-        columns, tokens = columns[wanted], tokens[wanted]
-        rows = np.repeat(row[None], len(columns), 0)
-        rows[np.arange(len(rows)), columns] = tokens
-        return self._repaired(rows, depth, generator.integers(self.sizes, size=rows.shape))
+        return columns[wanted], tokens[wanted]
 
-    def at_depth(self, rows: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
-        """Return rows of any depth at this one: layers are dropped, or new ones drawn."""
-        drawn = generator.integers(self.sizes, size=rows.shape).astype(np.int16)
-        return self._repaired(np.where(rows == ABSENT, drawn, rows), depth, drawn)
+    def changed(
+        self,
+        row: np.ndarray,
+        columns: np.ndarray,
+        tokens: np.ndarray,
+        depth: int,
+        generator: np.random.Generator,
+    ) -> np.ndarray:
+        """Return `[n, D]` rows, each with one of `[n]` changes, and what hangs on it drawn."""
+        rows = np.repeat(row[None].astype(np.int16), len(columns), 0)
+        rows[np.arange(len(rows)), columns] = tokens
+        return self._repaired(rows, depth, generator)
 
     def all_rows(self, depth: int, *, most: int) -> np.ndarray | None:
         """Return every architecture of a depth, `[n, D]`; None where there are more than `most`."""
-        if (self._space.at_depth(depth) if depth else self._space).size > most:
+        space = self._space.at_depth(depth) if depth else self._space
+        if space.size > most:
             return None
-        rows = np.zeros((1, len(self.sizes)), np.int16)
-        for column, size in enumerate(self.sizes):
-            rows = np.repeat(rows, size, 0)
-            rows[:, column] = np.tile(np.arange(size), len(rows) // size)
-            rows = np.unique(self._repaired(rows, depth, rows * 0), axis=0)
+        rows = np.full((1, len(self.sizes)), ABSENT, np.int16)
+        for wave in self._waves:
+            for place, column in enumerate(wave.columns):
+                exists = wave.exists(rows)[:, place] & (self.layers[column] <= depth)
+                parts = [rows[~exists]]
+                for token in range(self.sizes[column]):
+                    parts.append(rows[exists])
+                    parts[-1][:, column] = token
+                rows = np.concatenate(parts)
         return rows
 
-    def _repaired(self, rows: np.ndarray, depth: int, drawn: np.ndarray) -> np.ndarray:
-        """Drop what does not exist, and take what has no token yet from `drawn`, in place."""
-        rows[:, self.layers > (depth if self._depth else 0)] = ABSENT
-        for condition in self._conditions:
-            column = condition.column
-            if self.layers[column] > depth:
-                continue
-            exists = np.isin(rows[:, condition.parent], condition.tokens)
-            tokens = np.where(rows[:, column] == ABSENT, drawn[:, column], rows[:, column])
-            rows[:, column] = np.where(exists, tokens, ABSENT)
+    def _repaired(self, rows: np.ndarray, depth: int, generator: np.random.Generator) -> np.ndarray:
+        """Drop what does not exist at a depth, and draw what exists and has no token, in place."""
+        for wave in self._waves:
+            exists = wave.exists(rows) & (self.layers[wave.columns] <= depth)
+            tokens = np.where(exists, rows[:, wave.columns], ABSENT)
+            row, place = np.nonzero(exists & (tokens == ABSENT))
+            tokens[row, place] = generator.integers(self.sizes[wave.columns[place]])
+            rows[:, wave.columns] = tokens
         return rows
+
+
+def _width(step: Step) -> int:
+    return 1 if isinstance(step.decision, Choice) else step.num_candidates
+
+
+def _sizes(step: Step) -> list[int]:
+    if isinstance(step.decision, Choice):
+        return [len(step.decision.options)]
+    return [2] * step.num_candidates
+
+
+def _check_number(space: SearchSpace, steps: Sequence[Step]) -> None:
+    if sum(map(_width, steps)) > MAX_COLUMNS:
+        raise InputError(
+            f"space {space.name!r} has more than {MAX_COLUMNS:,} decisions at its greatest depth, "
+            "too many for a searcher that compares architectures; search.searcher=reinforce has "
+            "no such limit"
+        )
+
+
+def _waves(steps: Sequence[Step], first: Sequence[int]) -> list[_Wave]:
+    """Return the columns by how many conditions, one upon the other, they hang on."""
+    heights: list[int] = []
+    for step in steps:
+        heights.append(0 if step.parent is None else heights[step.parent] + 1)
+    waves = []
+    for height in range(max(heights) + 1):
+        here = [t for t, found in enumerate(heights) if found == height]
+        columns = np.array([first[t] + k for t in here for k in range(_width(steps[t]))], int)
+        if not height:
+            waves.append(_Wave(columns))
+            continue
+        parents = [steps[t].parent or 0 for t in here]
+        num_tokens = max(size for parent in parents for size in _sizes(steps[parent]))
+        allowed = np.zeros((len(here), num_tokens + 1), bool)
+        for place, t in enumerate(here):
+            allowed[place, list(steps[t].parent_tokens)] = True
+        waves.append(_Wave(columns, np.array(first)[parents], allowed))
+    return waves

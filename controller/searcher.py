@@ -21,14 +21,15 @@ class Proposal:
     Attributes:
       trial: its number, from 0.
       architecture: what is to be evaluated.
-      log_prob: of the architecture under the searcher that proposed it, in nats.
+      log_prob: of the architecture under the searcher that proposed it, in nats; None where that
+        has no probability.
       version: updates that the searcher had made when it proposed it.
     """
 
     trial: int
     architecture: Architecture
-    log_prob: float
-    version: int
+    log_prob: float | None = None
+    version: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.evaluators.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
 from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig
+from nas_with_rl.launch.experiments.searchers import check_own_searcher, is_own
 from nas_with_rl.launch.records.continuation import COMMAND, stored_search
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
@@ -40,8 +41,9 @@ class SearchOptions:
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
       resume: continue the run in the workdir, one of `nas.search` or one of a binary that a
-        function of one's own evaluates. `search` and `controller` that are left alone are then the
-        run's; whether XLA compiles the controller is in any case.
+        function of one's own evaluates. `search`, but for its searcher, and `controller` that are
+        left alone are then the run's; whether XLA compiles the controller is in any case. A
+        searcher of one's own has to be named again.
       progress: draw a progress bar.
     """
 
@@ -115,6 +117,7 @@ def search(
     config = dataclasses.replace(options.search, num_samples=num_samples)
     if not options.resume:  # an earlier version took them
         _check_effect(config, space)
+    check_own_searcher(config.searcher)
     run = Run(
         name="own",
         source=f"{space.name}: {_count(space.size)} architectures",
@@ -147,8 +150,13 @@ def _completed(
         search, controller = options.search, options.controller
         if usual == default.search.num_samples:
             usual = stored["search"].get("num_samples")
-        if search == dataclasses.replace(default.search, num_samples=search.num_samples):
+        alone = dataclasses.replace(
+            default.search, num_samples=search.num_samples, searcher=search.searcher
+        )
+        there = stored["search"].get("searcher")
+        if search == alone and search.searcher in (default.search.searcher, there):
             search = _stored(SearchConfig, stored["search"], place)
+            _check_named(search.searcher, options.search.searcher, place)
         if controller == default.controller:
             controller = _stored(ReinforceConfig, stored["controller"], place)
         options = dataclasses.replace(options, search=search, controller=controller)
@@ -157,6 +165,16 @@ def _completed(
         stored_seed if seed is None else seed,
         options,
     )
+
+
+def _check_named(stored: str, given: str, place: Workdir) -> None:
+    """Refuse to import a searcher that a workdir names and the arguments do not."""
+    if is_own(stored) and given != stored:
+        raise InputError(
+            f"workdir={place.path} names a searcher of one's own, which is imported only where "
+            "the arguments name it too: if it is one that you trust, add "
+            f"options.search=nas.SearchConfig(searcher={stored!r})"
+        )
 
 
 def _stored(kind: type[Config], values: Any, place: Workdir) -> Config:

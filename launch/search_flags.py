@@ -45,7 +45,10 @@ class SearchFlags:
             upper_bound=2**63 - 1,
         )
         self._override = flags.DEFINE_multi_string(
-            "override", [], "Changes a field of the experiment, as in child.epochs=5. Repeatable."
+            "override",
+            [],
+            "Changes a field of the experiment, as in child.epochs=5 or search.searcher=evolution. "
+            "Repeatable.",
         )
         self._evaluate = flags.DEFINE_string(
             "evaluate", None, "Your own evaluation of an architecture, as module:function."

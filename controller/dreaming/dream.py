@@ -32,6 +32,7 @@ NUM_UNIFORM = 8  # children before the surrogate is asked
 UNIFORM_SHARE = 8  # one place in so many stays uniform
 DREAM_SIZE, MOST_DREAMS = 32, 8  # samples of a dreamt step; such steps after a batch
 DREAMT_DECISIONS = 48  # steps times decisions, so that a night in a long space is no longer
+ENTROPY_WEIGHT = 0.01  # of the policy's bonus
 POOL = 128  # samples of the policy among which the surrogate wishes
 MOST_KNOWN = 400  # architectures that the surrogate is conditioned on
 REFIT_GROWTH = 1.25  # the surrogate's weights are fitted again when so much more is known
@@ -77,15 +78,15 @@ class Dream:
         rows: list[np.ndarray] = []
         if self._knows():
             trusted = round(self.trust * (wanted - num_uniform))
-            drawn = self._columns.encoded_rows(self._sample(space, POOL, generator))
+            drawn, _ = self._sample(space, POOL, generator)
             wishes = Wishes(self._columns, self._surrogate, space.depth, self._is_new)
             rows += list(wishes.choose(trusted, self._best, drawn, generator))
             rows += self._fresh(drawn, rows, wanted - num_uniform - len(rows))
         uniform = self._columns.uniform(8 * wanted, space.depth, generator)
         rows += self._fresh(uniform, rows, wanted - len(rows))
         # Nothing new is left, or next to nothing: the policy repeats itself.
-        again = self._sample(space, wanted - len(rows), generator) if len(rows) < wanted else None
-        rows += list(self._columns.encoded_rows(again)) if again else []
+        if len(rows) < wanted:
+            rows += list(self._sample(space, wanted - len(rows), generator)[0])
         self._under_way |= {row.tobytes() for row in rows}
         architectures = self._columns.architectures(np.array(rows), space)
         log_probs = self._learner.score(architectures)
@@ -148,15 +149,16 @@ class Dream:
 
     def _sample(
         self, space: SearchSpace, number: int, generator: np.random.Generator
-    ) -> EncodedArchitectures:
-        """Return architectures that the policy draws."""
+    ) -> tuple[np.ndarray, EncodedArchitectures]:
+        """Return architectures that the policy draws, as `[number, D]` rows and encoded."""
         choices, skips = self._learner.policy.noise_shapes
         rollout = self._learner.draw(
             space,
             generator.random((*choices, number), np.float32),
             generator.random((*skips, number), np.float32),
         )
-        return EncodedArchitectures(rollout.choices.numpy(), rollout.skips.numpy())
+        encoded = EncodedArchitectures(rollout.choices.numpy(), rollout.skips.numpy())
+        return self._columns.encoded_rows(encoded, space.depth), encoded
 
     def _note_predictions(self, rows: np.ndarray, rewards: np.ndarray) -> None:
         """Keep what was expected of architectures that are told for the first time."""
@@ -178,8 +180,8 @@ class Dream:
         """Move the policy by what the surrogate expects of its samples."""
         most = min(max(DREAMT_DECISIONS // len(space.steps), 1), MOST_DREAMS)
         for _ in range(round(self.trust * most)):
-            sample = self._sample(space, DREAM_SIZE, generator)
-            expected = self._surrogate.mean(self._columns.encoded_rows(sample))
+            rows, sample = self._sample(space, DREAM_SIZE, generator)
+            expected = self._surrogate.mean(rows)
             # Rounded: equal architectures have equal scores.
             scores = normal_scores(expected.round(6)).astype(np.float32)
             self._learner.step(space, sample, scores)

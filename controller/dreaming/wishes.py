@@ -81,8 +81,7 @@ class Wishes:
         everything = self.columns.all_rows(self.depth, most=SMALL_SPACE)
         if everything is not None:
             return everything
-        parents = self.columns.at_depth(best[:NUM_PARENTS], self.depth, generator)
-        parents = np.repeat(parents, -(-NUM_MUTATIONS // len(parents)), 0)
+        parents = np.repeat(best[:NUM_PARENTS], -(-NUM_MUTATIONS // len(best[:NUM_PARENTS])), 0)
         changes = 1 + generator.integers(MOST_CHANGES, size=len(parents))
         changed = self.columns.mutated(parents, changes, self.depth, generator)
         pool = np.unique(np.concatenate([drawn, changed]), axis=0)

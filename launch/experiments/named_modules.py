@@ -18,7 +18,8 @@ from typing import Any
 from nas_with_rl.search_spaces.errors import InputError, line_of
 
 _imported: set[str] = set()  # names whose modules are in this process, or were tried
-_FUNCTION = "child.function"  # the field that an override may set to a "module:function"
+# Fields that an override may set to a "module:name".
+_FUNCTION, _SEARCHER = "child.function", "search.searcher"
 
 
 def naming_flags(
@@ -31,12 +32,17 @@ def naming_flags(
       evaluate: "module:function" or None.
       overrides: "path.to.field=value"; all of them are repeated, as given ones replace the run's.
     """
-    named = any(str(each).partition("=")[0].strip() == _FUNCTION for each in overrides)
+    named = any(map(_names_module, overrides))
     return (
         *([f"--experiment={experiment}"] if ":" in str(experiment) else []),
         *([] if evaluate is None else [f"--evaluate={evaluate}"]),
         *(f"--override={each}" for each in (overrides if named else ())),
     )
+
+
+def _names_module(override: object) -> bool:
+    field, _, value = str(override).partition("=")
+    return field.strip() == _FUNCTION or (field.strip() == _SEARCHER and ":" in value)
 
 
 def check_named(flags: Sequence[str], workdir: str | Path, *, flag: str = "--workdir") -> None:

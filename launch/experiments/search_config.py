@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Literal
 
+from nas_with_rl.launch.experiments.searchers import check_searcher_name
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.space import MAX_DEPTH
@@ -63,7 +64,8 @@ class SearchConfig:
         process they are sampled together, as one batch.
       num_replicas: K, replicas of the controller that an asynchronous search on a cluster has,
         each with a batch under way; 0 for as many as keep the workers busy.
-      searcher: what proposes them.
+      searcher: what proposes them: a name of `searchers.SEARCHERS`, or a class of one's own as
+        "module:Class".
       depth: of spaces with layers; None keeps the space's own depth.
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
       failure_reward: what the controller gets for a child that failed; None for less than any that
@@ -84,7 +86,7 @@ class SearchConfig:
     batch_size: int = 8
     accumulate_gradients: int = 1
     num_replicas: int = 0
-    searcher: Literal["reinforce", "random"] = "reinforce"
+    searcher: str = "reinforce"
     depth: DepthSchedule | None = None
     duplicates: Literal["reuse", "evaluate"] = "reuse"
     failure_reward: float | None = None
@@ -96,6 +98,7 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "search")
+        check_searcher_name(self.searcher)
         sizes = ("batch_size", "accumulate_gradients")
         check_range(self, sizes, least=1, most=MAX_TOGETHER, group="search")
         check_range(self, ["num_replicas"], least=0, most=MAX_TOGETHER, group="search")

@@ -26,7 +26,7 @@ class Trial:
       architecture: its one line of text.
       depth: of its space; 0 where the space has no layers.
       status: "running" from sampling until the outcome is recorded, once.
-      log_prob: under the searcher that proposed it, in nats.
+      log_prob: under the searcher that proposed it, in nats; None where that has no probability.
       sampled_version: updates the searcher had made when it proposed the trial.
       updated_version: the update that learned from it; None until then.
       seed: of the child.
@@ -47,7 +47,7 @@ class Trial:
     architecture: str
     depth: int
     status: TrialStatus
-    log_prob: float
+    log_prob: float | None
     sampled_version: int
     updated_version: int | None
     seed: int
@@ -68,7 +68,7 @@ _COLUMNS = {
     "architecture": "TEXT NOT NULL",
     "depth": "INTEGER NOT NULL",
     "status": "TEXT NOT NULL",
-    "log_prob": "REAL NOT NULL",
+    "log_prob": "REAL",  # NOT NULL in the stores of before
     "sampled_version": "INTEGER NOT NULL",
     "updated_version": "INTEGER",
     "seed": "INTEGER NOT NULL",

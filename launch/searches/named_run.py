@@ -16,6 +16,7 @@ from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.experiments.searchers import check_own_searcher, needs_tensorflow
 from nas_with_rl.launch.host import backend
 from nas_with_rl.launch.records.continuation import check_evaluation, complete_search, stored_search
 from nas_with_rl.launch.records.resumption import SearchRequest
@@ -104,7 +105,7 @@ def prepare_libraries(request: SearchRequest) -> None:
         return backend.prepare_controller()
     experiment = _with_search(request)
     assert experiment.search is not None
-    if experiment.search.searcher == "reinforce":
+    if needs_tensorflow(experiment.search.searcher):
         return backend.prepare_controller()
     if kind_of(experiment).needs_keras:
         backend.prepare_backend()
@@ -127,6 +128,8 @@ def prepare(request: SearchRequest, where: Where = "in one process") -> NamedRun
             check_limits(experiment, request.plan or AUTO)
     data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
     trainer_of(data)
+    assert experiment.search is not None
+    check_own_searcher(experiment.search.searcher)
     place = request.place()
     if request.resume:
         check_evaluation(stored_search(place), _describe(request, experiment), place.path)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import ReinforceConfig
-from nas_with_rl.controller.random_search import RandomSearch
 from nas_with_rl.controller.searcher import Searcher
 from nas_with_rl.launch.evaluators.evaluation import CrashLimit, Evaluator
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.experiments.searchers import SearcherSetting, make_searcher
 from nas_with_rl.launch.records import continuation, resumption
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.continuation import SEARCH
@@ -195,26 +195,15 @@ def _attach(found: SearchResult, error: Exception, run: Run) -> None:
 
 
 def _searcher(run: Run) -> Searcher:
-    if run.config.searcher == "random":
-        return RandomSearch(seed=run.seed)
-    # Here, and not where nothing learns: it takes TensorFlow, seconds and half a gigabyte.
-    import keras
-
-    from nas_with_rl.controller.parameter_servers import SharedReinforce
-    from nas_with_rl.controller.reinforce import Reinforce
-
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            f"KERAS_BACKEND is {keras.backend.backend()!r}, and a controller that learns runs on "
-            "tensorflow (search.searcher=random needs none)"
-        )
     schedule = run.config.depth if run.space.depth else None
-    max_depth = schedule.maximum if schedule else run.space.depth
-    if run.strategy is None:
-        return Reinforce(run.space, run.controller, max_depth=max_depth, seed=run.seed)
-    return SharedReinforce(
-        run.space, run.controller, max_depth=max_depth, seed=run.seed, strategy=run.strategy
+    setting = SearcherSetting(
+        space=run.space,
+        max_depth=schedule.maximum if schedule else run.space.depth,
+        seed=run.seed,
+        controller=run.controller,
+        strategy=run.strategy,
     )
+    return make_searcher(run.config.searcher, setting)
 
 
 def _curves(directory: Path, store: TrialStore) -> ClosingObserver:

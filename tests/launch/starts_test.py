@@ -20,11 +20,27 @@ BINARIES = sorted(
 HEAVY = {"IPython", "jax", "keras", "matplotlib", "scipy", "sklearn", "tensorflow"}
 TABULAR = ("--experiment=nas_bench_201", "--override=search.searcher=random", "--num_samples=20")
 OWN_MODULE = "def evaluate(architecture):\n    return len(str(architecture)) / 100\n"
+OWN_SEARCHER = """
+import numpy as np
+from nas_with_rl.search_spaces.architecture import random_architecture
+
+class Mine:
+    def __init__(self, space, *, max_depth, seed):
+        self.seed = seed
+    def ask(self, space, trials):
+        return [random_architecture(space, np.random.default_rng([self.seed, t])) for t in trials]
+    def tell(self, proposals, rewards):
+        pass
+    def save(self, directory):
+        pass
+    def restore(self, directory):
+        pass
+"""
 IN_PYTHON = """
 import sys
 import nas_with_rl as nas
 space = nas.SearchSpace({"activation": ("relu", "tanh"), "units": (16, 32, 64)})
-options = nas.SearchOptions(search=nas.SearchConfig(searcher="random"))
+options = nas.SearchOptions(search=nas.SearchConfig(searcher=sys.argv[2]))
 found = nas.search(space, lambda a: a["units"] / 64, num_samples=20, workdir=sys.argv[1],
                    options=options)
 assert found.best.reward == 1
@@ -102,9 +118,20 @@ def test_a_random_search_runs_without_keras(own, tmp_path):
     assert "30 trials:" in printed and not imported & HEAVY
 
 
-def test_a_random_search_in_python_runs_without_keras(tmp_path):
-    _, _, imported = run("-c", IN_PYTHON, "run", folder=tmp_path)
+@pytest.mark.parametrize("searcher", ["random", "evolution", "local_search", "mine:Mine"])
+def test_a_search_in_python_in_which_nothing_learns_runs_without_keras(searcher, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_SEARCHER)
+    _, _, imported = run("-c", IN_PYTHON, "run", searcher, folder=tmp_path)
     assert not imported & HEAVY
+
+
+@pytest.mark.parametrize("searcher", ["evolution", "mine:Mine"])
+def test_other_searchers_run_without_keras(searcher, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN_MODULE + OWN_SEARCHER)
+    words = ("--experiment=nas_bench_201", f"--override=search.searcher={searcher}")
+    words = (*words, "--evaluate=mine:evaluate", "--num_samples=60", "--workdir=run")
+    printed, _, imported = run("-m", "nas_with_rl.launch.search", *words, folder=tmp_path)
+    assert "60 trials:" in printed and not imported & HEAVY
 
 
 def test_a_controller_that_learns_is_tensorflows(tmp_path):

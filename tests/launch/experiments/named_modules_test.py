@@ -62,6 +62,7 @@ GRID = {
     },
 }
 NAMED = {"experiment": "payload:E"}
+SEARCHER = {"overrides": ["search.batch_size=4", "search.searcher=payload:Searcher"]}
 FUNCTION = {"overrides": ["search.batch_size=4", "child.function=payload:train"]}
 
 
@@ -111,6 +112,8 @@ def refused(received, description, run, request):
             {"experiment": "own_experiments:MINE"},
             [f"--override={each}" for each in FUNCTION["overrides"]],
         ),
+        (SEARCH | SEARCHER, {}, [f"--override={each}" for each in SEARCHER["overrides"]]),
+        (SEARCH | SEARCHER, {"overrides": ("search.batch_size=4",)}, 1),
         (SEARCH | {"overrides": [" child.function =payload:train"]}, {"evaluate": "math:sqrt"}, 1),
     ],
 )
@@ -225,5 +228,6 @@ def test_what_the_command_line_names_too_is_continued(received, capsys):
 
 def test_flags_that_name_nothing_are_not_asked_for():
     assert naming_flags("quickstart", overrides=("child.epochs=3", "data.source=a:b")) == ()
+    assert naming_flags("quickstart", overrides=("search.searcher=evolution",)) == ()
     assert naming_flags(None) == ()
     check_named((), "anywhere")

@@ -120,6 +120,41 @@ def test_a_store_without_batches_had_one_for_each_version(tmp_path):
     assert [trial.batch for trial in TrialStore(path).all()] == [0, 0, 1]
 
 
+def test_a_trial_may_have_no_probability(tmp_path):
+    trials = [Trial(**{**vars(running(number)), "log_prob": None}) for number in range(2)]
+    store = TrialStore(tmp_path / "trials.sqlite")
+    store.add(trials)
+    store.finish(Trial(**{**vars(completed(1, 0.5)), "log_prob": None}))
+    store.close()
+    for read_only in (False, True):
+        found = TrialStore(tmp_path / "trials.sqlite", read_only=read_only).all()
+        assert found[0] == trials[0] and [trial.log_prob for trial in found] == [None, None]
+
+
+def test_a_store_in_which_each_trial_had_a_probability_goes_on(tmp_path):
+    path = tmp_path / "trials.sqlite"
+    store = TrialStore(path)
+    store.add([running(0)])
+    store.close()
+    with sqlite3.connect(path) as connection:
+        (text,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'trials'"
+        ).fetchone()
+        names = [row[1] for row in connection.execute("PRAGMA table_info(trials)")]
+        before = text.replace("log_prob REAL", "log_prob REAL NOT NULL")
+        connection.execute("ALTER TABLE trials RENAME TO new")
+        for index in ("architecture", "batch", "update", "reward", "failure"):
+            connection.execute(f"DROP INDEX by_{index}")
+        connection.execute(before)
+        connection.execute(f"INSERT INTO trials SELECT {', '.join(names)} FROM new")
+        connection.execute("DROP TABLE new")
+    connection.close()
+    assert before != text
+    store = TrialStore(path)
+    store.add([running(1)])
+    assert [trial.log_prob for trial in store.all()] == [-1.5, -1.5]
+
+
 def test_another_database_is_refused(tmp_path):
     path = tmp_path / "trials.sqlite"
     with sqlite3.connect(path) as connection:
