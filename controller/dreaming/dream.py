@@ -32,7 +32,7 @@ NUM_UNIFORM = 8  # children before the surrogate is asked
 UNIFORM_SHARE = 8  # one place in so many stays uniform
 DREAM_SIZE, MOST_DREAMS = 32, 8  # samples of a dreamt step; such steps after a batch
 DREAMT_DECISIONS = 48  # steps times decisions, so that a night in a long space is no longer
-ENTROPY_WEIGHT = 0.01  # of the policy's bonus
+ENTROPY_WEIGHT = 0.03  # of the policy's bonus
 POOL = 128  # samples of the policy among which the surrogate wishes
 MOST_KNOWN = 400  # architectures that the surrogate is conditioned on
 REFIT_GROWTH = 1.25  # the surrogate's weights are fitted again when so much more is known
@@ -182,9 +182,9 @@ class Dream:
         for _ in range(round(self.trust * most)):
             rows, sample = self._sample(space, DREAM_SIZE, generator)
             expected = self._surrogate.mean(rows)
-            # Rounded: equal architectures have equal scores.
-            scores = normal_scores(expected.round(6)).astype(np.float32)
-            self._learner.step(space, sample, scores)
+            # In the scores' own units: the surer the policy is, the less it learns from a dream.
+            advantages = (expected - expected.mean()).astype(np.float32)
+            self._learner.step(space, sample, advantages)
 
     def save(self, directory: Path) -> None:
         """Write the policy's state, and what was tried and predicted."""

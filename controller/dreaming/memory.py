@@ -5,6 +5,8 @@ Legend: n architectures, D columns.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nas_with_rl.controller.dreaming.surrogate import normal_scores
@@ -63,7 +65,7 @@ class Memory:
             order = np.concatenate([order[: most // 2], rest[spread]])
         return self._rows[order], scores[order]
 
-    def arrays(self) -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, Any]:
         """Return everything, as `of_arrays` takes it."""
         return {"rows": self._rows, "sums": self._sums, "counts": self._counts}
 
