@@ -154,26 +154,30 @@ def row(name: str, found: Sequence[Start], *, beside: bool, optuna: bool) -> str
 def figures_of(
     name: str, found: Sequence[Start], *, beside: bool, optuna: bool
 ) -> list[figures.Figure]:
-    """Return what `row` shows for `side_by_side.py`."""
+    """Return a start's CPU seconds for `side_by_side.py`, and its memory where some is wanted."""
     own = [figures.HERE, *([figures.BESIDE] if beside else [])]
-    of = [*own, *([OPTUNA] if optuna else [])]
-    starts = dict(zip(of, found, strict=True))
+    starts = dict(zip([*own, *([OPTUNA] if optuna else [])], found, strict=True))
     most_seconds, most_mib = MOST.get(name, (None, None))
     of_seconds = {figures.HERE: most_seconds, figures.BESIDE: MOST_OF_BESIDE.get(name)}
     if name in HELP:
         of_seconds[OPTUNA] = MOST_OF_HELP
-    seconds, mib, ending = (
-        {who: getattr(start, what) for who, start in starts.items() if who in kept}
-        for what, kept in (("seconds", of), ("mib", own), ("ending", own))
+    seconds = {who: start.seconds for who, start in starts.items()}
+    mib = {who: starts[who].mib for who in own}
+    of_mib = {figures.HERE: most_mib, figures.BESIDE: None}
+    of_memory = (
+        [figures.Figure(name, "MiB", mib, of_mib)] if name in (*MOST, *MOST_OF_BESIDE) else []
     )
-    beside_too = {figures.BESIDE: None}
-    return [
-        figures.Figure(name, "CPU s", seconds, of_seconds),
-        figures.Figure(name, "MiB", mib, {figures.HERE: most_mib, **beside_too}),
-        figures.Figure(
-            f"{name}, last line to end", "s", ending, {figures.HERE: MOST_ENDING, **beside_too}
-        ),
-    ]
+    return [figures.Figure(name, "CPU s", seconds, of_seconds), *of_memory]
+
+
+def longest_ending(all_found: Sequence[Sequence[Start]], *, beside: bool) -> figures.Figure:
+    """Return the longest time from a last line to the end, of what `measured` returned."""
+    own = [figures.HERE, *([figures.BESIDE] if beside else [])]
+    seconds = {
+        who: max(found[place].ending for found in all_found) for place, who in enumerate(own)
+    }
+    targets = {figures.HERE: MOST_ENDING, figures.BESIDE: None}
+    return figures.Figure("last line to the end, the longest of these", "s", seconds, targets)
 
 
 def header(*, beside: bool) -> str:
@@ -201,6 +205,7 @@ def main() -> int:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     beside = given.beside is not None
     all_figures: list[figures.Figure] = []
+    all_found: list[list[Start]] = []
     print(header(beside=beside), flush=True)
     for name, command in STARTS.items():
         if given.only not in name:
@@ -211,6 +216,9 @@ def main() -> int:
         of_optuna = optuna is not None
         print(row(name, found, beside=beside, optuna=of_optuna), flush=True)
         all_figures += figures_of(name, found, beside=beside, optuna=of_optuna)
+        all_found.append(found)
+    if all_found:
+        all_figures.append(longest_ending(all_found, beside=beside))
     figures.write(given.json, all_figures)
     return 0
 
