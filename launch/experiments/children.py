@@ -8,6 +8,8 @@ from typing import Literal
 from nas_with_rl.launch.experiments.named_modules import check_name
 from nas_with_rl.search_spaces.field_checks import check_fields
 
+Statistic = Literal["mean", "median"]
+
 
 @dataclasses.dataclass(frozen=True)
 class TableLookup:
@@ -15,9 +17,12 @@ class TableLookup:
 
     Attributes:
       dataset: which of the three image data sets.
+      statistic: what stands for the two or three seeds of an architecture. The literature's figure
+        is the mean; earlier versions took the median.
     """
 
     dataset: Literal["cifar10", "cifar100", "imagenet16-120"] = "cifar10"
+    statistic: Statistic = "mean"
 
     def __post_init__(self) -> None:
         check_fields(self, "child")

@@ -29,6 +29,22 @@ from nas_with_rl.search_spaces.errors import InputError, shown
 
 # What a resumed search may change of its settings.
 EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib", "on_error")
+
+
+def _current(stored: Description) -> Description:
+    """Return a search's description with what it would say today.
+
+    A run that does not say by which statistic it reads a table's seeds was begun when there was the
+    median alone, and goes on with that.
+    """
+    child, overrides = stored.get("child"), stored.get("overrides")
+    if not isinstance(child, dict) or not isinstance(overrides, list):
+        return stored
+    if child.get("kind") != "TableLookup" or "statistic" in child:
+        return stored
+    return stored | {"overrides": ["child.statistic=median", *overrides]}
+
+
 SEARCH = RunKind(
     "search",
     None,
@@ -41,6 +57,7 @@ SEARCH = RunKind(
     # The settings that overrides give are compared, and decisions say the same as the space.
     may_change=("overrides", "decisions", *(f"search.{name}" for name in EXTENDABLE)),
     groups=("search", "controller", "space"),
+    current=_current,
 )
 _HANDED_OVER = ("seed", "search", "controller")  # what both sides know, beside the decisions
 COMMAND = "python -m nas_with_rl.launch.search --resume"
