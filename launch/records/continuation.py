@@ -55,7 +55,8 @@ SEARCH = RunKind(
         "plan": ("location.plan",),
     },
     # The settings that overrides give are compared, and decisions say the same as the space.
-    may_change=("overrides", "decisions", *(f"search.{name}" for name in EXTENDABLE)),
+    # A table may lie elsewhere: its cells are compared.
+    may_change=("overrides", "decisions", "space.path", *(f"search.{name}" for name in EXTENDABLE)),
     groups=("search", "controller", "space"),
     current=_current,
 )
@@ -169,7 +170,8 @@ def _decisions(description: Description, workdir: Path) -> Description:
             f"was begun by an earlier version: continue it with {_command(description, workdir)}"
         )
     has_schedule = description["search"].get("depth") is not None
-    return decisions | ({"depth": None} if has_schedule else {})
+    decided = {key: decisions.get(key) for key in ("decisions", "layer_decisions", "depth")}
+    return decided | ({"depth": None} if has_schedule else {})
 
 
 def _command(stored: Description, workdir: str | Path) -> str:
