@@ -36,7 +36,8 @@ class TabularLookup:
 
     Attributes:
       values: what stands for an architecture's rows: the mean or the median of those that have a
-        value, or one of them, which the trial's seed draws.
+        value, or one of them, which the trial's seed draws. An architecture that is sampled again
+        takes over the first draw, unless `SearchConfig(duplicates="evaluate")`.
       missing: what an architecture without a row does: the table is refused before the search
         begins, or the child fails as "infeasible".
     """

@@ -69,7 +69,7 @@ def roles_of(source: Source, settings: TabularSpace) -> Roles:
     values = [_place(source, settings.value, "value")] if settings.value else []
     taken = [*named.values(), *metrics.values(), *ignored, *decisions, *values]
     _check_once(source, taken)
-    for role in ("seed", "cost"):  # by their names, where nothing else is said of the columns
+    for role in ("seed", "test", "cost"):  # by their names, where nothing else is said of the columns
         place = source.columns.index(role) if role in source.columns else None
         if place is not None and role not in named and place not in taken:
             named[role] = place

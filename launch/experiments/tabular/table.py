@@ -92,8 +92,8 @@ class Table:
         raise InputError(
             f"{self.title}: no row of {described(Architecture(self.space, first))}; "
             f"{self.num_missing:,} of the {self.space.size:,} architectures are missing "
-            "(missing=fail counts them as failed; if a column is no decision, metrics or ignored "
-            "names it)"
+            "(missing=fail counts them as failed; if a column is no decision, test, metrics or "
+            "ignored names it)"
         )
 
 

@@ -32,7 +32,8 @@ class TabularSpace:
       direction: which values are better.
       decisions: columns in the controller's order; else all that are nothing else, in theirs.
       seed: column that tells an architecture's trainings apart; else "seed", if there is one.
-      test: column with what a test set says: it is kept with each trial, and nothing learns of it.
+      test: column with what a test set says; else "test", if there is one. It is kept with each
+        trial, and nothing learns of it.
       cost: column with what a training took; else "cost", if there is one.
       metrics: columns of further measurements, which are kept with each trial.
       ignored: columns that are left out.

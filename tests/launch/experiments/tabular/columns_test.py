@@ -36,6 +36,8 @@ def roles(header, row, **settings):
         ("a,acc,b", "1,2,x", {}, (["a", "b"], {"value": "acc"}, None)),
         ("a,acc,seed,cost", "x,2,3,4", {}, (["a"], {"value": "acc", "cost": "cost"}, "seed")),
         ("a,cost,seed", "x,2,3", {"value": "cost"}, (["a"], {"value": "cost"}, "seed")),
+        ("a,acc,test", "x,2,3", {}, (["a"], {"value": "acc", "test": "test"}, None)),
+        ("a,test", "x,2", {"value": "test"}, (["a"], {"value": "test"}, None)),
         ("a,cost,v", "x,2,3", {"decisions": ("cost", "a")}, (["cost", "a"], {"value": "v"}, None)),
         (",a,v", "0,1,2", {}, (["a"], {"value": "v"}, None)),
         (
