@@ -176,6 +176,14 @@ def _print_simulated(one: Simulated) -> None:
         f"{one.mib_at_end:12.0f}{one.servers_gib:13.1f}",
         flush=True,
     )
+    updates = f"sample {1e3 * one.ask_cpu_seconds / BATCH_SIZE:.2f}, "
+    updates += f"learn {1e3 * one.tell_cpu_seconds / BATCH_SIZE:.2f}"
+    parts = sorted(one.cpu_seconds_by_part.items(), key=lambda part: -part[1])
+    print(
+        f"{'':7} cpu ms a child: alone: {updates}; in the search, by the parts of its thread: "
+        + ", ".join(f"{name} {1e3 * seconds:.2f}" for name, seconds in parts),
+        flush=True,
+    )
 
 
 def _costs(found: Sequence[Simulated]) -> ChiefCosts:
