@@ -217,6 +217,6 @@ def _notes(
 def _entropies_by_decision(space: SearchSpace, entropies: np.ndarray) -> dict[str, float]:
     """Return the mean entropy of each decision over its layers and the batch."""
     by_name: dict[str, list[float]] = {}
-    for step, row in zip(space.steps, entropies, strict=False):
-        by_name.setdefault(step.decision.name, []).append(float(row.mean()))
+    for step, mean in zip(space.steps, entropies.mean(1).tolist(), strict=False):
+        by_name.setdefault(step.decision.name, []).append(mean)
     return {name: float(np.mean(values)) for name, values in by_name.items()}
