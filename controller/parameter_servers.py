@@ -55,6 +55,11 @@ class SharedReinforce(Reinforce):
             (*self.policy.given_specs(), spec(BATCH)),
             jit_compile=config.policy.jit_compile,
         )
+        # Traced once: to look for the variables at each checkpoint is 4/5 of its time. That pays
+        # from the tenth on.
+        self._traced_write = tf.function(
+            self._written, [tf.TensorSpec([], tf.string)], autograph=False
+        )
 
     def _step(self, *batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         gradient, norm, entropies = self._gradient(*batch)
@@ -73,6 +78,13 @@ class SharedReinforce(Reinforce):
         """Fetch the moments and write all on this machine: servers have no disk in common."""
         self._shares.fetch_moments()
         super().save(directory)
+
+    def _write(self, path: str) -> None:
+        self._traced_write(tf.constant(path))
+
+    def _written(self, path: tf.Tensor) -> None:
+        with tf.device(self.policy.trainable_variables[0].value.device):  # all in one file
+            self._checkpoint.write(path)
 
     def restore(self, directory: Path) -> None:
         """Read what `save` or `Reinforce.save` wrote, and send it to the servers."""

@@ -153,7 +153,7 @@ class Reinforce:
 
     def save(self, directory: Path) -> None:
         """Write weights, Adam's moments, the baseline and the version."""
-        self._checkpoint.write(str(directory / WEIGHTS_FILE))
+        self._write(str(directory / WEIGHTS_FILE))
         state = {
             "version": self._version,
             "baseline": self._baseline,
@@ -161,6 +161,9 @@ class Reinforce:
             "rewards": self._rewards,
         }
         (directory / STATE_FILE).write_text(json.dumps(state))
+
+    def _write(self, path: str) -> None:
+        self._checkpoint.write(path)
 
     def restore(self, directory: Path) -> None:
         """Read what `save` wrote; ValueError where it cannot be read.

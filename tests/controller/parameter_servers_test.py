@@ -22,6 +22,8 @@ def test_servers_learn_what_a_single_process_learns():
     assert found["before"] < 1e-7
     assert found["saved"] < 1e-7
     assert found["after"] < 1e-7
+    data = "controller.data-00000-of-00001"
+    assert found["files"] == [data, "controller.index", "reinforce.json"]
     assert sum(found["sizes"]) == found["weights"]
     places = [set(devices) for devices in found["devices"]]
     assert all(len(place) == 1 for place in places)  # a share with its moments

@@ -57,6 +57,7 @@ def controller() -> dict[str, Any]:
     found = {"before": _updated(shared, local, space, range(4))}
     with tempfile.TemporaryDirectory() as directory:
         shared.save(Path(directory))
+        found["files"] = sorted(path.name for path in Path(directory).iterdir())
         restored = Reinforce(space, config, max_depth=3, seed=1)
         restored.restore(Path(directory))
         found["saved"] = _difference(restored, local)
