@@ -183,17 +183,18 @@ class ClusterEvaluator:
         return self._coordinator.schedule(self._closure, args=(self._clients, request))
 
 
-def _reply(answer: bytes | Exception) -> Reply | Exception | None:
+def _reply(answer: bytes | Exception | None) -> Reply | Exception | None:
     """Return what came of a closure; None where another try may bring a reply.
 
     The worker has died when it had just finished; or a parameter server has, which trying again
-    does not cure; or another request reached that worker, as of a closure that TensorFlow repeated.
+    does not cure; or another request reached that worker, as of a closure that TensorFlow repeated;
+    or `fetch` has returned None, as TensorFlow 2.21 was seen to do on a machine with much to do.
     """
     import tensorflow as tf
 
     if isinstance(answer, Exception):
         return None if isinstance(answer, tf.errors.OpError) else answer
-    code, _, text = answer.partition(b" ")
+    code, _, text = (answer or b"").partition(b" ")
     reply = read_reply(text) if code == b"0" else None
     return None if reply is None or reply.is_stopped else reply
 
