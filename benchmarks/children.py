@@ -2,10 +2,11 @@
 
     python benchmarks/children.py                                # hours, most of it PyTorch's
     python benchmarks/children.py --units=32 --rival_cells=4     # 10 minutes on 2 cores
+    python benchmarks/children.py --beside=CHECKOUT              # and another checkout's population
 
-The children are `children_task`'s: random base-8 cells as both layers of a character model. Each
-contestant runs in fresh processes of one thread, each pinned to one of the cores that this one may
-use (`taskset` narrows them).
+The children are `children_task`'s: random cells, of base 8 unless `--base` says otherwise, as both
+layers of a character model. Each contestant runs in fresh processes of one thread, each pinned to
+one of the cores that this one may use (`taskset` narrows them).
 
 - `steps`: ms per training step of one child, on one core. The contestants take turns, a round of
   10 steps of each cell. The cells are the first 4 that diverge for nobody, or the first 16 where a
@@ -25,7 +26,6 @@ The exit status is 1 if a target is missed.
 import contextlib
 import dataclasses
 import functools
-import json
 import math
 import os
 import platform
@@ -36,9 +36,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import figures
 from absl import flags
 from children_cells import ChosenCells, diverged, first_finite, grouped, scaled
 from children_contestants import CONTESTANTS, NOBODY, ContestantProcess, Start, present
+from children_figures import (
+    BASE,
+    HAND,
+    HAND_TARGETS,
+    KERAS,
+    REWARD_TARGETS,
+    STEP_TARGETS,
+    figures_of,
+)
 from children_task import multiply_adds, save_text
 
 from nas_with_rl.launch import command_line
@@ -46,13 +56,7 @@ from nas_with_rl.search_spaces.errors import InputError
 
 STEPS_PER_ROUND, STEPS_PER_CHILD = 10, 100
 STEP_CELLS = 4  # of the table of steps, where a program does not take more
-HAND, KERAS, JAX = "by_hand_xla", "keras_cell", "jax_by_hand"
 SCREENING = "population_1"  # tells which cells diverge
-# The hand-written cell's time per step, of the Keras cell's: or it would be a straw man.
-HAND_TARGETS = {32: 0.64, 64: 0.67, 128: 0.88}
-# Of any cell as data, times the time per step of the cell by hand, in TensorFlow and in JAX.
-STEP_TARGETS = {HAND: {32: 1.25, 64: 1.25, 128: 1.25}, JAX: {32: 1.15, 64: 1.0, 128: 1.0}}
-REWARD_TARGETS = {32: 0.55, 64: 0.6, 128: 0.8}  # of the best rival's time
 
 _UNITS = flags.DEFINE_list("units", ["32", "64", "128"], "Hidden units, one table for each.")
 _TABLES = flags.DEFINE_list("table", ["steps", "rewards"], "Which tables.")
@@ -67,6 +71,8 @@ _RIVAL_CELLS = flags.DEFINE_integer(
 )
 _REPETITIONS = flags.DEFINE_integer("repetitions", 7, "Rounds of steps.", lower_bound=1)
 _TORCH_PYTHON = flags.DEFINE_string("torch_python", sys.executable, "A Python that has PyTorch.")
+_BESIDE = flags.DEFINE_string("beside", None, "Another checkout, whose population takes part too.")
+_BASE = flags.DEFINE_enum("base", "8", ["2", "4", "8"], "Of the random cells.")
 _OUTPUT = flags.DEFINE_string("output", "runs/children.json", "Where the figures are written.")
 
 
@@ -216,21 +222,21 @@ def medians(pairs: Sequence[Sequence[float]]) -> tuple[float, float]:
     return wall, cpu
 
 
-def show_steps(table: StepTable, units: int) -> None:
+def show_steps(table: StepTable, units: int, base: int) -> None:
     """Print a table of steps."""
-    figures, rate = table.lines, table.operations_per_second
-    floor = 1000 * 2 * multiply_adds(units) / rate
-    billions = multiply_adds(units) / 1e9
+    lines, rate = table.lines, table.operations_per_second
+    floor = 1000 * 2 * multiply_adds(units, base) / rate
+    billions = multiply_adds(units, base) / 1e9
     print(
-        f"{units} units: floor {floor:.1f} ms = 2 x {billions:.3f}e9 multiply-adds (forward and two"
-        f" backward products) / {rate / 1e9:.1f} GFLOP/s\n"
+        f"{units} units, base {base}: floor {floor:.1f} ms = 2 x {billions:.3f}e9 multiply-adds"
+        f" (forward and two backward products) / {rate / 1e9:.1f} GFLOP/s\n"
         f"  the same cells for all, the first of {list(table.cells.kept)};"
         f" {len(table.cells.left_out)} left out, as they diverge: {list(table.cells.left_out)}\n"
         f"  {'ms per training step of one child':44}first s further s     ms  CPU ms"
         "  x by hand  x floor  nll"
     )
-    hand = figures.get(HAND)
-    for name, line in figures.items():
+    hand = lines.get(HAND)
+    for name, line in lines.items():
         further = f"{max(0, line.further_seconds[1]):9.1f}" if line.further_seconds else f"{'-':>9}"
         ratio = f"{line.ms_per_step[1] / hand.ms_per_step[1]:11.2f}" if hand else f"{'-':>11}"
         nll = "diverged" if line.nll is None else f"{line.nll:.5f}"
@@ -242,16 +248,16 @@ def show_steps(table: StepTable, units: int) -> None:
         )
 
 
-def show_rewards(figures: dict[str, RewardFigures], units: int) -> None:
+def show_rewards(lines: dict[str, RewardFigures], units: int) -> None:
     """Print a table of rewards."""
-    rivals = [line.cpu_seconds for name, line in figures.items() if not CONTESTANTS[name].own]
+    rivals = [line.cpu_seconds for name, line in lines.items() if not CONTESTANTS[name].own]
     best = min(rivals, default=0)
     print(
         f"{units} units, {_CELLS.value} cells x {STEPS_PER_CHILD} steps\n"
         f"  {'from nothing to all rewards':44}seconds  CPU s a core  x best rival  median nll"
         "  diverged"
     )
-    for name, line in figures.items():
+    for name, line in lines.items():
         finite = [math.inf if nll is None else nll for nll in line.nlls]
         partial = line.num_trained < _CELLS.value
         ratio = f"{line.cpu_seconds / best:14.2f}" if best else f"{'-':>14}"
@@ -271,14 +277,14 @@ def targets(
     if {HAND, KERAS} <= steps.keys() and units in HAND_TARGETS:
         ratio = steps[HAND].ms_per_step[1] / steps[KERAS].ms_per_step[1]
         found.append((f"{HAND} per step, of {KERAS}", ratio, HAND_TARGETS[units]))
-    ours = [line.ms_per_step[1] for name, line in steps.items() if CONTESTANTS[name].any_cell]
+    ours = [line.ms_per_step[1] for name, line in steps.items() if CONTESTANTS[name].is_data]
     for name in STEP_TARGETS.keys() & steps.keys() if ours else ():
         if units in STEP_TARGETS[name]:
             ratio = min(ours) / steps[name].ms_per_step[1]
             title = f"any cell as data per step, of {name}"
             found.append((title, ratio, STEP_TARGETS[name][units]))
     rivals = [line.cpu_seconds for name, line in rewards.items() if not CONTESTANTS[name].own]
-    ours = [line.cpu_seconds for name, line in rewards.items() if CONTESTANTS[name].any_cell]
+    ours = [line.cpu_seconds for name, line in rewards.items() if CONTESTANTS[name].is_data]
     if ours and rivals and units in REWARD_TARGETS:
         ratio = min(ours) / min(rivals)
         found.append(
@@ -287,34 +293,35 @@ def targets(
     return found
 
 
-def measure(units: int, names: Sequence[str], cores: Sequence[int], directory: Path) -> dict:
-    """Measure, print and return the tables of one size."""
+def measure(start: Start, names: Sequence[str], cores: Sequence[int]) -> dict:
+    """Measure, print and return the tables of one size; `start` has a folder for its texts."""
     table = None
     rewards: dict[str, RewardFigures] = {}
+    units, base, directory = start.units, start.base, start.text
     if "steps" in _TABLES.value:
         text = directory / "steps.npz"
         save_text(text, STEPS_PER_ROUND)
-        start = Start(units, text, cores[0], _TORCH_PYTHON.value)
-        table = measure_steps(names, start, _REPETITIONS.value)
-        show_steps(table, units)
+        table = measure_steps(names, dataclasses.replace(start, text=text), _REPETITIONS.value)
+        show_steps(table, units, base)
     if "rewards" in _TABLES.value:
         text = directory / "rewards.npz"
         save_text(text, STEPS_PER_CHILD)
-        start = Start(units, text, cores[0], _TORCH_PYTHON.value)
         for name in names:
             few = _RIVAL_CELLS.value and not CONTESTANTS[name].any_cell
             num_cells = min(_RIVAL_CELLS.value, _CELLS.value) if few else _CELLS.value
-            rewards[name] = measure_rewards(name, start, cores, num_cells)
+            with_text = dataclasses.replace(start, text=text)
+            rewards[name] = measure_rewards(name, with_text, cores, num_cells)
             print(f"  {name}: {rewards[name].seconds:.1f} s", flush=True)
         show_rewards(rewards, units)
     steps = table.lines if table else {}
-    goals = targets(steps, rewards, units)
+    goals = targets(steps, rewards, units) if base == BASE else []
     for title, ratio, ceiling in goals:
         print(f"  {title}: {ratio:.2f} (at most {ceiling}), {verdict(ratio, ceiling)}", flush=True)
     return {
         "units": units,
+        "base": base,
         "operations_per_second": table.operations_per_second if table else None,
-        "multiply_adds": multiply_adds(units),
+        "multiply_adds": multiply_adds(units, base),
         "step_cells": dataclasses.asdict(table.cells) if table else None,
         "steps": {name: dataclasses.asdict(line) for name, line in steps.items()},
         "rewards": {name: dataclasses.asdict(line) for name, line in rewards.items()},
@@ -332,17 +339,20 @@ def main() -> int:
         raise InputError(f"--table has {wrong[0]!r}, not steps or rewards")
     if wrong := [units for units in _UNITS.value if not units.isdigit() or not int(units)]:
         raise InputError(f"--units has {wrong[0]!r}, not a number above 0")
-    names = list(present(_CONTESTANTS.value, _TORCH_PYTHON.value))
+    beside = str(Path(_BESIDE.value).resolve()) if _BESIDE.value else None
+    names = list(present(_CONTESTANTS.value, _TORCH_PYTHON.value, beside))
     cores = sorted(os.sched_getaffinity(0))
     output = Path(_OUTPUT.value)
-    output.parent.mkdir(parents=True, exist_ok=True)
     print(f"{platform.machine()}, cores {cores}; figures go to {output}", flush=True)
     sizes: list[dict] = []
     with tempfile.TemporaryDirectory() as directory:
         for units in map(int, _UNITS.value):
-            sizes.append(measure(units, names, cores, Path(directory)))
-            figures = {"cores": cores, "cells": _CELLS.value, "sizes": sizes}
-            output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+            start = Start(
+                units, int(_BASE.value), Path(directory), cores[0], _TORCH_PYTHON.value, beside
+            )
+            sizes.append(measure(start, names, cores))
+            found = [figure for size in sizes for figure in figures_of(size)]
+            figures.write(output, found, cores=cores, cells=_CELLS.value, sizes=sizes)
     missed = [goal for size in sizes for goal in size["targets"] if goal[1] > goal[2]]
     return 1 if missed else 0
 

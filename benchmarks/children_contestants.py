@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from children_process import Assignment
+from figures import has_module
 
 from nas_with_rl.launch.host import compilation
 from nas_with_rl.search_spaces.errors import InputError
@@ -47,6 +48,7 @@ class Contestant:
       any_cell: a program once compiled trains further cells.
       own: this project's, rather than a rival.
       needs: the module without which it does not take part.
+      beside: of the checkout beside this one, where one is named.
     """
 
     title: str
@@ -56,6 +58,12 @@ class Contestant:
     any_cell: bool = False
     own: bool = False
     needs: str = "tensorflow"
+    beside: bool = False
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it is this checkout's program for any cell, which the targets are of."""
+        return self.any_cell and not self.beside
 
 
 _XLA = {"jit_compile": True}
@@ -92,6 +100,16 @@ CONTESTANTS: Mapping[str, Contestant] = MappingProxyType(
         )
         for size in (1, 4, 16)
     }
+    | {
+        "beside_population_1": Contestant(
+            "the checkout beside: any cell as data, C = 1",
+            "children_population:Population",
+            {"num_children": 1},
+            any_cell=True,
+            own=True,
+            beside=True,
+        )
+    }
 )
 NOBODY = Contestant("matrix products", "")
 
@@ -102,15 +120,19 @@ class Start:
 
     Attributes:
       units: H.
+      base: of the cells.
       text: the file of tokens.
       core: the one to run on.
       torch_python: the interpreter of PyTorch's contestants.
+      beside: another checkout of this project.
     """
 
     units: int
+    base: int
     text: Path
     core: int
     torch_python: str
+    beside: str | None = None
 
 
 class ContestantProcess:
@@ -118,8 +140,14 @@ class ContestantProcess:
 
     def __init__(self, contestant: Contestant, start: Start):
         assignment = Assignment(
-            contestant.make, dict(contestant.options), start.units, str(start.text), start.core
+            contestant.make,
+            dict(contestant.options),
+            start.units,
+            start.base,
+            str(start.text),
+            start.core,
         )
+        checkout = {"PYTHONPATH": start.beside} if contestant.beside and start.beside else {}
         command = [_python_of(contestant, start.torch_python), str(HERE / "children_process.py")]
         self._title = contestant.title
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  `__exit__` closes it
@@ -131,7 +159,7 @@ class ContestantProcess:
             stderr=self._errors,
             text=True,
             bufsize=1,
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | checkout,
         )
 
     def __enter__(self) -> ContestantProcess:
@@ -176,7 +204,7 @@ class ContestantProcess:
         raise InputError(f"{self._title}: its process has died:\n" + "\n".join(last))
 
 
-def present(names: list[str], torch_python: str) -> Iterator[str]:
+def present(names: list[str], torch_python: str, beside: str | None) -> Iterator[str]:
     """Yield those of the contestants that can run here; say who cannot.
 
     Raises:
@@ -187,7 +215,9 @@ def present(names: list[str], torch_python: str) -> Iterator[str]:
             raise InputError(f"contestants has {name!r}, not one of {', '.join(CONTESTANTS)}")
         contestant = CONTESTANTS[name]
         python = _python_of(contestant, torch_python)
-        if _has(contestant.needs, python):
+        if contestant.beside and not beside:
+            print(f"{name}: --beside names no checkout", flush=True)
+        elif has_module(contestant.needs, python):
             yield name
         else:
             print(f"{name}: no {contestant.needs} in {python}", flush=True)
@@ -195,9 +225,3 @@ def present(names: list[str], torch_python: str) -> Iterator[str]:
 
 def _python_of(contestant: Contestant, torch_python: str) -> str:
     return torch_python if contestant.needs == "torch" else sys.executable
-
-
-@functools.cache
-def _has(module: str, python: str) -> bool:
-    code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
-    return subprocess.run([python, "-c", code], env=os.environ | ENVIRONMENT).returncode == 0

@@ -47,7 +47,7 @@ class JaxChild:
     def __init__(self, task: Task, cells: Sequence[RecurrentCell]):
         (cell,) = cells
         self._splits = [_pairs(split) for split in (task.train, task.validation)]
-        weights = [jnp.asarray(weight) for weight in initial_weights(task.units)]
+        weights = [jnp.asarray(weight) for weight in initial_weights(task.units, task.base)]
         zeros = [[jnp.zeros_like(weight) for weight in weights] for _ in range(2)]
         self._training = (weights, *zeros, jnp.zeros(()))
         self._zeros = [jnp.zeros((BATCH_SIZE, task.units))] * (2 * NUM_LAYERS)

@@ -32,6 +32,6 @@ class Population:
 @functools.cache
 def _program(task: Task, num_children: int) -> Program:
     """Return the program, which lives as long as the process."""
-    operations = UniversalCell(base=8)
+    operations = UniversalCell(base=task.base)
     config = own_training(task, jit_compile=True)
     return Program(operations, corpus_of(task), config, num_children=num_children)

@@ -35,6 +35,7 @@ class Assignment:
       make: "module:class", called with a task, cells and the options; "" for no contestant.
       options: keyword arguments.
       units: H.
+      base: of the cells.
       text: the file that `children_task.save_text` wrote.
       core: the one it runs on; -1 for any.
     """
@@ -42,6 +43,7 @@ class Assignment:
     make: str
     options: dict[str, Any]
     units: int
+    base: int
     text: str
     core: int
 
@@ -58,7 +60,7 @@ class Runner:
         self._module = importlib.import_module(module_name)
         self._make: Callable[..., Children] = getattr(self._module, class_name)
         self._options = assignment.options
-        self._task = load_task(Path(assignment.text), assignment.units)
+        self._task = load_task(Path(assignment.text), assignment.units, assignment.base)
         self._groups: list[Children] = []
 
     def finite(self, argument: tuple[int, int]) -> Iterator[dict]:
@@ -99,7 +101,8 @@ class Runner:
             self._module.release()
 
     def _begin(self, numbers: Sequence[int]) -> Children:
-        return self._make(self._task, [random_cell(number) for number in numbers], **self._options)
+        cells = [random_cell(number, self._task.base) for number in numbers]
+        return self._make(self._task, cells, **self._options)
 
 
 class MatrixProducts:

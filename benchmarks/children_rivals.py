@@ -124,7 +124,9 @@ class KerasCell(_KerasChild):
     def __init__(self, task: Task, cells: Sequence[RecurrentCell], *, jit_compile: bool = False):
         (self._cell,) = cells
         super().__init__(task, task.units, jit_compile=jit_compile)
-        for weight, value in zip(self._weights, initial_weights(task.units), strict=True):
+        for weight, value in zip(
+            self._weights, initial_weights(task.units, task.base), strict=True
+        ):
             weight.assign(value)
 
     def layer(self, units):
@@ -157,7 +159,7 @@ class HandWritten:
         )
         self._units = task.units
         self._zeros = [tf.zeros((BATCH_SIZE, task.units))] * (2 * NUM_LAYERS)
-        self._weights = [tf.Variable(weight) for weight in initial_weights(task.units)]
+        self._weights = [tf.Variable(weight) for weight in initial_weights(task.units, task.base)]
         self._means, self._squares = (
             [tf.Variable(tf.zeros_like(weight)) for weight in self._weights] for _ in range(2)
         )

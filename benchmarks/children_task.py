@@ -5,7 +5,8 @@ truncated back-propagation with the state carried on, Adam, and the gradient's g
 Loss of a segment: the nll summed over its steps, averaged over its sequences. All contestants
 start a cell from the same weights, so that their validation nll can be compared.
 
-Shapes: T steps, B sequences, V vocabulary, H hidden units, S segments. Needs NumPy alone.
+Shapes: T steps, B sequences, V vocabulary, H hidden units, N leaves of a cell, S segments.
+Needs NumPy alone.
 """
 
 import dataclasses
@@ -22,7 +23,6 @@ from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCel
 VOCABULARY = 50  # the most frequent characters but one, and one for all others
 NUM_LAYERS, NUM_STEPS, BATCH_SIZE = 2, 35, 32
 NUM_VALIDATION_SEGMENTS = 20
-BASE = 8
 SEED = 0
 INIT_SCALE = 0.1
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 0.002, 0.9, 0.999, 1e-7  # Keras's Adam
@@ -35,10 +35,12 @@ class Task:
 
     Attributes:
       units: H.
+      base: N, the leaves of a cell.
       train, validation: [S·T + 1, B]; each row holds the targets of the one before.
     """
 
     units: int
+    base: int
     train: np.ndarray
     validation: np.ndarray
 
@@ -68,10 +70,10 @@ def save_text(path: Path, num_segments: int) -> None:
     np.savez(path, train=train, validation=validation)
 
 
-def load_task(path: Path, units: int) -> Task:
+def load_task(path: Path, units: int, base: int) -> Task:
     """Read what `save_text` wrote."""
     with np.load(path) as arrays:
-        return Task(units, arrays["train"], arrays["validation"])
+        return Task(units, base, arrays["train"], arrays["validation"])
 
 
 def segments(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,26 +82,26 @@ def segments(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tokens[:-1].reshape(shape), tokens[1:].reshape(shape)
 
 
-def random_cell(number: int) -> RecurrentCell:
-    """Draw a cell of the paper's space, keyed by its number."""
-    space = RecurrentCellSpace(BASE).search_space()
+def random_cell(number: int, base: int) -> RecurrentCell:
+    """Draw a cell of the paper's space of a base, keyed by its number."""
+    space = RecurrentCellSpace(base).search_space()
     return cell_of(random_architecture(space, np.random.default_rng([SEED, number])))
 
 
-def initial_weights(units: int) -> list[np.ndarray]:
+def initial_weights(units: int, base: int) -> list[np.ndarray]:
     """Draw a child's weights in the order of this project's `LanguageModel`.
 
     Returns:
       [embedding [V, H], softmax bias [V], then each layer's kernel and recurrent kernel,
-      [H, 8·H] both].
+      [H, N·H] both].
     """
     rng = np.random.default_rng(SEED)
-    wide = (units, BASE * units)
+    wide = (units, base * units)
     shapes = [(VOCABULARY, units), (VOCABULARY,), *[wide] * (2 * NUM_LAYERS)]
     return [rng.uniform(-INIT_SCALE, INIT_SCALE, shape).astype(np.float32) for shape in shapes]
 
 
-def multiply_adds(units: int) -> int:
+def multiply_adds(units: int, base: int) -> int:
     """Return those of a training step's matrix products: forward, and the two of each backward."""
-    by_token = NUM_LAYERS * 2 * units * BASE * units + units * VOCABULARY
+    by_token = NUM_LAYERS * 2 * units * base * units + units * VOCABULARY
     return 3 * NUM_STEPS * BATCH_SIZE * by_token

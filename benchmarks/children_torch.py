@@ -45,7 +45,7 @@ class TorchChild:
         (self._cell,) = cells
         self._splits = [_pairs(split) for split in (task.train, task.validation)]
         self._zeros = [torch.zeros(BATCH_SIZE, task.units) for _ in range(2 * NUM_LAYERS)]
-        weights = initial_weights(task.units)
+        weights = initial_weights(task.units, task.base)
         self._weights = [torch.nn.Parameter(torch.from_numpy(weight)) for weight in weights]
         self._optimizer = torch.optim.Adam(
             self._weights, LEARNING_RATE, (BETA_1, BETA_2), EPSILON, fused=True

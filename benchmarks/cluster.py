@@ -47,7 +47,7 @@ DISPATCH_TARGET = 100  # children per second with 4 workers; 800 of 10 s each ne
 EFFICIENCY_TARGET = 0.95  # with 8 workers
 EFFICIENCY_WAVES = 12
 PAPER_WORKERS, BATCH_SIZE = 800, 8  # section 4.1
-CHILD_SECONDS = (10, 60, 600)
+CHILD_SECONDS = (8, 10, 60, 600)
 KINDS = ("chief", "search", "ps", "worker", "child", "others")
 
 _TABLES = flags.DEFINE_list("table", ["dispatch", "efficiency", "simulation"], "Which tables.")
@@ -160,7 +160,8 @@ def simulation() -> bool:
             found.append(simulate(number, memory_share=_MEMORY_SHARE.value))
             _print_simulated(found[-1])
         if found[-1].num_workers < number:
-            print(f"(no more than {found[-1].num_workers} of {number}: --memory_share)")
+            had = f"{found[-1].num_workers} of {number}"
+            print(f"(no more than {had}: --memory_share, or the system's number of threads)")
             break
     if len({one.num_workers for one in found}) > 1:
         _print_load(_costs(found))
@@ -174,6 +175,14 @@ def _print_simulated(one: Simulated) -> None:
         f"{1e3 * one.tell_seconds:9.1f}{one.trials_per_second:10.0f}"
         f"{1e3 * one.cpu_seconds_per_trial:8.2f}{one.mib_before:13.0f}{one.mib_connected:11.0f}"
         f"{one.mib_at_end:12.0f}{one.servers_gib:13.1f}",
+        flush=True,
+    )
+    updates = f"sample {1e3 * one.ask_cpu_seconds / BATCH_SIZE:.2f}, "
+    updates += f"learn {1e3 * one.tell_cpu_seconds / BATCH_SIZE:.2f}"
+    parts = sorted(one.cpu_seconds_by_part.items(), key=lambda part: -part[1])
+    print(
+        f"{'':7} cpu ms a child: alone: {updates}; in the search, by the parts of its thread: "
+        + ", ".join(f"{name} {1e3 * seconds:.2f}" for name, seconds in parts),
         flush=True,
     )
 
@@ -206,6 +215,8 @@ def _print_load(costs: ChiefCosts) -> None:
             f"{load.updates_per_second:11.2f}{load.update_share:8.1%}{load.cores:8.2f}"
             f"{load.memory_mib / 1024:12.2f}"
         )
+    shortest = PAPER_WORKERS * costs.cpu_seconds_per_child
+    print(f"One core of the chief is busy all the time with children of {shortest:.1f} s")
 
 
 def _described(costs: ChiefCosts) -> str:

@@ -3,6 +3,7 @@
 TF_CONFIG=... python cluster_simulated_chief.py
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -10,7 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,19 @@ from nas_with_rl.launch.clusters.tf_config import VARIABLE, parse_tf_config
 from nas_with_rl.launch.host import backend
 
 EXPERIMENT, DEPTH, BATCH_SIZE = "cifar10", 20, 8  # section 4.1, at its largest
-DISPATCH_SECONDS, TRIALS, UPDATES = 15, 800, 20
+DISPATCH_SECONDS, TRIALS, UPDATES = 10, 1000, 20
+WARM_UPDATES = 10  # of a search, before its clock starts: the first are traced and compiled
+# What the thread of the search does, by its object and methods; "loop" is what is left.
+PARTS = {
+    "sample": ("searcher", ("ask",)),
+    "learn": ("searcher", ("tell",)),
+    "store": (
+        "store",
+        *(("add", "finish", "batches", "count_failures", "mark_learned", "evaluated_before"),),
+    ),
+    "curves": ("observers", ("finished", "learned")),
+    "checkpoints": ("checkpoints", ("save",)),
+}
 
 
 def main() -> None:
@@ -59,27 +72,78 @@ class _Clock:
         return time.perf_counter() - self._wall, time.process_time() - self._cpu
 
 
-class _Beginning:
-    """Starts a clock when the search has compiled its programs: an observer.
-
-    Attributes:
-      clock: from then on.
-      num_finished_before: trials that had their outcome by then.
-    """
+class _Parts:
+    """CPU seconds of the search's thread, each moment counted for the innermost part."""
 
     def __init__(self) -> None:
-        self._num_updates = self._num_finished = self.num_finished_before = 0
-        self.clock = _Clock()
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._part = "loop"
+        self._since = time.thread_time()
+
+    def change(self, part: str) -> str:
+        """Count for another part from now on; return the part until now."""
+        now = time.thread_time()
+        self.seconds[self._part] += now - self._since
+        before, self._part, self._since = self._part, part, now
+        return before
+
+    def watch(self, thing: Any, part: str, names: tuple[str, ...]) -> None:
+        """Count an object's calls of some methods for a part."""
+        for name in names:
+            setattr(thing, name, self._counted(getattr(thing, name), part))
+
+    def _counted(self, method: Any, part: str) -> Any:
+        def call(*values: Any, **named: Any) -> Any:
+            before = self.change(part)
+            try:
+                return method(*values, **named)
+            finally:
+                self.change(before)
+
+        return call
+
+
+class _Middle(BaseException):
+    """The part of a search that counts is over."""
+
+
+class _Window:
+    """Measures a search between the end of its first updates and so many children: an observer.
+
+    Children are given out and sampled all the while: at its beginning and at its end as many are
+    under way.
+
+    Attributes:
+      wall, cpu: seconds of this process within it.
+      parts: CPU seconds of the search's thread within it, by part.
+    """
+
+    def __init__(self, parts: _Parts, count: int) -> None:
+        self.wall = self.cpu = 0.0
+        self.parts: dict[str, float] = {}
+        self._all_parts, self._count = parts, count
+        self._num_updates = self._num_finished = 0
 
     def finished(self, trial: Any) -> None:
         """Count a trial."""
         self._num_finished += 1
+        if self._num_updates >= WARM_UPDATES and self._num_finished == self._count:
+            self.wall, self.cpu = self._clock.seconds()
+            self._all_parts.change("loop")
+            self.parts = {
+                part: seconds - self._before.get(part, 0.0)
+                for part, seconds in self._all_parts.seconds.items()
+            }
+            raise _Middle
 
     def learned(self, update: Any, trials: Any, store: Any) -> None:
-        """Start the clock after the third update."""
+        """Start the clock after the first updates."""
         self._num_updates += 1
-        if self._num_updates == 3:
-            self.clock, self.num_finished_before = _Clock(), self._num_finished
+        if self._num_updates == WARM_UPDATES:
+            self._num_finished = 0
+            self._clock = _Clock()
+            self._all_parts.change("loop")
+            self._before = dict(self._all_parts.seconds)
 
 
 def _evaluations(space: Any, count: int) -> Iterator[Any]:
@@ -119,32 +183,44 @@ def _updated(experiment: Any, space: Any, strategy: Any) -> dict[str, float]:
         trials = range(number * BATCH_SIZE, (number + 1) * BATCH_SIZE)
         clock = _Clock()
         proposals = searcher.ask(space, trials)
-        asked.append(clock.seconds()[0])
+        asked.append(clock.seconds())
         clock = _Clock()
         searcher.tell(proposals, [index / BATCH_SIZE for index in range(BATCH_SIZE)])
-        told.append(clock.seconds()[0])
-    return {
-        "ask_seconds": statistics.median(asked[3:]),  # the first are traced and compiled
-        "tell_seconds": statistics.median(told[3:]),
-    }
+        told.append(clock.seconds())
+    figures = {}
+    for name, seconds in (("ask", asked), ("tell", told)):
+        wall, cpu = zip(*seconds[3:], strict=True)  # the first are traced and compiled
+        figures[f"{name}_seconds"] = statistics.median(wall)
+        figures[f"{name}_cpu_seconds"] = statistics.median(cpu)
+    return figures
 
 
 def _searched(
     experiment: Any, space: Any, strategy: Any, children: Any, num_workers: int
-) -> dict[str, float]:
+) -> dict[str, Any]:
     from nas_with_rl.controller.parameter_servers import SharedReinforce
     from nas_with_rl.launch.experiments.search_config import SearchConfig
     from nas_with_rl.launch.records.checkpoints import Checkpoints
     from nas_with_rl.launch.records.trial_store import TrialStore
+    from nas_with_rl.launch.searches.curves import Curves
     from nas_with_rl.launch.searches.loop import Pace, Search, run_search
 
-    config = SearchConfig(num_samples=TRIALS, batch_size=BATCH_SIZE, duplicates="evaluate")
+    # More than are ever sampled: children are under way at the window's end as at its beginning.
+    config = SearchConfig(num_samples=10**6, batch_size=BATCH_SIZE, duplicates="evaluate")
     searcher = SharedReinforce(
         space, experiment.controller, max_depth=DEPTH, seed=0, strategy=strategy
     )
-    begin = _Beginning()
+    parts = _Parts()
+    window = _Window(parts, TRIALS)
     with tempfile.TemporaryDirectory() as directory:
         store = TrialStore(Path(directory) / "trials.sqlite")
+        checkpoints = Checkpoints(Path(directory) / "checkpoints")
+        curves = Curves(Path(directory) / "tensorboard", store)
+        watched = {
+            "searcher": searcher, "store": store, "observers": curves, "checkpoints": checkpoints
+        }  # fmt: skip
+        for part, (name, methods) in PARTS.items():
+            parts.watch(watched[name], part, methods)
         search = Search(
             space=space,
             config=config,
@@ -153,14 +229,19 @@ def _searched(
             evaluator=children,
             store=store,
             pace=Pace.asynchronous(config, num_workers=num_workers),
-            checkpoints=Checkpoints(Path(directory) / "checkpoints"),
-            observers=(begin,),
+            checkpoints=checkpoints,
+            observers=(curves, window),
         )
-        run_search(search)
+        with contextlib.suppress(_Middle):
+            run_search(search)
         store.close()
-    wall, cpu = begin.clock.seconds()
-    count = TRIALS - begin.num_finished_before
-    return {"trials_per_second": count / wall, "cpu_seconds_per_trial": cpu / count}
+    by_part = {part: seconds / TRIALS for part, seconds in window.parts.items()}
+    by_part["threads"] = window.cpu / TRIALS - sum(by_part.values())
+    return {
+        "trials_per_second": TRIALS / window.wall,
+        "cpu_seconds_per_trial": window.cpu / TRIALS,
+        "cpu_seconds_by_part": by_part,
+    }
 
 
 if __name__ == "__main__":

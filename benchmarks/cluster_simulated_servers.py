@@ -3,7 +3,7 @@
     TF_CONFIG=... python cluster_simulated_servers.py LIMIT_GIB
 
 It prints "ready N": the servers of the first N workers are there; fewer than TF_CONFIG has if its
-resident memory has come to LIMIT_GIB.
+resident memory has come to LIMIT_GIB, or its threads near to what the system lets it have.
 """
 
 import os
@@ -11,12 +11,18 @@ import socket
 import stat
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from cluster_processes import resident_mib
 
 from nas_with_rl.launch.clusters.tf_config import VARIABLE, Cluster, parse_tf_config
 from nas_with_rl.launch.host import backend
+
+# A server has 82 threads, and this many once a chief is connected. TensorFlow ends the process, and
+# with it all servers, where it cannot have one more.
+MORE_THREADS = 20
+THREADS_SHARE = 0.9  # of what the system has, for all its processes
 
 
 class _Instant:
@@ -64,7 +70,8 @@ def _started(cluster: Cluster, threads: int, *, limit_gib: float) -> list[Any]:
     spec = cluster_servers.cluster_spec(cluster)
     servers: list[Any] = []
     for task in (*cluster.ps, *cluster.workers):
-        if len(servers) > len(cluster.ps) and resident_mib() / 1024 > limit_gib:
+        is_full = resident_mib() / 1024 > limit_gib or _threads_left() < MORE_THREADS * len(servers)
+        if len(servers) > len(cluster.ps) and is_full:
             break
         server = tf.distribute.Server(
             spec, job_name=task.role, task_index=task.index, protocol="grpc", config=config
@@ -72,6 +79,17 @@ def _started(cluster: Cluster, threads: int, *, limit_gib: float) -> list[Any]:
         servers.append(server)
     _keep_to_this_machine()
     return servers
+
+
+def _threads_left() -> float:
+    """Return how many more threads this process may have (Linux)."""
+    kernel = Path("/proc/sys/kernel")
+    most = [int((kernel / name).read_text()) for name in ("threads-max", "pid_max")]
+    # Each has a stack and a guard page beside it.
+    of_process = int(Path("/proc/sys/vm/max_map_count").read_text()) // 2
+    of_all = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    own = len(os.listdir("/proc/self/task"))
+    return min(THREADS_SHARE * min(most) - of_all, THREADS_SHARE * of_process - own)
 
 
 def _keep_to_this_machine() -> None:

@@ -34,7 +34,9 @@ class Simulated:
       connect_seconds: until the chief has its coordinator.
       dispatches_per_second, cpu_seconds_per_dispatch: of children given out by `ClusterEvaluator`.
       ask_seconds, tell_seconds: of the controller on the parameter servers, for 8 architectures.
-      trials_per_second, cpu_seconds_per_trial: of a whole search.
+      ask_cpu_seconds, tell_cpu_seconds: the CPU's part of them, in all of the chief's threads.
+      trials_per_second, cpu_seconds_per_trial: of a whole search in its steady state.
+      cpu_seconds_by_part: of a child in it: what its own thread does, and all other threads.
       mib_before, mib_connected, mib_at_end: the chief's memory.
       servers_gib: the memory of all servers.
     """
@@ -45,8 +47,11 @@ class Simulated:
     cpu_seconds_per_dispatch: float
     ask_seconds: float
     tell_seconds: float
+    ask_cpu_seconds: float
+    tell_cpu_seconds: float
     trials_per_second: float
     cpu_seconds_per_trial: float
+    cpu_seconds_by_part: dict[str, float]
     mib_before: float
     mib_connected: float
     mib_at_end: float
@@ -84,6 +89,8 @@ def _process(role: str, cluster: Cluster, *words: str) -> Iterator[subprocess.Po
         "no_grpc_proxy": LOOPBACK,
         "CUDA_VISIBLE_DEVICES": "",
     }
+    if role == "servers":
+        environment["MALLOC_ARENA_MAX"] = "1"  # its thousands of threads: 29 MiB a server, not 40
     process = subprocess.Popen(
         [sys.executable, str(HERE / f"cluster_simulated_{role}.py"), *words],
         env=environment,
@@ -92,6 +99,7 @@ def _process(role: str, cluster: Cluster, *words: str) -> Iterator[subprocess.Po
         text=True,
     )
     assert process.stdin is not None
+    os.sched_setaffinity(process.pid, _cores(role))
     try:
         yield process
     finally:
@@ -100,6 +108,12 @@ def _process(role: str, cluster: Cluster, *words: str) -> Iterator[subprocess.Po
             process.wait(LAST_SECONDS)  # it removes its sockets
         process.kill()
         process.wait()
+
+
+def _cores(role: str) -> set[int]:
+    """Return the chief's core, or the others for its servers; where there is one, both have it."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    return {first} if role == "chief" or not others else set(others)
 
 
 def _line(process: subprocess.Popen, word: str) -> str:

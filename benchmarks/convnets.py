@@ -281,10 +281,17 @@ def main() -> int:
     parser.add_argument("--table", choices=("children", "new_networks"), default="children")
     parser.add_argument("--beside", help="another checkout of this project, for new_networks")
     parser.add_argument("--torch-python", help="a Python that has PyTorch, for new_networks")
+    parser.add_argument("--networks", type=int, help="so many, whatever --quick says")
+    parser.add_argument("--json", help="where the figures of new_networks are written too")
     flags = parser.parse_args()
-    number = 4 if flags.quick else 12
+    number = flags.networks or (4 if flags.quick else 12)
     if flags.table == "new_networks":
-        return new_networks.compare(number, beside=flags.beside, torch_python=flags.torch_python)
+        return new_networks.compare(
+            number,
+            beside=flags.beside,
+            torch_python=flags.torch_python,
+            json_file=flags.json,
+        )
     return compare_children(number)
 
 

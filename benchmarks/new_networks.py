@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import figures
 import numpy as np
 import tqdm
 
@@ -48,10 +49,14 @@ class Cost:
     ends: tuple[float, ...]
 
     @property
+    def epoch(self) -> float:
+        """Seconds of an epoch after the first."""
+        return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
+
+    @property
     def fixed(self) -> float:
         """Seconds beside the epochs."""
-        epoch = (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
-        return self.total - len(self.ends) * epoch
+        return self.total - len(self.ends) * self.epoch
 
 
 Costs = dict[str, dict[str, list[Cost]]]  # by contestant and kind
@@ -90,8 +95,17 @@ class Contestant:
         self._process.wait()
 
 
-def compare(number: int, *, beside: str | None, torch_python: str | None) -> int:
-    """Print the table of so many networks of each kind; return the exit status."""
+def compare(
+    number: int, *, beside: str | None, torch_python: str | None, json_file: str | None = None
+) -> int:
+    """Print the table of so many networks of each kind; return the exit status.
+
+    Args:
+      number: of networks of each kind.
+      beside: another checkout.
+      torch_python: a Python that has PyTorch.
+      json_file: where the figures are written too.
+    """
     with tempfile.TemporaryDirectory() as directory:
         file = str(Path(directory) / "images.npz")
         save_images(file)
@@ -101,7 +115,41 @@ def compare(number: int, *, beside: str | None, torch_python: str | None) -> int
         finally:
             for contestant in contestants.values():
                 contestant.end()
+    figures.write(json_file, figures_of(costs))
     return 0 if show(costs) else 1
+
+
+def figures_of(costs: Costs) -> list[figures.Figure]:
+    """Return what `show` shows for `side_by_side.py`, and what an epoch costs."""
+    names = {HERE_TITLE: figures.HERE, BESIDE_TITLE: figures.BESIDE}
+    torch = tuple(TORCH_TITLES.values())
+
+    def mean(kind: str, what: str) -> dict[str, float]:
+        return {
+            names.get(title, title): statistics.mean(getattr(c, what) for c in found[kind])
+            for title, found in costs.items()
+        }
+
+    nothing = dict.fromkeys((figures.BESIDE, *torch))
+    three = tuple(KINDS)[-1]
+    return [
+        figures.Figure(
+            "new ConvNet: beside its epochs",
+            "CPU s",
+            {name: seconds for name, seconds in mean(three, "fixed").items() if name not in torch},
+            {figures.BESIDE: TIMES_BESIDE},
+        ),
+        *(
+            figures.Figure(
+                f"new ConvNet: {kind} images",
+                "CPU s",
+                mean(kind, "total"),
+                nothing | dict.fromkeys(torch, TIMES_TORCH[kind]),
+            )
+            for kind in KINDS
+        ),
+        figures.Figure("ConvNet: an epoch of 1,000 images", "CPU s", mean(three, "epoch"), nothing),
+    ]
 
 
 def save_images(file: str) -> None:

@@ -2,7 +2,8 @@
 
     python benchmarks/search_quality.py [nas_bench_201 skips base_2]     # 3 minutes on 2 cores
 
-- `nas_bench_201`: 15,625 cells, CIFAR-10 validation accuracy; 1,000 samples.
+- `nas_bench_201`: 15,625 cells, CIFAR-10 validation accuracy, the mean of a cell's seeds; 1,000
+  samples.
 - `skips`: 21 skip connections of 7 layers, of which a hidden half is wanted; reward: the share
   that is right. Best: 1. Only anchor points can learn it.
 - `base_2`: 512 cells of base 2 (base_2_cells.json, made by base_2_cells.py); validation perplexity.

@@ -1,6 +1,7 @@
 """What a start costs: CPU seconds and memory to the first trial, to the end of help, at the end.
 
     python benchmarks/starts.py --beside=../baseline --optuna=../optuna/bin/optuna
+    python benchmarks/starts.py --json=starts.json    # the figures, for `side_by_side.py`
 
 Each start is a process of its own, of one thread on one core. They take turns: this checkout, the
 one beside it, Optuna, and again. The CPU seconds are those of the whole process with its children,
@@ -20,6 +21,8 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import figures
 
 ROOT = Path(__file__).resolve().parents[1]
 OWN_MODULE = "def evaluate(architecture):\n    return 1.0\n"
@@ -62,6 +65,13 @@ STARTS: Mapping[str, tuple[str, ...]] = {
 }
 # Those that are held against Optuna's help.
 HELP = tuple(STARTS)[:4]
+OPTUNA = "Optuna's help"
+# The most of the time of Optuna's help; of the CPU of a checkout in which plotting libraries and
+# the like were imported too; and CPU s and MiB of a search without networks.
+MOST_OF_HELP = 1.5
+MOST_OF_BESIDE = {"import keras, tensorflow": 0.7, "a child process for networks": 0.7}
+MOST = dict.fromkeys(list(STARTS)[5:8], (0.7, 110.0))
+MOST_ENDING = 0.1  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +151,35 @@ def row(name: str, found: Sequence[Start], *, beside: bool, optuna: bool) -> str
     return "| " + " | ".join((name, *cells)) + " |"
 
 
+def figures_of(
+    name: str, found: Sequence[Start], *, beside: bool, optuna: bool
+) -> list[figures.Figure]:
+    """Return a start's CPU seconds for `side_by_side.py`, and its memory where some is wanted."""
+    own = [figures.HERE, *([figures.BESIDE] if beside else [])]
+    starts = dict(zip([*own, *([OPTUNA] if optuna else [])], found, strict=True))
+    most_seconds, most_mib = MOST.get(name, (None, None))
+    of_seconds = {figures.HERE: most_seconds, figures.BESIDE: MOST_OF_BESIDE.get(name)}
+    if name in HELP:
+        of_seconds[OPTUNA] = MOST_OF_HELP
+    seconds = {who: start.seconds for who, start in starts.items()}
+    mib = {who: starts[who].mib for who in own}
+    of_mib = {figures.HERE: most_mib, figures.BESIDE: None}
+    of_memory = (
+        [figures.Figure(name, "MiB", mib, of_mib)] if name in (*MOST, *MOST_OF_BESIDE) else []
+    )
+    return [figures.Figure(name, "CPU s", seconds, of_seconds), *of_memory]
+
+
+def longest_ending(all_found: Sequence[Sequence[Start]], *, beside: bool) -> figures.Figure:
+    """Return the longest time from a last line to the end, of what `measured` returned."""
+    own = [figures.HERE, *([figures.BESIDE] if beside else [])]
+    seconds = {
+        who: max(found[place].ending for found in all_found) for place, who in enumerate(own)
+    }
+    targets = {figures.HERE: MOST_ENDING, figures.BESIDE: None}
+    return figures.Figure("last line to the end, the longest of these", "s", seconds, targets)
+
+
 def header(*, beside: bool) -> str:
     """Return the first two lines of the table."""
     columns = ["start", "CPU s", "MiB", "last line to end, s"]
@@ -158,12 +197,15 @@ def main() -> int:
     parser.add_argument("--beside", type=Path, help="another checkout of this project")
     parser.add_argument("--optuna", help="the program `optuna` of an environment that has it")
     parser.add_argument("--count", type=int, default=5, help="starts of each (default: 5)")
+    parser.add_argument("--json", help="where the figures are written too")
     parser.add_argument("--only", default="", help="only starts whose names contain this")
     given = parser.parse_args()
     checkouts = [ROOT, *([given.beside.resolve()] if given.beside else [])]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     beside = given.beside is not None
+    all_figures: list[figures.Figure] = []
+    all_found: list[list[Start]] = []
     print(header(beside=beside), flush=True)
     for name, command in STARTS.items():
         if given.only not in name:
@@ -171,7 +213,13 @@ def main() -> int:
         optuna = given.optuna if name in HELP else None
         started([sys.executable, *command], ROOT)  # whose files are then in memory, and compiled
         found = measured(command, checkouts, optuna, given.count)
-        print(row(name, found, beside=beside, optuna=optuna is not None), flush=True)
+        of_optuna = optuna is not None
+        print(row(name, found, beside=beside, optuna=of_optuna), flush=True)
+        all_figures += figures_of(name, found, beside=beside, optuna=of_optuna)
+        all_found.append(found)
+    if all_found:
+        all_figures.append(longest_ending(all_found, beside=beside))
+    figures.write(given.json, all_figures)
     return 0
 
 

@@ -27,13 +27,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import figures
 import numpy as np
 
 VOCABULARY, UNITS, NUM_LAYERS = 10_000, 87, 2
 BATCH_SIZE, NUM_STEPS, SEGMENTS = 20, 35, 20
 TEST_WORDS = 82_430
 INIT_SCALE, LEARNING_RATE, CLIP_NORM, SEED = 0.1, 0.1, 5.0, 0
-OURS, BESIDE, TORCH = "here", "beside", "PyTorch nn.LSTM"
+OURS, BESIDE, TORCH = figures.HERE, figures.BESIDE, "PyTorch nn.LSTM"
 # The most of the other's time, by what is done: of an earlier checkout with TensorFlow's own kernel
 # of the loss and a test of one stream, and of PyTorch.
 TARGETS = {
@@ -207,34 +208,34 @@ class Contestant:
 
 
 @dataclasses.dataclass(frozen=True)
-class Figures:
-    """A line of the table: seconds by what is done, of the test's first call, and losses."""
+class Line:
+    """Of the table: seconds by what is done, of the test's first call, and losses."""
 
     seconds: dict[str, float]
     first_test: float
     losses: dict[str, float]
 
 
-def measure(contestants: dict[str, Contestant], rounds: int) -> dict[str, Figures]:
+def measure(contestants: dict[str, Contestant], rounds: int) -> dict[str, Line]:
     """Let all take turns; the first round, in which all is traced, is not counted."""
     answers = [
         {name: each.round() for name, each in contestants.items()} for _ in range(rounds + 1)
     ]
-    figures = {}
+    lines = {}
     for name in contestants:
         first, *later = [answer[name] for answer in answers]
         seconds = {
             what: statistics.median(each["seconds"][what] for each in later)
             for what in first["seconds"]
         }
-        figures[name] = Figures(seconds, first["seconds"]["test"], first["losses"])
-    return figures
+        lines[name] = Line(seconds, first["seconds"]["test"], first["losses"])
+    return lines
 
 
-def show(figures: dict[str, Figures]) -> bool:
+def show(lines: dict[str, Line]) -> bool:
     """Print the table; return whether the targets are met."""
     print(f"{'':18}  train ms  validate ms  test words/s  first test words/s  train nll  test nll")
-    for name, line in figures.items():
+    for name, line in lines.items():
         train, validate = (1000 * line.seconds[w] / SEGMENTS for w in ("train", "validate"))
         speeds = [(TEST_WORDS - 1) / seconds for seconds in (line.seconds["test"], line.first_test)]
         print(
@@ -243,11 +244,29 @@ def show(figures: dict[str, Figures]) -> bool:
         )
     met = True
     for name, targets in TARGETS.items():
-        for what, most in targets.items() if name in figures else ():
-            ratio = figures[OURS].seconds[what] / figures[name].seconds[what]
+        for what, most in targets.items() if name in lines else ():
+            ratio = lines[OURS].seconds[what] / lines[name].seconds[what]
             met, verdict = met and ratio <= most, "met" if ratio <= most else "MISSED"
             print(f"  {what}: {ratio:.2f} of the time of {name} (at most {most:.2f}), {verdict}")
     return met
+
+
+def figures_of(lines: dict[str, Line]) -> list[figures.Figure]:
+    """Return what `show` shows for `side_by_side.py`."""
+    units = {
+        "train": (f"a training step of {BATCH_SIZE} x {NUM_STEPS} words", "ms", 1e3 / SEGMENTS),
+        "validate": ("a validation step", "ms", 1e3 / SEGMENTS),
+        "test": ("1,000 words of the test", "ms", 1e6 / (TEST_WORDS - 1)),
+    }
+    return [
+        figures.Figure(
+            f"10,000 words: {title}",
+            unit,
+            {name: factor * line.seconds[what] for name, line in lines.items()},
+            {name: targets.get(what) for name, targets in TARGETS.items()},
+        )
+        for what, (title, unit, factor) in units.items()
+    ]
 
 
 def main() -> int:
@@ -255,6 +274,7 @@ def main() -> int:
     parser.add_argument("--beside", type=Path, help="another checkout of this project")
     parser.add_argument("--torch-python", help="a Python that has PyTorch and NumPy")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count")
+    parser.add_argument("--json", help="where the figures are written too")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -269,7 +289,9 @@ def main() -> int:
         wanted[TORCH] = (options.torch_python, here)
     contestants = {name: Contestant(name, *where) for name, where in wanted.items()}
     try:
-        met = show(measure(contestants, options.rounds))
+        lines = measure(contestants, options.rounds)
+        met = show(lines)
+        figures.write(options.json, figures_of(lines))
     finally:
         for contestant in contestants.values():
             contestant.close()

@@ -110,7 +110,8 @@ def encode_architectures(
 
 def decode_architectures(encoded: EncodedArchitectures, space: SearchSpace) -> list[Architecture]:
     """Return arrays as architectures of the space."""
-    choices, skips = encoded.choices.T.tolist(), np.moveaxis(encoded.skips, -1, 0) > 0.5
+    choices = encoded.choices.T.tolist()
+    skips = (np.moveaxis(encoded.skips, -1, 0) > 0.5).tolist()
 
     def token(column: int, row: int) -> Token:
         step = space.steps[row]
@@ -118,8 +119,8 @@ def decode_architectures(encoded: EncodedArchitectures, space: SearchSpace) -> l
             value = choices[column][row]
             return None if value == ABSENT else value
         # Rows and columns from 0, layers from 1.
-        inputs = np.flatnonzero(skips[column, step.layer - 1, : step.layer - 1]) + 1
-        return tuple(inputs.tolist())
+        inputs = skips[column][step.layer - 1][: step.layer - 1]
+        return tuple(layer for layer, is_taken in enumerate(inputs, 1) if is_taken)
 
     return [
         Architecture(space, tuple(token(column, row) for row in range(len(space.steps))))

@@ -175,7 +175,7 @@ class Reinforce:
 
     def save(self, directory: Path) -> None:
         """Write weights, Adam's moments, the baseline and the version."""
-        self._checkpoint.write(str(directory / WEIGHTS_FILE))
+        self._write(str(directory / WEIGHTS_FILE))
         state = {
             "version": self._version,
             "baseline": self._baseline,
@@ -183,6 +183,9 @@ class Reinforce:
             "rewards": self._rewards,
         }
         (directory / STATE_FILE).write_text(json.dumps(state))
+
+    def _write(self, path: str) -> None:
+        self._checkpoint.write(path)
 
     def restore(self, directory: Path) -> None:
         """Read what `save` wrote; ValueError where it cannot be read.
@@ -239,6 +242,6 @@ def _notes(
 def entropies_by_decision(space: SearchSpace, entropies: np.ndarray) -> dict[str, float]:
     """Return the mean entropy of each decision over its layers and the batch."""
     by_name: dict[str, list[float]] = {}
-    for step, row in zip(space.steps, entropies, strict=False):
-        by_name.setdefault(step.decision.name, []).append(float(row.mean()))
+    for step, mean in zip(space.steps, entropies.mean(1).tolist(), strict=False):
+        by_name.setdefault(step.decision.name, []).append(mean)
     return {name: float(np.mean(values)) for name, values in by_name.items()}

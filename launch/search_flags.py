@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from absl import flags
 
 from nas_with_rl.launch.clusters.options import START_TIMEOUT_SECONDS, ClusterOptions
 from nas_with_rl.launch.records.resumption import SearchRequest
+from nas_with_rl.search_spaces.errors import InputError, shortened, shown_path
+
+_TABLE = "table"  # the experiment of one's own tables
 
 
 class SearchFlags:
@@ -53,6 +58,12 @@ class SearchFlags:
         self._evaluate = flags.DEFINE_string(
             "evaluate", None, "Your own evaluation of an architecture, as module:function."
         )
+        self._table = flags.DEFINE_string(
+            "table",
+            None,
+            "A table of measured architectures to search: CSV, JSON or SQLite, a column for each "
+            "decision and one for the value (--override=space.value=COLUMN).",
+        )
         self._resume = flags.DEFINE_bool("resume", False, "Continue the run in --workdir.")
         self._plan = _plan_flag() if plan else None
 
@@ -62,13 +73,22 @@ class SearchFlags:
 
     def request(self) -> SearchRequest:
         """Return what the parsed flags say."""
+        experiment, overrides = self._experiment.value, tuple(self._override.value)
+        if self._table.value is not None:
+            if experiment not in (None, _TABLE):
+                raise InputError(
+                    f"--table={shown_path(self._table.value)} is a search of its own: leave "
+                    f"--experiment={shortened(experiment)} out"
+                )
+            path = os.path.abspath(self._table.value)  # wherever the run is continued from
+            experiment, overrides = _TABLE, (f"space.path={path}", *overrides)
         return SearchRequest(
-            experiment=self._experiment.value,
+            experiment=experiment,
             workdir=self._workdir.value,
             data_dir=self._data_dir.value,
             num_samples=self._num_samples.value,
             seed=self._seed.value,
-            overrides=tuple(self._override.value),
+            overrides=overrides,
             evaluate=self._evaluate.value,
             resume=self._resume.value,
             plan=None if self._plan is None else self._plan.value,

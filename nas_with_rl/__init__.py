@@ -39,12 +39,15 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import (
         nas_bench_201_accuracies as nas_bench_201_accuracies,
     )
+    from nas_with_rl.launch.evaluators.kinds.tabular import table as table
     from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
     from nas_with_rl.launch.experiments.children import OwnEvaluation as OwnEvaluation
+    from nas_with_rl.launch.experiments.children import TabularLookup as TabularLookup
     from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
     from nas_with_rl.launch.experiments.fitting import ChildFit as ChildFit
     from nas_with_rl.launch.experiments.search_config import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
+    from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace as TabularSpace
     from nas_with_rl.launch.explorations.exploring import explore as explore
     from nas_with_rl.launch.explorations.preparation import ExploreRequest as ExploreRequest
     from nas_with_rl.launch.host.backend import prepare_tensorflow as prepare_tensorflow
@@ -85,6 +88,8 @@ _MODULES = {
     "SearchResult": "launch.records.search_result",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
+    "TabularLookup": "launch.experiments.children",
+    "TabularSpace": "launch.experiments.tabular.tabular_space",
     "TextDataConfig": "child_models.data.text",
     "draw": "search_spaces.drawing",
     "explore": "launch.explorations.exploring",
@@ -96,6 +101,7 @@ _MODULES = {
     "prepare_tensorflow": "launch.host.backend",
     "search": "launch.api",
     "show": "explorer.page.widget",
+    "table": "launch.evaluators.kinds.tabular",
     "write_cifar10_npz": "child_models.data.image_sources",
     "write_page": "explorer.page.page",
 }

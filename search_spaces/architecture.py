@@ -9,6 +9,7 @@ decision as the layers it takes ("1,3", or "-" for none):
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -64,6 +65,10 @@ class Architecture:
         return answers if in_layers else answers[0]
 
     def __str__(self) -> str:
+        return self._text
+
+    @functools.cached_property  # a search asks several times for each
+    def _text(self) -> str:
         words: list[str] = []
         group = None
         for step, token in zip(self.space.steps, self.tokens, strict=True):

@@ -8,8 +8,6 @@ Shapes: N tokens, H hidden units, V vocabulary.
 
 from __future__ import annotations
 
-import functools
-
 import tensorflow as tf
 
 from nas_with_rl.child_models.tensorflow_internals import record_operation, unrecorded
@@ -27,7 +25,8 @@ def softmax_nll(
 ) -> tf.Tensor:
     """Return -log softmax(h K + b)[target] of each token, in nats, float32 [N].
 
-    As exact as float32 is at any scale of the logits, and NaN where one of a token's is.
+    As exact as float32 is at any scale of the logits, and NaN where one of a token's is. Its
+    gradient can be taken once: the probabilities are overwritten by it.
 
     Args:
       hidden: h, [N, H].
@@ -39,7 +38,15 @@ def softmax_nll(
     # The tape is to see the one operation below, and nothing of what is inside it.
     with unrecorded():
         probs, prob, nll = _forward(*inputs, targets)
-    backward = functools.partial(_backward, *inputs[:2], targets, probs, prob)
+    overwritten = False
+
+    def backward(upstream: tf.Tensor) -> list[tf.Tensor]:
+        nonlocal overwritten
+        if overwritten:
+            raise RuntimeError("the gradient of `softmax_nll` can be taken once")
+        overwritten = True
+        return _backward(*inputs[:2], _errors(probs, prob, targets), upstream)
+
     record_operation("SoftmaxNll", [nll], inputs, backward)
     return nll
 
@@ -68,21 +75,29 @@ def _nll_by_logits(
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
 
 
-def _backward(
-    hidden: tf.Tensor,
-    kernel: tf.Tensor,
-    targets: tf.Tensor,
-    probs: tf.Tensor,
-    prob: tf.Tensor,
-    upstream: tf.Tensor,
-) -> list[tf.Tensor]:
-    """Return the gradients of h, K and b from those of the nll [N]."""
-    places = tf.stack([tf.range(tf.size(targets, targets.dtype), dtype=targets.dtype), targets], 1)
-    # Written into the array of probabilities itself, unless others are yet to read it.
+def _errors(probs: tf.Tensor, prob: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Return the gradient of the nll by the logits, [N, V]: the probabilities, the target's less 1.
+
+    They are written into the array of the probabilities, which holds these no more.
+    """
+    count = tf.size(targets, tf.int32)
+    rows, targets = tf.range(count), tf.cast(targets, tf.int32)
+    # What is read of the probabilities has to be read before.
     with tf.control_dependencies([prob]):
-        errors = tf.tensor_scatter_nd_sub(
-            probs, places, tf.ones_like(prob)
-        )  # of the logits, [N, V]
+        if probs.shape.num_elements() is None or probs.shape.num_elements() > tf.int32.max:
+            places = tf.stack([rows, targets], 1)
+            return tf.tensor_scatter_nd_sub(probs, places, tf.ones_like(prob))
+        # That one copies the whole array, which takes as long as the softmax.
+        flat = tf.reshape(probs, (-1,))
+        places = rows * probs.shape[1] + targets
+        errors = tf.raw_ops.InplaceSub(x=flat, i=places, v=tf.ones_like(prob))
+    return tf.reshape(errors, probs.shape)
+
+
+def _backward(
+    hidden: tf.Tensor, kernel: tf.Tensor, errors: tf.Tensor, upstream: tf.Tensor
+) -> list[tf.Tensor]:
+    """Return the gradients of h, K and b from those of the nll [N] and what `_errors` returned."""
     # The upstream gradient scales what is H wide, not what is V wide, and b's is one row more.
     scale = upstream[:, tf.newaxis]
     d_hidden = scale * tf.matmul(errors, kernel, transpose_b=True)

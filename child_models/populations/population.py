@@ -181,11 +181,15 @@ class PopulationInTraining:
         # others.
         self._members = [*members, *[members[0]] * num_copies]
         self._dtype = keras.config.floatx()
-        self._cells = encode(
+        cells = encode(
             [member.cell for member in self._members],
             population.operations,
             units=population.size.units,
             dtype=self._dtype,
+        )
+        # Once, not at every call of a loop: dozens of arrays take as long as a third of a step.
+        self._cells = keras.tree.map_structure(
+            keras.ops.convert_to_tensor, cells, none_is_leaf=False
         )
         num_slots = 2 if population.config.optimizer == "adam" else 0
         weights = self._drawn()

@@ -14,6 +14,7 @@ from typing import Any
 from nas_with_rl.launch.clusters.messages import Reply, digest_of, read_reply, write_request
 from nas_with_rl.launch.clusters.servers import answering
 from nas_with_rl.launch.clusters.tensorflow_internals import (
+    ClosureQueue,
     is_of_coordinator,
     lost_worker,
     per_worker_resources,
@@ -83,14 +84,10 @@ class ClusterEvaluator:
         # One on each worker, which the coordinator makes anew on a worker that was lost: a client
         # for each child would open a connection, with six threads, for each.
         self._clients = per_worker_resources(coordinator, client)
+        self._closures = ClosureQueue(coordinator, self._closure, self._clients)
         self._most = 2 * len(workers)  # each has one, and the coordinator one more for it
-        self._given: queue.SimpleQueue[Evaluation] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Evaluation, Reply | Exception]] = queue.SimpleQueue()
         logging.getLogger("tensorflow").addFilter(_ShortLog(self._workers))
-        for _ in range(self._most):
-            # A thread for each, since `fetch` blocks and tells of nothing; daemons, since none can
-            # be woken from it, and the chief has to be able to end.
-            threading.Thread(target=self._dispatch, name="dispatch", daemon=True).start()
 
     def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
         """Yield the outcomes as workers finish children.
@@ -104,7 +101,7 @@ class ClusterEvaluator:
         under_way = 0
         while queue or under_way:
             while queue and under_way < self._most:
-                self._given.put(queue.popleft())
+                self._give(queue.popleft())
                 under_way += 1
             answer = self._next()
             if answer is None:
@@ -135,45 +132,71 @@ class ClusterEvaluator:
         assert reply.result is not None
         return Outcome(evaluation, reply.result, reply.worker, reply.started, reply.ended)
 
-    def _dispatch(self) -> None:
-        """Give evaluations to the coordinator, one after the other, and wait for each."""
-        while True:
-            evaluation = self._given.get()
-            try:
-                reply: Reply | Exception = self._asked(evaluation)
-            except Exception as error:
-                reply = error
-            self._answers.put((evaluation, reply))
+    def _give(self, evaluation: Evaluation) -> None:
+        request = write_request(evaluation, self._digest)
+        self._closures.put(request, lambda answer: self._hear(evaluation, answer))
 
-    def _asked(self, evaluation: Evaluation) -> Reply:
+    def _hear(self, evaluation: Evaluation, answer: bytes | Exception) -> None:
+        """Hand a worker's reply on; without one ask again, while the coordinator's thread goes on.
+
+        Daemons, as no thread can be woken from `fetch`, and the chief has to be able to end.
+        """
+        reply = _reply(answer)
+        if reply is not None:
+            self._answers.put((evaluation, reply))
+            return
+        threading.Thread(
+            target=self._insist, args=(evaluation, answer), name="dispatch", daemon=True
+        ).start()
+
+    def _insist(self, evaluation: Evaluation, answer: bytes | Exception) -> None:
+        try:
+            reply: Reply | Exception = self._asked_again(evaluation, answer)
+        except Exception as error:
+            reply = error
+        self._answers.put((evaluation, reply))
+
+    def _asked_again(self, evaluation: Evaluation, answer: bytes | Exception) -> Reply | Exception:
+        """Return what is said to a further request, after a first one without a reply."""
         import tensorflow as tf
 
         request = tf.constant(write_request(evaluation, self._digest))
-        problem, lost = "", None
-        for number in range(TRIES):
-            if number:
-                time.sleep(PAUSE_SECONDS)
+        lost = answer if isinstance(answer, tf.errors.OpError) else None
+        for _ in range(TRIES - 1):
+            time.sleep(PAUSE_SECONDS)
             try:
                 answer = self._scheduled(request).fetch()
-            except tf.errors.OpError as error:  # the worker has died when it had just finished, or
-                lost = error  # a parameter server has, which trying again does not cure
-                continue
-            code, _, text = answer.partition(b" ")
-            reply = read_reply(text) if code == b"0" else None
-            # Stopped: another request reached that worker, as of a closure that TensorFlow has
-            # repeated.
-            if reply and not reply.is_stopped:
+            except tf.errors.OpError as error:
+                answer = lost = error
+            if (reply := _reply(answer)) is not None:
                 return reply
-            problem = text.decode(errors="replace")
         if lost:
             raise ServersLost(
                 f"no worker could be asked for trial {evaluation.trial}, or a parameter server was "
                 f"lost ({type(lost).__name__})"
             )
+        problem = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
         raise WorkError(f"no worker could be asked for trial {evaluation.trial}: {problem}")
 
     def _scheduled(self, request: Any) -> Any:
+        # By the public way, which also lets the coordinator go on after another closure's error.
         return self._coordinator.schedule(self._closure, args=(self._clients, request))
+
+
+def _reply(answer: bytes | Exception | None) -> Reply | Exception | None:
+    """Return what came of a closure; None where another try may bring a reply.
+
+    The worker has died when it had just finished; or a parameter server has, which trying again
+    does not cure; or another request reached that worker, as of a closure that TensorFlow repeated;
+    or `fetch` has returned None, as TensorFlow 2.21 was seen to do on a machine with much to do.
+    """
+    import tensorflow as tf
+
+    if isinstance(answer, Exception):
+        return None if isinstance(answer, tf.errors.OpError) else answer
+    code, _, text = (answer or b"").partition(b" ")
+    reply = read_reply(text) if code == b"0" else None
+    return None if reply is None or reply.is_stopped else reply
 
 
 class _Watch:

@@ -11,7 +11,7 @@ from nas_with_rl.launch.experiments.named_modules import check_name, imported
 from nas_with_rl.launch.experiments.overrides import with_overrides
 from nas_with_rl.launch.experiments.paper import PAPER_EXPERIMENTS
 from nas_with_rl.launch.experiments.sequence_tasks import SEQUENCE_EXPERIMENTS
-from nas_with_rl.launch.experiments.small import SMALL_EXPERIMENTS
+from nas_with_rl.launch.experiments.small import SMALL_EXPERIMENTS, TABLE
 from nas_with_rl.search_spaces.errors import InputError, shortened
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -29,10 +29,10 @@ def find_experiment(name: str) -> Experiment:
     """
     if ":" in name:
         return _own_experiment(name)
-    for experiment in EXPERIMENTS:
+    for experiment in (*EXPERIMENTS, TABLE):
         if experiment.name == name:
             return experiment
-    known = ", ".join(experiment.name for experiment in EXPERIMENTS)
+    known = ", ".join(experiment.name for experiment in (*EXPERIMENTS, TABLE))
     raise InputError(
         f"--experiment={name}: no such experiment; there are {known}, and help; "
         "one of your own is MODULE:ATTRIBUTE"
@@ -111,6 +111,10 @@ def describe_experiments() -> str:
         for experiment in EXPERIMENTS
     ]
     own = (
+        f"{TABLE.name}\n"
+        "  source:  a table of measured architectures of your own: CSV, JSON or SQLite, a column "
+        "for each decision\n"
+        "  command: search --table=FILE\n\n"
         "MODULE:ATTRIBUTE\n"
         "  source:  a nas_with_rl.Experiment of your own, in a module that Python finds"
     )

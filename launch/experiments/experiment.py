@@ -13,10 +13,11 @@ from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.controller.configuration import ReinforceConfig
-from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup, TabularLookup
 from nas_with_rl.launch.experiments.fitting import ANY_SPACE, ChildFit
 from nas_with_rl.launch.experiments.overrides import DESCRIPTIVE
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
@@ -53,6 +54,7 @@ FITS: Mapping[type, ChildFit] = MappingProxyType(
             unused=_unused_of_text,
         ),
         TableLookup: ChildFit(spaces=(NasBench201Space,), is_above_zero=True),
+        TabularLookup: ChildFit(spaces=(TabularSpace,)),
         OwnEvaluation: ANY_SPACE,
     }
 )

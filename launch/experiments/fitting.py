@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any
 
+from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 from nas_with_rl.search_spaces.space import SearchSpace
 
-SPACES = (ConvolutionalSpace, RecurrentCellSpace, NasBench201Space, SearchSpace)
+SPACES = (ConvolutionalSpace, RecurrentCellSpace, NasBench201Space, TabularSpace, SearchSpace)
 # From a child's configuration and a space to the settings that have no effect, and why.
 Unused = Callable[[Any, Any], Mapping[str, str]]
 

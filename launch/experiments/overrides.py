@@ -25,6 +25,7 @@ _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "failure_retries": 2,
             "on_error": "raise",
         },
+        "TableLookup": {"statistic": "median"},
     }
 )
 

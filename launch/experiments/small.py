@@ -9,9 +9,10 @@ from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
-from nas_with_rl.launch.experiments.children import TableLookup
+from nas_with_rl.launch.experiments.children import TableLookup, TabularLookup
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
+from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
@@ -66,6 +67,18 @@ QUICK = (
         search=SearchConfig(num_samples=1000),
         controller=ReinforceConfig(policy=SMALL_SEARCH),
     ),
+)
+
+# Of a file that `--table` names; until then it has no space.
+TABLE = Experiment(
+    name="table",
+    source="one's own table of measured architectures",
+    expected_time="10 seconds on one core, for 15,625 rows",
+    expected_result="the best row, or one near it",
+    space=TabularSpace(),
+    child=TabularLookup(),
+    search=SearchConfig(num_samples=200),
+    controller=ReinforceConfig(policy=SMALL_SEARCH),
 )
 
 CIFAR10_SMALL = Experiment(

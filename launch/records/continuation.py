@@ -29,6 +29,22 @@ from nas_with_rl.search_spaces.errors import InputError, shown
 
 # What a resumed search may change of its settings.
 EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib", "on_error")
+
+
+def _current(stored: Description) -> Description:
+    """Return a search's description with what it would say today.
+
+    A run that does not say by which statistic it reads a table's seeds was begun when there was the
+    median alone, and goes on with that.
+    """
+    child, overrides = stored.get("child"), stored.get("overrides")
+    if not isinstance(child, dict) or not isinstance(overrides, list):
+        return stored
+    if child.get("kind") != "TableLookup" or "statistic" in child:
+        return stored
+    return stored | {"overrides": ["child.statistic=median", *overrides]}
+
+
 SEARCH = RunKind(
     "search",
     None,
@@ -39,8 +55,10 @@ SEARCH = RunKind(
         "plan": ("location.plan",),
     },
     # The settings that overrides give are compared, and decisions say the same as the space.
-    may_change=("overrides", "decisions", *(f"search.{name}" for name in EXTENDABLE)),
+    # A table may lie elsewhere: its cells are compared.
+    may_change=("overrides", "decisions", "space.path", *(f"search.{name}" for name in EXTENDABLE)),
     groups=("search", "controller", "space"),
+    current=_current,
 )
 _HANDED_OVER = ("seed", "search", "controller")  # what both sides know, beside the decisions
 COMMAND = "python -m nas_with_rl.launch.search --resume"
@@ -152,7 +170,8 @@ def _decisions(description: Description, workdir: Path) -> Description:
             f"was begun by an earlier version: continue it with {_command(description, workdir)}"
         )
     has_schedule = description["search"].get("depth") is not None
-    return decisions | ({"depth": None} if has_schedule else {})
+    decided = {key: decisions.get(key) for key in ("decisions", "layer_decisions", "depth")}
+    return decided | ({"depth": None} if has_schedule else {})
 
 
 def _command(stored: Description, workdir: str | Path) -> str:

@@ -122,6 +122,8 @@ class TrialStore:
         self._path = path
         read_only = read_only or (path is not None and not can_write(path))
         self._connection = StoreConnection(path, read_only=read_only)
+        # Of the only one that writes; None before its first change.
+        self._num_running: int | None = None
         try:
             self._check(has_to_be_one=read_only)
         except BaseException:
@@ -164,6 +166,7 @@ class TrialStore:
         query = f"INSERT INTO trials ({names}) VALUES ({marks})"
         rows = [_row(trial) for trial in trials]
         self._connection.write(lambda connection: connection.executemany(query, rows))
+        self._count_running(sum(trial.status == "running" for trial in trials))
 
     def finish(self, trial: Trial) -> None:
         """Record a trial's outcome, once: a second outcome is a ValueError."""
@@ -173,6 +176,7 @@ class TrialStore:
         changed = self._connection.write(lambda connection: connection.execute(query, row).rowcount)
         if changed != 1:
             raise ValueError(f"trial {trial.number} is not running: its outcome is recorded once")
+        self._count_running(-(trial.status != "running"))
 
     def count_failures(
         self, batches: Sequence[int], reward_of: Callable[[float, float], float]
@@ -241,7 +245,16 @@ class TrialStore:
 
     def num_running(self) -> int:
         """How many trials have no outcome yet."""
+        if self._num_running is not None:
+            return self._num_running
         return self._value("SELECT COUNT(*) FROM trials WHERE status = 'running'")
+
+    def _count_running(self, more: int) -> None:
+        """Note a change of this store's; a search asks at each, and may have a thousand running."""
+        if self._num_running is None:
+            self._num_running = self.num_running()
+        else:
+            self._num_running += more
 
     def num_finished(self) -> int:
         """How many trials have their outcome."""

@@ -12,7 +12,8 @@ import contextlib
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from absl import logging
@@ -24,12 +25,13 @@ from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.searches.pending_trials import PendingTrials
-from nas_with_rl.search_spaces.architecture import parse_architecture
+from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.space import SearchSpace
 
 MOST_NOTES = 10  # of updates, that a search says
+NONE_KNOWN: Mapping[int, Architecture] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,12 +146,15 @@ class _Batches:
         self._pace = search.pace or Pace.synchronous(search.config)
         self._num_sampled, self._num_batches = len(self._store), self._store.num_batches()
         self._num_notes = 0
+        # Of trials that this process has sampled, until they are learned from: a text is slow to
+        # read, a thousandth of a second for a deep network.
+        self._architectures: dict[int, Architecture] = {}
         self.trials = PendingTrials(
             self._store,
             reuse=search.config.duplicates == "reuse",
             failure_reward=search.config.failure_reward,
             failure_retries=search.config.failure_retries,
-            evaluation_of=lambda trial: _evaluation(search, trial),
+            evaluation_of=self._evaluation,
             on_finish=self._finished,
         )
         unlearned = self._store.unlearned()
@@ -184,7 +189,7 @@ class _Batches:
             return False
         trials = self._store.batches(batches)
         trials = [trial for trial in trials if trial.depth == trials[0].depth]  # one rollout's
-        update = _tell(self._search, trials)
+        update = _tell(self._search, trials, self._architectures)
         for note in update.notes:
             self._note(note)
         for observer in self._search.observers:
@@ -196,6 +201,8 @@ class _Batches:
         # Batches of another depth stay for the next update.
         for batch in {trial.batch for trial in trials}:
             del self._missing[batch]
+        for trial in trials:
+            self._architectures.pop(trial.number, None)
         due = update.version % self._search.config.checkpoint_every == 0
         if self._search.checkpoints and due:
             self._search.checkpoints.save(self._search.searcher)
@@ -224,12 +231,17 @@ class _Batches:
         proposals = search.searcher.ask(_space_of(search, first), range(first, last))
         batch = self._num_batches
         trials = [_sampled(search, proposal, batch) for proposal in proposals]
+        self._architectures |= {each.trial: each.architecture for each in proposals}
         self._store.add(trials)
         self._num_sampled, self._num_batches = last, batch + 1
         # Before they are given out: some may finish at once.
         self._missing[batch] = len(trials)
         self.trials.add(trials)
         return True
+
+    def _evaluation(self, trial: Trial) -> Evaluation:
+        architecture = self._architectures.get(trial.number) or _architecture(self._search, trial)
+        return Evaluation(trial.number, architecture, trial.seed)
 
 
 def _sampled(search: Search, proposal: Proposal, batch: int) -> Trial:
@@ -253,17 +265,25 @@ def _space_of(search: Search, trial: int) -> SearchSpace:
     return search.space.at_depth(search.config.depth.depth(trial))
 
 
-def _evaluation(search: Search, trial: Trial) -> Evaluation:
+def _architecture(search: Search, trial: Trial) -> Architecture:
     space = search.space.at_depth(trial.depth) if trial.depth else search.space
-    return Evaluation(trial.number, parse_architecture(trial.architecture, space), trial.seed)
+    return parse_architecture(trial.architecture, space)
 
 
-def _tell(search: Search, trials: Sequence[Trial]) -> Update:
-    """Let the searcher learn from recorded trials: the first time, or again after a restart."""
+def _tell(
+    search: Search, trials: Sequence[Trial], known: Mapping[int, Architecture] = NONE_KNOWN
+) -> Update:
+    """Let the searcher learn from recorded trials: the first time, or again after a restart.
+
+    Args:
+      search: whose searcher learns.
+      trials: with their rewards.
+      known: architectures of some of them, by number.
+    """
     proposals = [
         Proposal(
             trial.number,
-            _evaluation(search, trial).architecture,
+            known.get(trial.number) or _architecture(search, trial),
             trial.log_prob,
             trial.sampled_version,
         )

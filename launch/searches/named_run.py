@@ -17,6 +17,7 @@ from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, needs_tensorflow
+from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.launch.host import backend
 from nas_with_rl.launch.records.continuation import check_evaluation, complete_search, stored_search
 from nas_with_rl.launch.records.resumption import SearchRequest
@@ -105,6 +106,8 @@ def prepare_libraries(request: SearchRequest) -> None:
         return backend.prepare_controller()
     experiment = _with_search(request)
     assert experiment.search is not None
+    if isinstance(experiment.space, TabularSpace):  # what is wrong with it is said at once
+        trainer_of(LocatedExperiment(experiment, request.data_dir, request.seed or 0))
     if needs_tensorflow(experiment.search.searcher):
         return backend.prepare_controller()
     if kind_of(experiment).needs_keras:
@@ -196,6 +199,8 @@ def _describe(request: SearchRequest, experiment: Experiment) -> dict[str, Any]:
         # None for TensorFlow's, as in runs that do not say it.
         "children_on": _backend_of(experiment),
     }
+    if isinstance(experiment.space, TabularSpace):  # which its settings do not say
+        described["space"] |= as_json(experiment.search_space())
     if "decisions" in described["space"]:
         return described
     return described | {"decisions": as_json(experiment.search_space())}  # as Python compares them

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from nas_with_rl.launch.evaluators.measurements import last_number
+from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.ranking import Ranked, ranked
 from nas_with_rl.launch.records.search_result import SearchResult
@@ -29,6 +30,8 @@ def describe_beginning(named: NamedRun, claimed: Claim, plan: str) -> str:
     """
     experiment = named.data.experiment
     lines = [f"{experiment.name}: {experiment.source}", f"workdir: {named.request.workdir}"]
+    if isinstance(experiment.space, TabularSpace):
+        lines.insert(1, experiment.space.read().describe())
     if "sha256" in claimed.changed.get("after", {}):
         module = claimed.run.description["data_found"]["function"].partition(":")[0]
         lines.append(

@@ -39,9 +39,10 @@ def subject_classes() -> list[Any]:
     import file_subjects
     import python_subjects
     import search_subjects
+    import table_subjects
     import text_subjects
 
-    every = (text_subjects, python_subjects, search_subjects, file_subjects)
+    every = (text_subjects, python_subjects, search_subjects, file_subjects, table_subjects)
     return [subject for module in every for subject in module.SUBJECTS]
 
 

@@ -23,6 +23,7 @@ EXAMPLES = {
     ".keras file": 40,
     "experiment.json": 60,
     "result.json": 150,
+    "table": 400,
 }
 
 

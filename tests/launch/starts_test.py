@@ -118,6 +118,28 @@ def test_a_random_search_runs_without_keras(own, tmp_path):
     assert "30 trials:" in printed and not imported & HEAVY
 
 
+def test_a_table_is_searched_by_one_flag_and_without_keras(tmp_path):
+    (tmp_path / "bench.csv").write_text("op,units,accuracy\na,1,0.1\nb,1,0.3\na,2,0.2\nb,2,0.4")
+    words = ("-m", "nas_with_rl.launch.search", "--override=search.searcher=random")
+    words = (*words, "--num_samples=20", "--workdir=run", "--table=bench.csv")
+    printed, _, imported = run(*words, folder=tmp_path)
+    assert "value: 'accuracy', the last column of numbers" in printed
+    assert "best architecture" in printed and "reward 0.4" in printed and not imported & HEAVY
+    words = ("-m", "nas_with_rl.launch.search", "--workdir=run", "--resume", "--num_samples=30")
+    (tmp_path / "elsewhere").mkdir()  # the run knows where its table lies
+    printed, _, _ = run(*words[:2], "--workdir=../run", *words[3:], folder=tmp_path / "elsewhere")
+    assert "30 trials:" in printed
+    words = ("-m", "nas_with_rl.launch.search", "--table=bench.csv")
+    (tmp_path / "bench.csv").write_text("op,units,accuracy\na,1,0.1\nb,1,0.3\na,2,0.2")
+    _, errors, imported = run(*words, folder=tmp_path, expected=2)
+    assert "no row of op=b, units=2; 1 of the 4 architectures are missing" in errors
+    assert not imported & HEAVY and not (tmp_path / "runs").exists()
+    _, errors, _ = run(*words, "--experiment=quickstart", folder=tmp_path, expected=2)
+    assert errors == (
+        "error: --table=bench.csv is a search of its own: leave --experiment=quickstart out"
+    )
+
+
 @pytest.mark.parametrize("searcher", ["random", "evolution", "local_search", "mine:Mine"])
 def test_a_search_in_python_in_which_nothing_learns_runs_without_keras(searcher, tmp_path):
     (tmp_path / "mine.py").write_text(OWN_SEARCHER)

@@ -182,6 +182,8 @@ class ChildKind:
         what `load` checks.
       check_in_process: checks the same in a child process, and returns what `experiment.json` says
         of the data there; None with `check`.
+      loads_anew: whether each run of a process loads its data, since files may change meanwhile;
+        else an experiment's is loaded once.
     """
 
     load: Callable[[LocatedExperiment], Trainer]
@@ -194,6 +196,7 @@ class ChildKind:
     needs_keras: bool = True
     check: Callable[[Any], Any] | None = None
     check_in_process: Callable[[ProcessPool, LocatedExperiment], Any] | None = None
+    loads_anew: bool = False
 
     @property
     def cluster_plan(self) -> Plan:

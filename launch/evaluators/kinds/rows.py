@@ -13,6 +13,7 @@ from nas_with_rl.launch.evaluators.kinds import (
     language_models,
     nas_bench_201,
     own_function,
+    tabular,
 )
 from nas_with_rl.launch.evaluators.kinds.kind import (
     ChildKind,
@@ -22,7 +23,7 @@ from nas_with_rl.launch.evaluators.kinds.kind import (
     Trainer,
     loaded_once,
 )
-from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup, TabularLookup
 from nas_with_rl.launch.experiments.experiment import FITS, Experiment
 
 
@@ -62,6 +63,14 @@ KINDS: Mapping[type, ChildKind] = MappingProxyType(
             default="here",
             needs_keras=False,
         ),
+        TabularLookup: ChildKind(
+            load=tabular.load,
+            fit=FITS[TabularLookup],
+            metric="value",
+            default="here",
+            needs_keras=False,
+            loads_anew=True,  # a table that has not changed is read once
+        ),
         OwnEvaluation: ChildKind(
             load=own_function.load,
             fit=FITS[OwnEvaluation],
@@ -90,4 +99,5 @@ def trainer_of(data: LocatedExperiment) -> Trainer:
       InputError: data that is missing, damaged or too small; an own function whose module is
         missing.
     """
-    return loaded_once(kind_of(data.experiment).load, data)
+    kind = kind_of(data.experiment)
+    return kind.load(data) if kind.loads_anew else loaded_once(kind.load, data)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nas_with_rl.child_models.language_models import tf_softmax
 from nas_with_rl.child_models.language_models.tf_softmax import LEAST_PROB, softmax_nll
 
 # Shapes: N tokens, H hidden units, V vocabulary.
@@ -124,7 +125,37 @@ def test_an_evaluation_computes_no_gradient():
     )
     operations = [each.type for each in traced.graph.get_operations()]
     assert operations.count("MatMul") == 1 and operations.count("Softmax") == 1
-    assert not {"TensorScatterSub", "SparseSoftmaxCrossEntropyWithLogits"} & set(operations)
+    unwanted = {"InplaceSub", "TensorScatterSub", "SparseSoftmaxCrossEntropyWithLogits"}
+    assert not unwanted & set(operations)
+
+
+def test_errors_written_in_place_are_those_of_a_copy_to_the_bit():
+    hidden, kernel, bias, targets = map(tf.constant, case(1))
+
+    def errors(shape):
+        @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.float32)])
+        def traced(hidden):
+            probs = tf.nn.softmax(tf.matmul(hidden, kernel) + bias)
+            prob = tf.gather(probs, targets, batch_dims=1)
+            return tf_softmax._errors(probs, prob, targets)
+
+        graph = traced.get_concrete_function().graph
+        return traced(hidden).numpy(), {each.type for each in graph.get_operations()}
+
+    in_place, its_operations = errors((NUM_TOKENS, UNITS))
+    copied, operations = errors((None, UNITS))  # how large it is is not known
+    assert "InplaceSub" in its_operations and "TensorScatterSub" in operations
+    np.testing.assert_array_equal(in_place, copied)
+
+
+def test_a_second_gradient_is_refused_rather_than_wrong():
+    hidden, kernel, bias, targets = map(tf.constant, case(1))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(hidden)
+        nll = softmax_nll(hidden, kernel, bias, targets)
+    tape.gradient(nll, hidden)
+    with pytest.raises(RuntimeError, match="once"):
+        tape.gradient(nll, hidden)
 
 
 def test_it_leaves_no_graph_behind():

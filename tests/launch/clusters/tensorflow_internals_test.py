@@ -4,7 +4,9 @@ Where one of these fails, TensorFlow has changed: the message names its version.
 """
 
 import inspect
+import json
 import logging
+import os
 import re
 
 import pytest
@@ -12,6 +14,7 @@ import tensorflow as tf
 from tensorflow.python.distribute.coordinator import cluster_coordinator
 
 from nas_with_rl.launch.clusters import tensorflow_internals as internals
+from tests.harness.jax_processes import run_python
 
 CHANGED = f"TensorFlow {tf.__version__} has changed"
 
@@ -48,6 +51,21 @@ def test_the_coordinator_makes_resources_on_each_worker():
     )
     named = list(inspect.signature(made).parameters)
     assert named[:2] == ["self", "fn"], f"{CHANGED} _create_per_worker_resources: {named}"
+
+
+def test_each_closure_is_answered_once():
+    """Also one that fails, and one that comes while the coordinator has an error to tell."""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    ran = run_python(["-m", "tests.harness.small_cluster", "closures"], environment)
+    assert ran.returncode == 0, f"{CHANGED}: {ran.stderr}"
+    assert json.loads(ran.stdout.splitlines()[-1]) == {
+        "good": sorted([str(number), f"{number}5"] for number in range(20)),
+        "bad": ["bad", "InvalidArgumentError"],
+        "late": ["late", "CancelledError"],
+        "told": "InvalidArgumentError",
+        "again": ["again", "again5"],
+        "more": 0,
+    }
 
 
 def test_the_coordinators_line_about_a_lost_worker_is_read():

@@ -20,9 +20,10 @@ from nas_with_rl.launch.api import SearchOptions
 from nas_with_rl.launch.clusters.options import ClusterOptions
 from nas_with_rl.launch.evaluators.process_pool import Limits
 from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, find_experiment
-from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup
+from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup, TabularLookup
 from nas_with_rl.launch.experiments.overrides import as_json, difference, with_overrides
 from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
+from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.launch.explorations.preparation import ExploreRequest
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError
@@ -171,6 +172,8 @@ CONFIGURATIONS = {
     "image_data": ImageDataConfig(),
     "text_data": TextDataConfig(),
     "table": TableLookup(),
+    "table of one's own": TabularLookup(),
+    "its space": TabularSpace(),
     "function": OwnEvaluation("module:name"),
     "experiment": QUICKSTART,
     "exploration": ExploreRequest(task="counter"),

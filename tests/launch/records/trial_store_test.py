@@ -44,6 +44,26 @@ def test_an_outcome_is_recorded_once():
     assert store.all()[0].reward == 0.5
 
 
+def test_running_trials_are_counted_as_they_change_and_as_others_change_them(tmp_path):
+    store = TrialStore(tmp_path / "trials.sqlite")
+    onlooker = TrialStore(tmp_path / "trials.sqlite", read_only=True)
+    seen = []
+    for change in (
+        lambda: store.add([running(0), running(1), completed(2, 0.5)]),
+        lambda: store.finish(completed(1, 0.5)),
+        lambda: store.add([running(3)]),
+    ):
+        change()
+        seen.append((store.num_running(), onlooker.num_running(), store.num_finished()))
+    with pytest.raises(ValueError, match="recorded once"):
+        store.finish(completed(1, 0.5))
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add([running(4), running(3)])
+    assert seen == [(2, 2, 1), (1, 1, 2), (2, 2, 2)]
+    assert store.num_running() == 2
+    assert TrialStore(tmp_path / "trials.sqlite").num_running() == 2
+
+
 def test_sampled_batches_are_added_whole_or_not_at_all():
     store = TrialStore(None)
     store.add([running(3)])
