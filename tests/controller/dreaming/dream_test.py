@@ -1,4 +1,4 @@
-"""The searcher that dreams: what it proposes, what it makes of rewards, how far it trusts itself."""
+"""The searcher that dreams: what it proposes, what it makes of rewards, how far it is trusted."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The surrogate: its closed forms, its gradient by finite differences, a NumPy twin of its rules."""
+"""The surrogate: closed forms, its gradient by finite differences, a NumPy twin of its rules."""
 
 import numpy as np
 import pytest
