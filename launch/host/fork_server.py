@@ -2,9 +2,12 @@
 
     program -- fork --> server -- fork, twice --> process, the program's child
 
+    python -m nas_with_rl.launch.host.fork_server DESCRIPTOR PARENT ROOM [MODULE ...]
+
 A process that has imported TensorFlow and Keras and computed nothing has one thread, and may be
-forked. So a program has a server forked off itself before it begins to compute; that one does
-nothing but fork, for which `forking` asks it. What it forks is to whoever looks what an exec would
+forked. So a program has a server forked off itself before it begins to compute, or starts one by
+the command above, which imports the MODULEs; that one does nothing but fork, for which `forking`
+asks it at its socket DESCRIPTOR. What it forks is to whoever looks what an exec would
 have made: the child of the program, with the descriptors, the environment and the command line that
 were asked for, which `/proc` shows, as far as there is room, those variables first that mark it for
 `remnants.kill_marked`.
@@ -15,6 +18,7 @@ one for the whole program, and what it forks outlives a program that is killed.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import dataclasses
@@ -31,14 +35,19 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from nas_with_rl.launch.host.backend import BACKENDS, prepare_backend
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE, set_death_signal
 from nas_with_rl.launch.host.remnants import CHILD_VARIABLE
 
 MESSAGE_BYTES = 2**18  # of a request
 MOST_DESCRIPTORS = 16
 NAME = "nas_with_rl-fork-server"  # what /proc shows as its command
+READY = b"1"  # what a server that was started says once it has imported all
+# Of a server that is started: room where /proc reads the command line and the environment.
+ARGUMENT_ROOM = "x" * 2**12
+ENVIRONMENT_ROOM = {"NAS_WITH_RL_ROOM": "x" * 2**15}
 REFUSED = b"0"  # the answer in place of a process's number
 _MARKS = (CHILD_VARIABLE, HEARTBEAT_VARIABLE)
 _ADOPTION_LOOK_SECONDS = 0.0005  # between two looks who the parent is
@@ -232,9 +241,10 @@ def _open_streams() -> None:
 
 
 def _writer(descriptor: int, encoding: str | None, errors: str) -> io.TextIOWrapper:
-    stream = os.fdopen(descriptor, "w", encoding=encoding, errors=errors, closefd=False)
     at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
-    stream.reconfigure(write_through=at_once, line_buffering=stream.isatty())
+    raw: Any = os.fdopen(descriptor, "wb", 0 if at_once else -1, closefd=False)
+    stream = io.TextIOWrapper(raw, encoding, errors, write_through=at_once)
+    stream.reconfigure(line_buffering=stream.isatty())
     return stream
 
 
@@ -263,6 +273,7 @@ def _run(program: Program) -> NoReturn:
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
+    atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -305,3 +316,28 @@ def _openblas() -> ctypes.CDLL | None:
         if "openblas" in name and ".so" in name:
             return ctypes.CDLL(line[line.index("/") :])
     return None
+
+
+def main(words: Sequence[str]) -> NoReturn:
+    """Import, then be the server of the program that has started this one."""
+    descriptor, parent, _, *modules = words
+    set_death_signal()
+    connection = socket.socket(fileno=int(descriptor))
+    for name in ENVIRONMENT_ROOM:
+        os.environ.pop(name, None)
+
+    def begin() -> None:
+        for module in modules:
+            importlib.import_module(module)
+        connection.send(READY)
+        serve(connection, int(parent))
+
+    prepare_backend(BACKENDS[:1], imported=begin)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    # The same module under its own name, of whose classes the requests are.
+    from nas_with_rl.launch.host import fork_server
+
+    fork_server.main(sys.argv[1:])

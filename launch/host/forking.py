@@ -12,13 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nas_with_rl.launch.host import backend, fork_server, resources
 from nas_with_rl.launch.host.fork_server import Program, Request
 from nas_with_rl.launch.host.remnants import module_path
 
 ANSWER_SECONDS = 10.0  # for a process to be forked
+IMPORT_SECONDS = 120.0  # for a server that is started
 LOOK_SECONDS = 0.005  # between two looks whether a process has ended
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # of Linux's prctl
 
@@ -76,7 +77,7 @@ class ForkedProcess:
 class ForkServer:
     """A server of this process, which forks for it until one of the two ends."""
 
-    def __init__(self, connection: socket.socket, server: ForkedProcess):
+    def __init__(self, connection: socket.socket, server: ForkedProcess | subprocess.Popen[bytes]):
         self._connection, self._server = connection, server
         self._owner, self._lock = os.getpid(), threading.Lock()
         self._is_closed = False
@@ -153,6 +154,45 @@ def forked_server() -> ForkServer | None:
     theirs.close()
     ours.settimeout(ANSWER_SECONDS)
     return ForkServer(ours, ForkedProcess(pid))
+
+
+def started_server(modules: Sequence[str]) -> ForkServer | None:
+    """Start a server that has imported Keras, TensorFlow and some modules, and wait for it.
+
+    For a program that does not import them itself; none of the modules may compute or start threads
+    when it is imported.
+
+    Returns:
+      None where that cannot be done, as where a GPU is visible or Keras has another backend.
+    """
+    if sys.platform != "linux" or resources.named_gpus():
+        return None
+    if backend.of_children() != backend.BACKENDS[0]:
+        return None
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    words = (theirs.fileno(), os.getpid(), fork_server.ARGUMENT_ROOM, *modules)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", fork_server.__name__, *map(str, words)],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **fork_server.ENVIRONMENT_ROOM, "PYTHONPATH": module_path()},
+        )
+    server = ForkServer(ours, process)
+    try:
+        ours.settimeout(IMPORT_SECONDS)
+        is_ready = ours.recv(len(fork_server.READY)) == fork_server.READY
+        ours.settimeout(ANSWER_SECONDS)
+    except OSError:
+        is_ready = False
+    except BaseException:  # Ctrl-C
+        server.close()
+        raise
+    if not is_ready:
+        server.close()
+    return server if is_ready else None
 
 
 _begun: list[ForkServer] = []  # of this process, or of one that has forked it

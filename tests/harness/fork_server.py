@@ -187,7 +187,8 @@ def run(request: Request) -> None:
 
 
 def _starts_others(request: Request) -> bool:
-    return not any(word.endswith((".child_process", ".cluster")) for word in request.command[:4])
+    alone = (".child_process", ".cluster", ".fork_server")
+    return not any(word.endswith(alone) for word in request.command[:4])
 
 
 def is_forked() -> bool:

@@ -137,6 +137,17 @@ def test_it_ends_as_one_that_was_started(run, end, status):
     assert ("a line" in errors) == ("a line" in end)
 
 
+@pytest.mark.parametrize(("at_once", "seen"), [("", ""), ("1", "no end of a line")])
+def test_its_output_is_held_back_as_that_of_one_that_was_started(run, at_once, seen):
+    printed, _ = run(
+        f"""
+        end = "print('no end of a line', end=''); os._exit(0)"
+        forked("end", end, environment={{"PYTHONUNBUFFERED": {at_once!r}}}).wait()
+        """
+    )
+    assert "".join(printed) == seen
+
+
 def test_draws_differ_from_process_to_process(run):
     printed, _ = run(
         """
@@ -258,6 +269,39 @@ def test_a_server_is_not_taken_for_a_child_process(tmp_path):
         program.stdout.readline()
         assert children_of(program.pid) == []
         program.kill()
+
+
+@pytest.mark.real_start
+def test_a_server_that_is_started_has_imported_for_all(run):
+    printed, errors = run(
+        """
+        server.close()
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        server = forking.started_server(("nas_with_rl.launch.clusters.roles",))
+        end = ("print(all(name in sys.modules for name in ('keras', 'tensorflow')),"
+               "len(os.listdir('/proc/self/task')), 'NAS_WITH_RL_ROOM' in os.environ, flush=True)")
+        for _ in range(2):
+            forked("end", end, environment={"LARGE": "x" * 9_000, CHILD_VARIABLE: "a"}).wait()
+        server.close()
+        print(server._server.returncode, any(name in sys.modules for name in ("keras", "numpy")))
+        """
+    )
+    assert printed == [*["True 1 False"] * 2, "-9 False"] and not errors
+
+
+def test_what_cannot_be_forked_starts_no_server(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert forking.started_server(()) is None
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert forking.started_server(()) is None
+
+
+def test_a_server_that_cannot_import_is_none(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    before = children_of(os.getpid())
+    assert forking.started_server(("no_such_module",)) is None
+    assert children_of(os.getpid()) == before
 
 
 def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
