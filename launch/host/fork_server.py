@@ -302,7 +302,7 @@ def _limit_blas(environment: Mapping[str, str]) -> None:
     count = next((int(each) for each in told if each.isdigit() and int(each)), 0)
     blas = _openblas() if count else None
     if blas is not None:
-        getattr(blas, _blas_setter(blas))(count)
+        getattr(blas, _blas_setter(blas))(min(count, len(os.sched_getaffinity(0))))
 
 
 def _blas_setter(blas: ctypes.CDLL) -> str:

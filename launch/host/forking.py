@@ -18,7 +18,7 @@ from nas_with_rl.launch.host import backend, fork_server, resources
 from nas_with_rl.launch.host.fork_server import Program, Request
 from nas_with_rl.launch.host.remnants import module_path
 
-ANSWER_SECONDS = 10.0  # for a process to be forked
+ANSWER_SECONDS = 60.0  # for a process to be forked
 IMPORT_SECONDS = 120.0  # for a server that is started
 LOOK_SECONDS = 0.005  # between two looks whether a process has ended
 _SET_CHILD_SUBREAPER, _GET_CHILD_SUBREAPER = 36, 37  # of Linux's prctl
@@ -113,13 +113,22 @@ class ForkServer:
                 socket.send_fds(
                     self._connection, [pickle.dumps(request)], list(descriptors.values())
                 )
-                pid = int(self._connection.recv(32) or 0)
+                pid = int(self._answer() or 0)
             if not pid:
                 raise OSError("the fork server has refused, or has ended")
         except OSError:
             self.close()
             raise
         return ForkedProcess(pid)
+
+    def _answer(self) -> bytes:
+        """Return what the server answers; after that, nothing that it forks lives on unknown."""
+        try:
+            return self._connection.recv(32)
+        except TimeoutError:
+            # What answers from here on cannot, and ends; what has just done so is read.
+            self._connection.shutdown(socket.SHUT_RD)
+            return self._connection.recv(32)
 
     def close(self) -> None:
         """End the server; what it has forked runs on."""

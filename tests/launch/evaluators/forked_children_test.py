@@ -19,7 +19,7 @@ pytestmark = [
 ]
 HARNESS = Path(__file__).parents[2] / "harness"
 BEGINNING = """
-import json, os, signal, sys, time
+import contextlib, json, os, signal, sys, time
 from collections import deque
 from pathlib import Path
 from nas_with_rl.child_models.failures import ChildFailure
@@ -66,7 +66,11 @@ def places(processes):
 
 def end(pid):
     os.kill(pid, signal.SIGKILL)
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+    is_left = lambda task: (task / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    while True:  # until its last thread has, whose descriptors are those of all
+        with contextlib.suppress(OSError):
+            if not any(map(is_left, Path(f"/proc/{pid}/task").iterdir())):
+                return
         time.sleep(0.01)
 
 if __name__ == "__main__":
