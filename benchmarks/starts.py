@@ -6,12 +6,17 @@
 Each start is a process of its own, of one thread on one core. They take turns: this checkout, the
 one beside it, Optuna, and again. The CPU seconds are those of the whole process with its children,
 resident memory is the largest of one of them, and what stands behind "last line" begins when the
-process has printed it. Medians; a ratio is that to the checkout beside, or to `optuna --help`.
+process has printed it. Medians; a ratio is that to the checkout beside, or to `optuna --help`. Of a
+child process it is what it takes from the moment that it is wanted until it is ready, all processes
+together and without the imports of the program that wants it, and its memory is what it shares with
+no other process.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import dataclasses
 import os
 import statistics
@@ -24,6 +29,7 @@ from pathlib import Path
 
 import figures
 
+PR_SET_CHILD_SUBREAPER = 36
 ROOT = Path(__file__).resolve().parents[1]
 OWN_MODULE = "def evaluate(architecture):\n    return 1.0\n"
 SEARCH = ("-m", "nas_with_rl.launch.search")
@@ -42,15 +48,54 @@ import os, nas_with_rl, keras, tensorflow
 print("done", flush=True)
 os._exit(0)
 """
-# A child process that is ready, as the pool starts it for children of networks.
+# A child process for networks that is ready, as a search starts it: first and as a replacement.
 CHILD = """
+import os, signal, time
+from functools import partial
+from pathlib import Path
+from nas_with_rl.launch.host import backend
+try:
+    from nas_with_rl.launch.host import forking
+    prepare = partial(backend.prepare_controller, imported=forking.begin_on_cores)
+except ImportError:  # a checkout that forks nothing
+    prepare = backend.prepare_tensorflow
 from nas_with_rl.launch.evaluators.child_process import Setup
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
+
+COUNT = 5
+
+def seconds():  # of all processes below this one, with those that have ended
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = file.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found[int(file.parent.name)] = int(fields[1]), sum(map(int, fields[11:15]))
+    def is_below(pid):
+        while pid in found and pid != os.getpid():
+            pid = found[pid][0]
+        return pid == os.getpid()
+    return sum(used for pid, (_, used) in found.items() if is_below(pid)) / os.sysconf("SC_CLK_TCK")
+
 if __name__ == "__main__":
+    prepare()
+    before, private = seconds(), 0
     with ProcessPool(Setup("math:sqrt"), num_processes=1, group_size=1) as processes:
-        processes.call("math:sqrt", [1.0])
-    print("done", flush=True)
+        for number in range(COUNT):
+            processes.call("math:sqrt", [1.0])
+            child = processes._slots[0].process.pid
+            rows = Path(f"/proc/{child}/smaps_rollup").read_text().splitlines()
+            private += sum(int(row.split()[1]) for row in rows if row.startswith("Private_"))
+            if number < COUNT - 1:
+                os.kill(child, signal.SIGKILL)
+                time.sleep(0.5)  # until its last thread has ended
+        print("measured", (seconds() - before) / COUNT, private / 1024 / COUNT, flush=True)
 """
+CLUSTER = (
+    *("-m", "nas_with_rl.launch.local_cluster", "--experiment=nas_bench_201", "--num_samples=8"),
+    *("--num_workers=8", "--workdir=run"),
+)
 STARTS: Mapping[str, tuple[str, ...]] = {
     "search --help": (*SEARCH, "--help"),
     "search --experiment=help": (*SEARCH, "--experiment=help"),
@@ -61,7 +106,8 @@ STARTS: Mapping[str, tuple[str, ...]] = {
     "search, random, a table": (*TABLE, RANDOM),
     "search, random, own function": (*TABLE, RANDOM, "--evaluate=mine:evaluate"),
     "search, REINFORCE, a table": TABLE,
-    "a child process for networks": ("-c", CHILD),
+    "a child process for networks, ready": ("-c", CHILD),
+    "a local cluster of 8 workers, 8 trials": CLUSTER,
 }
 # Those that are held against Optuna's help.
 HELP = tuple(STARTS)[:4]
@@ -111,12 +157,19 @@ def started(command: Sequence[str], checkout: Path | None) -> Start:
         last, text = time.perf_counter(), b""
         while part := os.read(process.stdout.fileno(), 2**16):
             last, text = time.perf_counter(), text + part
-        _, _, used = os.wait4(process.pid, 0)
+        used = [os.wait4(process.pid, 0)[2]]
         ended = time.perf_counter()
         process.stdout.close()
+        with contextlib.suppress(ChildProcessError):  # those that it has left to this one
+            while True:
+                used.append(os.wait4(-1, 0)[2])
     if not text.strip():
         raise RuntimeError(f"{' '.join(command)} has printed nothing")
-    return Start(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, ended - last)
+    words = text.decode(errors="replace").split()
+    if words[0] == "measured":
+        return Start(float(words[1]), float(words[2]), ended - last)
+    seconds = sum(each.ru_utime + each.ru_stime for each in used)
+    return Start(seconds, max(each.ru_maxrss for each in used) / 1024, ended - last)
 
 
 def medians(starts: Sequence[Start]) -> Start:
@@ -203,6 +256,8 @@ def main() -> int:
     checkouts = [ROOT, *([given.beside.resolve()] if given.beside else [])]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if sys.platform == "linux":  # whoever has lost its parent is this one's, which counts it too
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     beside = given.beside is not None
     all_figures: list[figures.Figure] = []
     all_found: list[list[Start]] = []

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Sequence
 
 from absl import flags
 
 from nas_with_rl.launch import command_line
 from nas_with_rl.launch.clusters import tf_config
-from nas_with_rl.launch.host import heartbeat, interruption
+from nas_with_rl.launch.host import forking, heartbeat, interruption
 from nas_with_rl.launch.host.interruption import leave_now
 from nas_with_rl.launch.search_flags import ClusterFlags, SearchFlags
 
@@ -36,15 +37,19 @@ def main() -> int:
 
         print(catalogue.describe_experiments())
         return 0
-    heartbeat.leave_with_supervisor()
     cluster, task = tf_config.parse_tf_config(os.environ.get(tf_config.VARIABLE))
     if _SUPERVISE.value:
+        heartbeat.leave_with_supervisor()
         from nas_with_rl.launch.clusters.supervisor import supervise_self
 
         return supervise_self(
             str(task), module="nas_with_rl.launch.cluster", is_chief=task.role == "chief"
         )
-    command_line.prepare_tensorflow()
+    heartbeat.set_death_signal()
+    # A worker's child processes are forked off it, before it has the threads of what follows.
+    is_worker = task.role == "worker" and _SEARCH.request().evaluate is None
+    command_line.prepare_tensorflow(imported=forking.begin_on_cores if is_worker else None)
+    heartbeat.leave_with_supervisor()
     from nas_with_rl.launch.clusters import roles
 
     if task.role == "ps":
@@ -65,6 +70,15 @@ def _status_of_chief(cluster: tf_config.Cluster) -> int:
             return interruption.INTERRUPTED_STATUS
         traceback.print_exc()
         return 1
+
+
+def start(words: Sequence[str]) -> None:
+    """Run the binary in a process that was forked for it.
+
+    Args:
+      words: of the command line, which `sys.argv` has too.
+    """
+    command_line.run_main(main)
 
 
 if __name__ == "__main__":

@@ -50,9 +50,11 @@ def _end_quickly() -> None:
         gc.freeze()
 
 
-def prepare_backend(supported: Sequence[str] = backend.BACKENDS) -> None:
+def prepare_backend(
+    supported: Sequence[str] = backend.BACKENDS, *, imported: Callable[[], None] | None = None
+) -> None:
     """Prepare Keras's backend for a binary, in which what that imports stays to the end."""
-    backend.prepare_backend(supported)
+    backend.prepare_backend(supported, imported=imported)
     keep_imports()
 
 
@@ -64,9 +66,13 @@ def keep_imports() -> None:
     gc.freeze()
 
 
-def prepare_tensorflow() -> None:
-    """Prepare the backend of a binary that runs on TensorFlow alone."""
-    prepare_backend(("tensorflow",))
+def prepare_tensorflow(*, imported: Callable[[], None] | None = None) -> None:
+    """Prepare the backend of a binary that runs on TensorFlow alone.
+
+    Args:
+      imported: as `backend.prepare_backend` takes it.
+    """
+    prepare_backend(("tensorflow",), imported=imported)
 
 
 def status_of(main: Callable[[], int | None]) -> int:

@@ -33,7 +33,7 @@ from nas_with_rl.launch.clusters.tf_config import (
     describe_sizes,
 )
 from nas_with_rl.launch.clusters.tf_config import Role as TaskRole
-from nas_with_rl.launch.host import interruption, resources
+from nas_with_rl.launch.host import forking, interruption, resources
 from nas_with_rl.launch.host.ports import LOOPBACK, LocalPorts
 from nas_with_rl.launch.records.continuation import complete_search
 from nas_with_rl.launch.records.resumption import SearchRequest
@@ -80,8 +80,13 @@ def main() -> int:
     with LocalPorts(1 + sizes.num_ps + sizes.num_workers) as ports:
         roles = cluster_roles(words, sizes, ports=ports.numbers, logs=logs)
         print(f"cluster of {sizes} on this machine, logs in {logs}", flush=True)
-        with Supervisor(roles) as supervisor:
-            status = supervisor.run()
+        server = forking.started_server(("nas_with_rl.launch.clusters.roles",))
+        try:
+            with Supervisor(roles, server=server) as supervisor:
+                status = supervisor.run()
+        finally:
+            if server:
+                server.close()
     if status == interruption.INTERRUPTED_STATUS:
         print(f"continue with: {_resume_command(request, sizes, _CLUSTER.options())}")
     return status
@@ -115,6 +120,7 @@ def cluster_roles(
             environment=_environment(cluster, task, gpus),
             log=logs / f"{task}.log",
             is_chief=task.role == "chief",
+            function="nas_with_rl.launch.cluster:start",
         )
         for task in (cluster.chief, *cluster.ps, *cluster.workers)
     )

@@ -11,15 +11,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from nas_with_rl.launch.host.fork_server import Program
+from nas_with_rl.launch.host.forking import ForkedProcess, ForkServer
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE, SUPERVISOR_VARIABLE
 from nas_with_rl.launch.host.remnants import REMNANT_SECONDS, kill_marked
 
 RESUME_FLAG = "--resume"
 CHUNK = 2**16  # bytes
+NUM_BEFORE = 3  # words of a command before the module's own: python -m module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,8 @@ class SupervisedRole:
     Attributes:
       name: as in worker-1.
       command: the words that start it.
+      function: "module:function" that does what they do, for a server that forks; it is called
+        with the words behind `python -m module`. None where it is never forked.
       environment: what it has beside the supervisor's own.
       log: the file that its output is appended to; None where it goes where the supervisor's does.
       is_chief: whether its end is everybody's. Its output is shown too, and after a death it is
@@ -40,6 +45,7 @@ class SupervisedRole:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     log: Path | None = None
     is_chief: bool = False
+    function: str | None = None
 
 
 class RoleProcess:
@@ -52,7 +58,14 @@ class RoleProcess:
       is_over: whether `kill` was called.
     """
 
-    def __init__(self, role: SupervisedRole, beats: Path, *, again: bool = False):
+    def __init__(
+        self,
+        role: SupervisedRole,
+        beats: Path,
+        *,
+        again: bool = False,
+        server: ForkServer | None = None,
+    ):
         """Start the process.
 
         Args:
@@ -60,6 +73,7 @@ class RoleProcess:
           beats: its heartbeat file. No other process may have the same: its name is how whatever
             the process has started is found after its death.
           again: whether one of this role has died before.
+          server: that forks it, if it can.
         """
         self._role, self._beats, self._last_beat = role, beats, 0
         # Else the last beat of the process before would count as this one's first.
@@ -69,18 +83,36 @@ class RoleProcess:
             command.append(RESUME_FLAG)
         self._log = _opened(role, command)
         self._log_start = os.fstat(self._log.fileno()).st_size if self._log else 0
-        relayed = self._log is not None and role.is_chief
-        self._process = subprocess.Popen(
-            command,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if relayed else self._log,
-            stderr=subprocess.PIPE if relayed else self._log,
-            start_new_session=True,  # out of reach of the terminal's Ctrl-C
-        )
-        self._relays = self._started_relays() if relayed else []
+        # The ends of pipes to read from, and to write to.
+        pipes = [os.pipe() for _ in range(2)] if self._log is not None and role.is_chief else []
+        try:
+            self._process = self._started(command, [end for _, end in pipes], server)
+        finally:
+            for _, end in pipes:
+                os.close(end)
+        self._relays = self._started_relays([end for end, _ in pipes])
         self.started = self._heard = time.monotonic()
         self.is_over = False
+
+    def _started(
+        self, command: list[str], ends: Sequence[int], server: ForkServer | None
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Start the process, out of reach of the terminal's Ctrl-C; its output goes to the ends."""
+        outputs = list(ends) or ([self._log.fileno()] * 2 if self._log else [1, 2])
+        with open(os.devnull, "rb") as nothing:
+            if server is not None and server.is_open and self._role.function is not None:
+                descriptors = dict(enumerate((nothing.fileno(), *outputs)))
+                program = Program(tuple(command), self._role.function, len(command) - NUM_BEFORE)
+                with contextlib.suppress(OSError):
+                    return server.start(program, self._environment(), descriptors)
+            return subprocess.Popen(
+                command,
+                env=self._environment(),
+                stdin=nothing,
+                stdout=outputs[0],
+                stderr=outputs[1],
+                start_new_session=True,
+            )
 
     def code(self) -> int | None:
         """Return the exit status: minus the signal's number, if any; None from one that runs."""
@@ -143,10 +175,10 @@ class RoleProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
-    def _started_relays(self) -> list[threading.Thread]:
+    def _started_relays(self, ends: Sequence[int]) -> list[threading.Thread]:
         relays = [
-            threading.Thread(target=self._relay, args=(pipe, descriptor), daemon=True)
-            for pipe, descriptor in ((self._process.stdout, 1), (self._process.stderr, 2))
+            threading.Thread(target=self._relay, args=(os.fdopen(end, "rb"), own), daemon=True)
+            for own, end in enumerate(ends, start=1)
         ]
         for relay in relays:
             relay.start()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.launch.clusters.role_process import RoleProcess, SupervisedRole
+from nas_with_rl.launch.host.forking import ForkServer
 from nas_with_rl.launch.host.heartbeat import HEARTBEAT_VARIABLE
 from nas_with_rl.launch.host.interruption import INTERRUPTED_STATUS, USAGE_STATUS
 from nas_with_rl.launch.host.remnants import PrivateFolder
@@ -81,13 +82,28 @@ class Supervisor:
     call `heartbeat.leave_with_supervisor`, and a guard ends what they have started.
     """
 
-    def __init__(self, roles: Sequence[SupervisedRole], patience: Patience = Patience()):
+    def __init__(
+        self,
+        roles: Sequence[SupervisedRole],
+        patience: Patience = Patience(),
+        *,
+        server: ForkServer | None = None,
+    ):
+        """Start nothing yet.
+
+        Args:
+          roles: that are to run.
+          patience: how long it waits for what.
+          server: that forks those that can be forked.
+        """
         self._patience = patience
         self._num_interrupts = 0
         self._handlers: dict[int, Any] = {}
         # Of its own, so that no other supervisor has a file of the same name.
         self._folder = PrivateFolder(variable=HEARTBEAT_VARIABLE)
-        self._posts = [_Post(role, self._folder.path / role.name, patience) for role in roles]
+        self._posts = [
+            _Post(role, self._folder.path / role.name, patience, server) for role in roles
+        ]
 
     def __enter__(self) -> Supervisor:
         for number in _SIGNALS:
@@ -171,8 +187,10 @@ class _End:
 class _Post:
     """A role and whichever process fills it."""
 
-    def __init__(self, role: SupervisedRole, beats: Path, patience: Patience):
-        self.role, self._beats, self._patience = role, beats, patience
+    def __init__(
+        self, role: SupervisedRole, beats: Path, patience: Patience, server: ForkServer | None
+    ):
+        self.role, self._beats, self._patience, self._server = role, beats, patience, server
         self._process: RoleProcess | None = None
         self._num_quick_deaths = 0
         self._start_at = 0.0
@@ -224,7 +242,8 @@ class _Post:
             self._process.kill()
 
     def _start(self) -> None:
-        self._process = RoleProcess(self.role, self._beats, again=self._process is not None)
+        again = self._process is not None
+        self._process = RoleProcess(self.role, self._beats, again=again, server=self._server)
         if self._died:
             warn(f"{self.role.name} {self._died} started again")
 

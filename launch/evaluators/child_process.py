@@ -4,7 +4,8 @@
 
 The process reads requests from the socket DESCRIPTOR and answers each, until PARENT is gone. It is
 started as a module of its own: multiprocessing's "spawn" would import the user's script or
-notebook again, and its "fork" copies a TensorFlow whose threads are then missing.
+notebook again, and its "fork" copies a TensorFlow whose threads are then missing. Where the parent
+has begun `forking`, before it had such threads, the process is forked off what it was then.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from nas_with_rl.launch.evaluators.evaluation import Evaluation
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
 from nas_with_rl.launch.host.backend import BACKENDS, children_environment, prepare_backend
 from nas_with_rl.launch.host.descendants import Descendant
+from nas_with_rl.launch.host.fork_server import Program
 from nas_with_rl.launch.host.heartbeat import leave_with
 from nas_with_rl.launch.host.remnants import module_path
 from nas_with_rl.launch.host.resources import Place
@@ -136,21 +138,22 @@ class ChildProcess:
     def __init__(self, place: Place, backends: Sequence[str]):
         self.connection, theirs = socket.socketpair()
         core = ANYWHERE if place.core is None else place.core
+        environment = {**place.environment(), **children_environment()}
         with contextlib.ExitStack() as stack:
             stack.callback(self.connection.close)
             with theirs:
                 words = [theirs.fileno(), os.getpid(), core, *backends]
-                module = "nas_with_rl.launch.evaluators.child_process"
                 self._process = Descendant(
-                    # -P: else -m would look into the working directory first; the process is to
-                    # find what this one finds, in its order (`module_path`).
-                    [sys.executable, "-P", "-m", module, *map(str, words)],
-                    environment={
-                        **place.environment(),
-                        **children_environment(),
-                        "PYTHONPATH": module_path(),
-                    },
+                    _program(list(map(str, words))),
+                    environment={**environment, "PYTHONPATH": module_path()},
                     pass_fds=(theirs.fileno(),),
+                    # What was imported for TensorFlow on cores is of no use to others: own
+                    # functions have no Keras, and a GPU is not to be touched before a fork.
+                    may_be_forked=(
+                        place.gpu is None
+                        and bool(backends)
+                        and (environment.get("KERAS_BACKEND") or backends[0]) == BACKENDS[0]
+                    ),
                 )
             stack.pop_all()
         self._reader = FrameReader(self.connection)
@@ -212,6 +215,14 @@ class ChildProcess:
         status = self._process.status(seconds=LAST_SECONDS)
         self.kill()
         return status
+
+
+def _program(words: list[str]) -> Program:
+    module = "nas_with_rl.launch.evaluators.child_process"
+    # -P: else -m would look into the working directory first; the process is to find what this one
+    # finds, in its order (`module_path`).
+    command = (sys.executable, "-P", "-m", module, *words)
+    return Program(command, name_of(main), len(words))
 
 
 def _checked(answer: Any, request: Any) -> ChildReply | Raised:

@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from nas_with_rl.search_spaces.errors import InputError
 
@@ -15,11 +15,11 @@ BACKENDS = ("tensorflow", "jax")  # of Keras; a controller that learns needs the
 CHILDREN = "NAS_WITH_RL_CHILDREN_ON"  # the children's backend, where this process has another
 
 
-def prepare_controller() -> None:
+def prepare_controller(*, imported: Callable[[], None] | None = None) -> None:
     """Prepare TensorFlow, on which a controller learns; children train on KERAS_BACKEND's."""
     if os.environ.get("KERAS_BACKEND") == "jax":
         os.environ |= {CHILDREN: "jax", "KERAS_BACKEND": "tensorflow"}
-    prepare_tensorflow()
+    prepare_backend(("tensorflow",), imported=imported)
 
 
 def of_children() -> str:
@@ -44,25 +44,30 @@ def prepare_tensorflow() -> None:
     prepare_backend(("tensorflow",))
 
 
-def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
+def prepare_backend(
+    supported: Sequence[str] = BACKENDS, *, imported: Callable[[], None] | None = None
+) -> None:
     """Import Keras and its backend: TensorFlow, or what KERAS_BACKEND names.
 
     TensorFlow comes without its greeting, which no log level turns off, and with its threads set.
     Whatever it prints is shown if the import fails, or with TF_CPP_MIN_LOG_LEVEL=0.
 
+    Args:
+      supported: backends; the first is the usual one.
+      imported: called after the imports. TensorFlow has not looked for devices then, upon which it
+        reads TF_XLA_FLAGS and may touch a GPU.
+
     Raises:
       InputError: a backend that is not supported, or cannot be imported.
     """
     _check_backend(os.environ.get("KERAS_BACKEND") or supported[0], supported)
-    quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _held_back_stderr() if quiet else contextlib.nullcontext(), _no_collections():
+        with _quiet(), _no_collections():
             import keras
 
             if keras.backend.backend() == "tensorflow":
                 import tensorflow as tf
-
-                tf.config.list_physical_devices()  # remembered; without a driver it complains
     except ImportError as error:
         raise InputError(
             f"Keras's backend cannot be imported: {error} (KERAS_BACKEND names another of "
@@ -70,9 +75,11 @@ def prepare_backend(supported: Sequence[str] = BACKENDS) -> None:
         ) from None
     _check_backend(keras.backend.backend(), supported)  # which keras.json may have named
     os.environ["KERAS_BACKEND"] = keras.backend.backend()  # child processes have the same
+    if imported:
+        imported()
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
+        with _quiet():
+            tf.config.list_physical_devices()  # remembered; without a driver it complains
         # A child's operations follow one another. Each further thread would keep a cache of
         # oneDNN's compiled primitives of its own, which grows with the children of a search.
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -93,6 +100,11 @@ def _no_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _quiet() -> contextlib.AbstractContextManager[None]:
+    is_quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "0"
+    return _held_back_stderr() if is_quiet else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

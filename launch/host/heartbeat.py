@@ -30,15 +30,20 @@ def leave_with_supervisor() -> None:
     leave_with(supervisor)
 
 
+def set_death_signal() -> None:
+    """Let Linux end this process when the thread that has started it has ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+
+
 def leave_with(parent: int) -> None:
     """End this process, also from within a long computation, when its parent has ended.
 
     On Linux also when the parent's thread that has started it has.
     """
-    if sys.platform == "linux":
-        # The thread below is stopped in a process that is (SIGSTOP), and waits for C code that
-        # keeps Python's lock.
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    # The thread below is stopped in a process that is (SIGSTOP), and waits for C code that keeps
+    # Python's lock.
+    set_death_signal()
     if os.getppid() != parent:
         os._exit(ORPHANED_STATUS)
     threading.Thread(target=_watch, args=(parent,), name="parent watch", daemon=True).start()

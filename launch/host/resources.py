@@ -81,14 +81,19 @@ def _cores_worth() -> int:
 
 def visible_gpus() -> tuple[str, ...]:
     """Return the GPUs of this process, each as CUDA_VISIBLE_DEVICES would name it."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = _installed_gpus() if named is None else _until_invalid(named.split(","))
+    gpus = named_gpus()
     # Without CUDA's libraries it sees none; JAX, on which children may train, has its own.
     if "tensorflow" in sys.modules and backend.of_children() == "tensorflow":
         import tensorflow as tf
 
         gpus = gpus[: len(tf.config.list_physical_devices("GPU"))]
     return tuple(gpus)
+
+
+def named_gpus() -> list[str]:
+    """Return the GPUs that are there for this process, whether its libraries see them or not."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return _installed_gpus() if named is None else _until_invalid(named.split(","))
 
 
 def _until_invalid(names: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from contextlib import AbstractContextManager
 from typing import Any, Literal
@@ -12,13 +13,14 @@ from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.local import check_limits
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan
+from nas_with_rl.launch.experiments import named_modules
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, needs_tensorflow
 from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
-from nas_with_rl.launch.host import backend
+from nas_with_rl.launch.host import backend, forking
 from nas_with_rl.launch.records.continuation import check_evaluation, complete_search, stored_search
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.searches.run import Claim, Run, claim_search
@@ -102,17 +104,27 @@ def prepare_libraries(request: SearchRequest) -> None:
     request = complete_search(request)
     if request.resume and stored_search(request.place()).get("children_on") == "jax":
         os.environ.setdefault("KERAS_BACKEND", "jax")  # as everything that is not given
+    fork = functools.partial(_let_children_be_forked, request)
     if request.experiment and ":" in request.experiment:
-        return backend.prepare_controller()
+        return backend.prepare_controller(imported=fork)
     experiment = _with_search(request)
     assert experiment.search is not None
     if isinstance(experiment.space, TabularSpace):  # what is wrong with it is said at once
         trainer_of(LocatedExperiment(experiment, request.data_dir, request.seed or 0))
     if needs_tensorflow(experiment.search.searcher):
-        return backend.prepare_controller()
+        needs_keras = kind_of(experiment).needs_keras
+        return backend.prepare_controller(imported=fork if needs_keras else None)
     if kind_of(experiment).needs_keras:
-        backend.prepare_backend()
+        backend.prepare_backend(imported=fork)
     return None
+
+
+def _let_children_be_forked(request: SearchRequest) -> None:
+    """Let child processes be forked off this one, where they will have what it has imported."""
+    # A module of one's own may have begun whatever it likes; its functions need no TensorFlow.
+    is_ours = request.evaluate is None and not named_modules.any_is_imported()
+    if is_ours and request.plan != "here":
+        forking.begin_on_cores()
 
 
 def prepare(request: SearchRequest, where: Where = "in one process") -> NamedRun:

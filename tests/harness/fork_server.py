@@ -29,11 +29,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nas_with_rl.launch.host.fork_server import NAME
+
 MESSAGE_BYTES = 2**18
 MOST_DESCRIPTORS = 16
 HIGH_DESCRIPTOR = 400  # beyond those that programs are given
 PR_SET_PDEATHSIG = 1
-NAME = "fork_server"  # what /proc shows as its command
 ARGUMENT_ROOM = "x" * 2**14  # for the command line of what is forked, where /proc reads it
 ENVIRONMENT_ROOM = {"FORK_SERVER_ROOM": "x" * 2**16}  # and for its environment
 # What the binaries import once they know what is asked; none of it defines a flag.
@@ -186,7 +187,8 @@ def run(request: Request) -> None:
 
 
 def _starts_others(request: Request) -> bool:
-    return not any(word.endswith((".child_process", ".cluster")) for word in request.command[:4])
+    alone = (".child_process", ".cluster", ".fork_server")
+    return not any(word.endswith(alone) for word in request.command[:4])
 
 
 def is_forked() -> bool:

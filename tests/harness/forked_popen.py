@@ -24,7 +24,7 @@ from typing import Any
 import nas_with_rl
 from tests.harness import fork_server
 
-PROGRAM = re.compile(r"nas_with_rl\.launch\.(\w+|evaluators\.child_process)")
+PROGRAM = re.compile(r"nas_with_rl\.launch\.(\w+|evaluators\.child_process|host\.fork_server)")
 TESTS = Path(__file__).resolve().parents[1]
 SCRIPTS = [  # that import TensorFlow
     TESTS / "harness" / "killed_search.py",

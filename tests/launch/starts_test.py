@@ -164,6 +164,36 @@ def test_a_controller_that_learns_is_tensorflows(tmp_path):
     assert imported & HEAVY == {"keras", "tensorflow"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+def test_the_child_processes_of_a_search_import_nothing_again(tmp_path):
+    overrides = (
+        *("data.max_training_tokens=4000", "data.max_validation_tokens=200", "child.units=4"),
+        *("child.batch_size=4", "child.num_steps=5", "child.steps_per_epoch=2", "child.epochs=1"),
+        *("search.searcher=random", "search.batch_size=2", "num_compared=0"),
+    )
+    words = ("--experiment=quickstart", "--num_samples=4", "--plan=single@2", "--workdir=run")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "nas_with_rl.launch.search", *words),
+            *(f"--override={each}" for each in overrides),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONPROFILEIMPORTTIME": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "0",
+        },
+    )
+    assert done.returncode == 0 and "4 children evaluated" in done.stdout, done.stderr[-2000:]
+    imported = re.findall(r"^import time: .*\| +(keras|tensorflow)$", done.stderr, re.MULTILINE)
+    assert sorted(imported) == ["keras", "tensorflow"]
+
+
 def test_random_searches_draw_what_they_drew_before():
     space = nas.SearchSpace({"activation": ("relu", "tanh"), "units": (16, 32, 64)})
     options = nas.SearchOptions(search=nas.SearchConfig(searcher="random"), progress=False)

@@ -20,6 +20,9 @@ CLUSTER = ("chief-0", "ps-0", "worker-0", "worker-1")
 KILLED = "died of SIGKILL, started again"
 
 
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+
+
 class Toys:
     """A supervisor of toy roles that has just been started, and what can be seen of them."""
 
@@ -80,9 +83,11 @@ class Toys:
         return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.fixture
-def supervised(tmp_path):
+@pytest.fixture(params=["started", pytest.param("forked", marks=needs_linux)])
+def supervised(tmp_path, request, monkeypatch):
     """Start supervisors, and see to it that a failed test leaves nobody behind."""
+    if request.param == "forked":
+        monkeypatch.setenv("FORKED_TOYS", "1")
     started = []
 
     def start(names=CLUSTER, **options):
