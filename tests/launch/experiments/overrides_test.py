@@ -89,7 +89,7 @@ def test_overrides_reach_every_depth_and_type():
         ("child.epochs=five", "'five' is not an integer"),
         ("child.learning_rate=fast", "'fast' is not a number"),
         ("child.tie_embeddings=yes", "'yes' is not true or false"),
-        ("search.searcher=genetic", "search.searcher is 'genetic', not one of reinforce"),
+        ("search.searcher=genetic", "search.searcher is 'genetic', not one of dream"),
         ("search.searcher=my.module:", "search.searcher=my.module:: expected MODULE:NAME"),
         ("search=1", "search is a group; name one of its fields: search.num_samples"),
         ("child.epochs.more=1", "epochs has no fields of its own"),
@@ -214,7 +214,7 @@ def test_every_field_of_every_configuration_is_checked_in_python(config):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SearchConfig(searcher="Random"), "'Random', not one of reinforce"),
+        (lambda: SearchConfig(searcher="Random"), "'Random', not one of dream"),
         (lambda: SearchConfig(searcher="genetic"), "local_search, random; one of your own is"),
         (lambda: SearchConfig(searcher=3), "search.searcher is 3, not a text"),
         (lambda: SearchConfig(searcher=SearchConfig), "search.searcher is <class"),

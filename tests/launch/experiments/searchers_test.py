@@ -85,7 +85,7 @@ def test_a_workdir_alone_names_no_searcher_that_is_imported(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("genetic", "search.searcher is 'genetic', not one of reinforce, "),
+        ("genetic", "search.searcher is 'genetic', not one of dream, "),
         ("own_searchers:", "expected MODULE:NAME"),
         ("own_searcher:Careful", "the module own_searcher cannot be imported"),
         ("own_searchers:Carefull", "the module own_searchers has no 'Carefull'"),
