@@ -135,7 +135,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
     Ctrl-C ends the search; the result then says `interrupted`. An exception that ends it has the
     result so far as its attribute `search_result`.
     """
-    searcher = _searcher(run)
+    searcher = searcher_of(run)
     store = TrialStore(place.trials if place else None)
     with contextlib.closing(store), _observers(run, store, place, progress) as observers:
         search = Search(
@@ -198,7 +198,8 @@ def _attach(found: SearchResult, error: Exception, run: Run) -> None:
     )
 
 
-def _searcher(run: Run) -> Searcher:
+def searcher_of(run: Run) -> Searcher:
+    """Return the run's searcher, new."""
     schedule = run.config.depth if run.space.depth else None
     setting = SearcherSetting(
         space=run.space,
