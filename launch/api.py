@@ -11,6 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
+from nas_with_rl.launch.comparisons.contest import (
+    NUM_CHILDREN,
+    NUM_SEEDS,
+    SEARCHERS,
+    Contest,
+    check_contest,
+    claim_contest,
+    config_for,
+)
+from nas_with_rl.launch.comparisons.run import run_in
+from nas_with_rl.launch.comparisons.standings import Standings
 from nas_with_rl.launch.evaluators.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
 from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig, trials_for
@@ -141,6 +152,65 @@ def search(
         return execute(run, None, progress=options.progress)
     with claim_search(run, workdir, resume=options.resume) as claimed:
         return execute(claimed.run, claimed.place, progress=options.progress)
+
+
+@_flags_as_arguments()
+def compare(
+    space: SearchSpace | Mapping[str, Sequence[Option]],
+    evaluate: EvaluateFunction,
+    *,
+    searchers: Sequence[str] = SEARCHERS,
+    seeds: int = NUM_SEEDS,
+    num_children: int = NUM_CHILDREN,
+    workdir: str | Path | None = None,
+    options: SearchOptions = SearchOptions(),
+) -> Standings:
+    """Run several searchers on the same children, each with several seeds.
+
+    An architecture is evaluated once, whichever searcher asks for it.
+
+    Args:
+      space, evaluate: as `search` takes them. A seed that `evaluate` takes is the architecture's
+        own, for all searchers.
+      searchers: by name, one of one's own as "module:Class".
+      seeds: how many searches each has, with the seeds from 0.
+      num_children: different ones that a search may ask for.
+      workdir: keeps what was evaluated, `report.html`, `results.json` and `curves.csv`; with the
+        same arguments, or more searchers and seeds, the comparison goes on there.
+      options: everything else; its searcher, budgets and `resume` have no effect.
+
+    Returns:
+      the standings, which print as the binary says them.
+
+    Raises:
+      InputError: an argument that cannot be used, or a workdir of something else.
+      Exception: as `evaluate` raised it.
+    """
+    space, options = _checked_space(space), checked(options, SearchOptions, "options")
+    _check_evaluate(evaluate)
+    workdir = checked(workdir, str | None, "workdir")
+    seeds = checked(seeds, int, "seeds")
+    num_children = checked(num_children, int, "num_children")
+    check_number(num_children, "num_children", least=1, most=MAX_SAMPLES)
+    names = tuple(searchers) if not isinstance(searchers, str) else (searchers,)
+    check_contest(names, seeds)
+    for name in names:
+        check_own_searcher(name)
+    _check_effect(options.search, space)
+    contest = Contest(
+        name="own",
+        source=f"{space.name}: {_count(space.size)} architectures",
+        space=space,
+        config=config_for(options.search, num_children, space),
+        controller=options.controller,
+        searchers=names,
+        num_seeds=seeds,
+    )
+    evaluator = InProcess(evaluate, on_error=options.search.on_error)
+    if workdir is None:
+        return run_in(contest, evaluator, None, progress=options.progress)
+    with claim_contest(contest, workdir) as place:
+        return run_in(contest, evaluator, place, progress=options.progress)
 
 
 def _completed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import zlib
 from collections.abc import Sequence
 
 WIDTH, HEIGHT = 480, 300  # of the drawing's own units: a phone shows nearly one a pixel
@@ -20,7 +21,7 @@ STYLE = """
 .c6 { --c: light-dark(#0a7f83, #5fd3d6); } .c7 { --c: light-dark(#7a6200, #e3c64f); }
 .line { stroke: var(--c); fill: none; stroke-width: 2; } .band { fill: var(--c); opacity: .14; }
 .axis { stroke: var(--faint); fill: none; } .grid { stroke: var(--faint); opacity: .45; }
-svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font-size: 12px; }
+svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font-size: 13px; }
 .legend { display: flex; flex-wrap: wrap; gap: .2em 1.2em; padding: 0; list-style: none; }
 .legend svg { display: inline-block; width: 34px; height: 10px; margin-right: .4em; }
 .legend li { overflow-wrap: anywhere; }
@@ -85,7 +86,7 @@ def chart(
     if not lines:
         return ""
     scale = _scale(lines, low)
-    name = f"cut-{abs(hash((label, x_title))) % 10**8}"
+    name = f"cut-{zlib.crc32(label.encode())}"
     ticks = _ticks(scale.low, scale.high)
     grid = "".join(
         f"<path class='grid' d='M{LEFT} {scale.y(tick)}H{WIDTH - RIGHT}'/>"

@@ -38,7 +38,7 @@ COMPARISON = RunKind(
     "comparison of searchers",
     "comparison_of_searchers",
     {},
-    may_change=("searchers", "seeds"),
+    may_change=("searchers", "seeds", "search.num_samples"),  # the last follows from num_children
     groups=("search", "controller", "space"),
 )
 
@@ -140,7 +140,7 @@ def claim_contest(contest: Contest, workdir: str | Path) -> Iterator[Workdir]:
 
     def take_up(stored: Description, place: Workdir) -> Description:
         resumption.check_same(stored, wanted, kind=COMPARISON, workdir=place.path)
-        return stored | {name: wanted[name] for name in COMPARISON.may_change}
+        return stored | {name: wanted[name] for name in ("searchers", "seeds")}
 
     with resumption.claim_workdir(
         workdir,

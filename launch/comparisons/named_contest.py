@@ -14,17 +14,15 @@ from nas_with_rl.launch.comparisons.contest import (
     NUM_CHILDREN,
     SEARCHES,
     Contest,
-    Entry,
     check_contest,
     claim_contest,
     config_for,
-    run_contest,
 )
-from nas_with_rl.launch.comparisons.files import CURVES_FILE, RESULTS_FILE, write_files
-from nas_with_rl.launch.comparisons.shared_children import ChildStore, seed_of
-from nas_with_rl.launch.comparisons.standings import Known, Standings, standings_of
+from nas_with_rl.launch.comparisons.files import CURVES_FILE, RESULTS_FILE
+from nas_with_rl.launch.comparisons.run import run_in
+from nas_with_rl.launch.comparisons.shared_children import seed_of
+from nas_with_rl.launch.comparisons.standings import Known, Standings
 from nas_with_rl.launch.comparisons.text import describe_standings
-from nas_with_rl.launch.evaluators.evaluation import Evaluator
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.rows import trainer_of
 from nas_with_rl.launch.evaluators.local import local_children
@@ -35,11 +33,17 @@ from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, needs_tensorflow
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.resumption import SearchRequest, new_workdir
-from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.searches.named_run import prepare_data, prepare_libraries
 from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.errors import InputError, shortened
 from nas_with_rl.search_spaces.space import SearchSpace
 
+_NO_EFFECT = {
+    "search.searcher": "--searchers names them",
+    "search.num_samples": "each search ends with its children, --num_children",
+    "search.duplicates": "a child is trained once",
+    "search.failure_retries": "a child is trained once",
+}
 MOST_RANKED = 200_000  # architectures of a table that are all looked up
 
 
@@ -114,6 +118,9 @@ def run(request: ContestRequest) -> Standings:
 def _contest(request: ContestRequest, data: LocatedExperiment) -> Contest:
     experiment = data.experiment
     check_overrides(experiment, request.search.overrides)
+    for override in request.search.overrides:
+        if reason := _NO_EFFECT.get(override.partition("=")[0].strip()):
+            raise InputError(f"override {shortened(override)} has no effect: {reason}")
     assert experiment.search is not None
     asked = request.num_children or experiment.search.num_children or NUM_CHILDREN
     space = experiment.search_space()
@@ -141,39 +148,6 @@ def _source(experiment: Experiment, request: ContestRequest) -> str:
 
 def _workdir(request: ContestRequest, contest: Contest) -> str:
     return request.search.workdir or new_workdir(f"{contest.name.rpartition(':')[2]}-searchers")
-
-
-def run_in(
-    contest: Contest,
-    evaluator: Evaluator,
-    place: Workdir | None,
-    *,
-    known: Known | None = None,
-    progress: bool = True,
-) -> Standings:
-    """Run a contest in a claimed workdir or, without one, in memory; write what came of it.
-
-    Args:
-      contest: what is compared.
-      evaluator: of children.
-      place: its workdir.
-      known: what the best are ranked among; None for all that were trained here.
-      progress: draw a progress bar.
-    """
-    folder = place.path if place else None
-    with contextlib.closing(ChildStore(folder / CHILDREN_FILE if folder else None)) as children:
-        entries: list[Entry] = run_contest(
-            contest,
-            evaluator,
-            children,
-            folder=folder / SEARCHES if folder else None,
-            progress=progress,
-        )
-        known = known or Known(children.rewards(), is_all=False)
-        found = standings_of(contest, entries, known, num_trained=len(children))
-    if place:
-        write_files(found, entries, place)
-    return found
 
 
 def known_of(data: LocatedExperiment, contest: Contest) -> Known | None:

@@ -158,6 +158,11 @@ class Standings:
     num_trained: int
     num_asked: int
 
+    def __str__(self) -> str:
+        from nas_with_rl.launch.comparisons.text import describe_standings  # which imports this
+
+        return describe_standings(self)
+
     def final_pairs(self) -> list[Pair]:
         """Return the pairs after the whole budget."""
         return [pair for pair in self.pairs if pair.num_children == self.budgets[-1]]

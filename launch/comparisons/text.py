@@ -98,8 +98,9 @@ def sentence(pair: Pair) -> str:
     else:
         found = f"{pair.one} is {pair.verdict} than {pair.other}"
     equal = f", equal on {pair.num_equal}" if pair.num_equal else ""
+    children = "1 child" if pair.num_children == 1 else f"{pair.num_children:,} children"
     return (
-        f"{found} after {pair.num_children:,} children: {first} against {second}, better on "
+        f"{found} after {children}: {first} against {second}, better on "
         f"{pair.num_better} of {pair.num_seeds} seeds{equal} (p = {_p(pair.p)}, {TEST}; "
         f"{_p(pair.corrected)} corrected for all pairs)"
     )
