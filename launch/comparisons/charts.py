@@ -72,7 +72,7 @@ def legend(titles: Sequence[str]) -> str:
 
 
 def chart(
-    lines: Sequence[Line], *, label: str, x_title: str, low: float | None = None
+    lines: Sequence[Line], *, label: str, x_title: str, start: float = 0.0
 ) -> str:  # fmt: skip
     """Return a drawing of curves; nothing without a point.
 
@@ -80,12 +80,12 @@ def chart(
       lines: the curves.
       label: what it shows, for those who do not see it.
       x_title: of the axis.
-      low: what lies below is cut off; None for the lowest of all.
+      start: the axis reaches as far as the curves do from this x on; the rest is cut off.
     """
     lines = [line for line in lines if line.points]
     if not lines:
         return ""
-    scale = _scale(lines, low)
+    scale = _scale(lines, start)
     name = f"cut-{zlib.crc32(label.encode())}"
     ticks = _ticks(scale.low, scale.high)
     grid = "".join(
@@ -111,11 +111,13 @@ def chart(
     )
 
 
-def _scale(lines: Sequence[Line], low: float | None) -> _Scale:
-    values = [y for line in lines for _, y in line.points]
-    values += [y for line in lines for pair in line.band for y in pair]
-    lowest = min(values) if low is None else max(low, min(values))
-    highest = max(values)
+def _scale(lines: Sequence[Line], start: float) -> _Scale:
+    values = []
+    for line in lines:
+        first = next((place for place, (x, _) in enumerate(line.points) if x >= start), -1)
+        values += [y for _, y in line.points[first:]]
+        values += [y for pair in line.band[first:] for y in pair]
+    lowest, highest = min(values), max(values)
     room = (highest - lowest) * 0.04 or abs(highest) * 0.01 or 1.0
     most_x = max(x for line in lines for x, _ in line.points)
     return _Scale(max(most_x, 1.0), lowest - room, highest + room)

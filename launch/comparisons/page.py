@@ -61,13 +61,10 @@ def page(result: Standings) -> str:
 def _best_chart(result: Standings) -> str:
     lines = [_best_line(each, place) for place, each in enumerate(result.standings)]
     # The first children are as bad as chance: what happens later is to be seen.
-    early = max(1, result.budgets[-1] // 20)
-    starts = [each.mean(early) for each in result.standings]
-    low = min((start for start in starts if start is not None), default=None)
-    drawn = chart(
-        lines, label="best reward so far by children trained", x_title="children trained", low=low
-    )
-    return _figure("Best reward so far, mean ± standard deviation over the seeds", drawn)
+    start = max(1, result.budgets[-1] // 20)
+    label = "best reward so far by children trained"
+    drawn = chart(lines, label=label, x_title="children trained", start=start)
+    return _figure("Best reward so far, mean ± standard error over the seeds", drawn)
 
 
 def _best_line(each: Standing, place: int) -> Line:
@@ -75,7 +72,7 @@ def _best_line(each: Standing, place: int) -> Line:
     step = max(1, number // _MOST_POINTS)
     counts = sorted({*range(1, number + 1, step), number})
     means = [(count, mean) for count in counts if (mean := each.mean(count)) is not None]
-    spreads = [each.spread(count) for count, _ in means]
+    spreads = [each.standard_error(count) for count, _ in means]
     band = [
         (mean - spread, mean + spread)
         for (_, mean), spread in zip(means, spreads, strict=True)

@@ -90,6 +90,11 @@ class Standing:
         values = [value for value in self.after(num_children) if value is not None]
         return statistics.stdev(values) if len(values) > 1 else 0.0
 
+    def standard_error(self, num_children: int) -> float:
+        """Return that of the mean; 0 for one seed."""
+        number = sum(value is not None for value in self.after(num_children))
+        return self.spread(num_children) / math.sqrt(max(number, 1))
+
     @property
     def num_best(self) -> int:
         """How many seeds have found what nothing known is better than."""
