@@ -26,6 +26,7 @@ from nas_with_rl.launch.comparisons.text import describe_standings
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.rows import trainer_of
 from nas_with_rl.launch.evaluators.local import local_children
+from nas_with_rl.launch.evaluators.plans import AUTO
 from nas_with_rl.launch.experiments.catalogue import check_overrides
 from nas_with_rl.launch.experiments.children import TableLookup, TabularLookup
 from nas_with_rl.launch.experiments.experiment import Experiment
@@ -101,8 +102,11 @@ def run(request: ContestRequest) -> Standings:
     with claim_contest(contest, str(search.workdir)) as place:
         say(f"{contest.name}: {contest.source}\nworkdir: {search.workdir}")
         try:
-            with local_children(data, "auto") as children:
+            told = place.read()
+            # Programs round differently: what is left is trained by the one that began.
+            with local_children(data, told.get("location", {}).get("plan", AUTO)) as children:
                 say(children.reason)
+                place.write(told | {"location": {"plan": str(children.plan)}})
                 found = run_in(contest, children.evaluator, place, known=known_of(data, contest))
         except BaseException:
             say(f"what was trained is kept; continue with: {request.command()}")

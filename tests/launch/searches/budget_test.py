@@ -1,7 +1,11 @@
 """Budgets of trained children, repeats and exhausted spaces, stopped and gone on from anywhere."""
 
+import contextlib
+import dataclasses
 import itertools
+import json
 import logging
+import re
 
 import pytest
 
@@ -10,7 +14,9 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.controller.random_search import uniform_log_prob
 from nas_with_rl.controller.searcher import Proposal
 from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
+from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
+from nas_with_rl.launch.search import run as run_named
 from nas_with_rl.launch.searches.budget import drawn_anew
 from nas_with_rl.launch.searches.loop import Pace, Search, run_search
 from nas_with_rl.search_spaces.architecture import parse_architecture
@@ -234,3 +240,64 @@ def test_the_api_takes_children_alone_and_extends_them(tmp_path):
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(nas.InputError, match=message):
         SearchConfig(**arguments)
+
+
+def test_exploring_is_gone_on_with_from_anywhere():
+    def explored(store, stop_after=None):
+        left = itertools.count(10**6 if stop_after is None else stop_after, -1)
+
+        def evaluate(architecture):
+            if next(left) == 0:
+                raise KeyboardInterrupt
+            return total(architecture)
+
+        config = {"num_samples": 400, "num_children": 7, "on_repeats": "explore", "batch_size": 3}
+        trials, _ = run(evaluate, store=store, searcher=Stubborn(), **config)
+        return [timeless(trial) for trial in trials]
+
+    whole = explored(TrialStore(None))
+    assert sum(trial.reused_from is None for trial in whole) == 7 and len(whole) > 80
+    store = TrialStore(None)
+    for count in (1, 1, 0, 2):
+        with pytest.raises(KeyboardInterrupt):
+            explored(store, stop_after=count)
+    assert explored(store) == whole
+
+
+def test_a_binary_takes_children_alone_and_extends_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{a},{b},{a * b}" for a in range(8) for b in range(8)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,value", *rows]) + "\n")
+
+    def searched(*overrides, **arguments):
+        request = SearchRequest(
+            workdir="run", overrides=tuple(f"search.{each}" for each in overrides), **arguments
+        )
+        assert run_named(dataclasses.replace(request, plan="here")) == 0
+        told = json.loads((tmp_path / "run" / "experiment.json").read_text())["search"]
+        with contextlib.closing(TrialStore(tmp_path / "run" / "trials.sqlite")) as store:
+            return store.num_evaluated(), told["num_children"], told["num_samples"]
+
+    table = [f"space.path={tmp_path}/t.csv", "search.searcher=evolution", "search.num_children=12"]
+    begun = SearchRequest("table", workdir="run", overrides=tuple(table), plan="here")
+    assert run_named(begun) == 0
+    assert "12 children evaluated" in capsys.readouterr().out
+    assert searched(resume=True) == (12, 12, 600)
+    assert searched("num_children=20", resume=True) == (20, 20, 1000)
+    assert searched("num_children=20", resume=True) == (20, 20, 1000)
+    assert searched("num_children=21", resume=True, num_samples=700) == (21, 21, 700)
+    with pytest.raises(nas.InputError, match="num_children=3 is below the 21 children that"):
+        searched("num_children=3", resume=True, num_samples=700)
+
+
+def test_the_progress_bar_counts_children_and_shows_repeats(monkeypatch, capfd):
+    monkeypatch.setenv("NAS_WITH_RL_PROGRESS", "1")
+    space = SearchSpace([Choice("a", (1, 2, 3, 4, 5))])
+    nas.search(
+        space,
+        lambda a: a["a"],
+        num_children=5,
+        options=nas.SearchOptions(search=SearchConfig(searcher="random", batch_size=1)),
+    )
+    drawn = capfd.readouterr().err
+    assert "5/5" in drawn and re.search(r"best reward 5.0000, [1-9]\d?% repeats", drawn)
