@@ -106,6 +106,11 @@ class Budget:
         if self._is_noted or self._repeats < self._window:
             return None
         self._is_noted = True
+        if self._is_exhausted(self._num_finished):
+            return (
+                f"all {self._size(self._num_finished):,} architectures of the space have their "
+                "outcome, and further trials repeat them; with search.num_children it ends here"
+            )
         share = 1 - self._num_children / self._num_finished
         entropy = f"; its entropy is {_mean(entropies):.3g} nats a decision" if entropies else ""
         follows = (

@@ -301,3 +301,12 @@ def test_the_progress_bar_counts_children_and_shows_repeats(monkeypatch, capfd):
     )
     drawn = capfd.readouterr().err
     assert "5/5" in drawn and re.search(r"best reward 5.0000, [1-9]\d?% repeats", drawn)
+
+
+def test_that_a_space_is_exhausted_is_said_without_a_budget_too(caplog):
+    trials, _ = run(total, num_samples=300)
+    assert len(trials) == 300
+    assert [record.getMessage() for record in caplog.records] == [
+        "all 8 architectures of the space have their outcome, and further trials repeat them; "
+        "with search.num_children it ends here"
+    ]
