@@ -176,7 +176,7 @@ def compare(
       seeds: how many searches each has, with the seeds from 0.
       num_children: different ones that a search may ask for.
       workdir: keeps what was evaluated, `report.html`, `results.json` and `curves.csv`; with the
-        same arguments, or more searchers and seeds, the comparison goes on there.
+        same arguments, or other searchers, seeds and budgets, the comparison goes on there.
       options: everything else; its searcher, budgets and `resume` have no effect.
 
     Returns:

@@ -4,7 +4,7 @@ python -m nas_with_rl.launch.compare_searchers --experiment=nas_bench_201 \\
 
 Each searcher is run with each seed until it has asked for --num_children different children. A
 child is trained once, whoever asks. After any end the same command goes on in its --workdir, and
-may name more searchers and seeds.
+may name other searchers, seeds and budgets.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from nas_with_rl.launch.records.resumption import Description, RunKind
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.searches.loop import Search, run_search
+from nas_with_rl.launch.searches.progress import SHOWN_VARIABLE
 from nas_with_rl.launch.searches.run import Run, searcher_of
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -38,7 +40,7 @@ COMPARISON = RunKind(
     "comparison of searchers",
     "comparison_of_searchers",
     {},
-    may_change=("searchers", "seeds", "search.num_samples"),  # the last follows from num_children
+    may_change=("searchers", "seeds", "search.num_children", "search.num_samples"),
     groups=("search", "controller", "space"),
 )
 
@@ -131,7 +133,9 @@ def check_contest(searchers: Sequence[str], num_seeds: int) -> None:
 
 @contextlib.contextmanager
 def claim_contest(contest: Contest, workdir: str | Path) -> Iterator[Workdir]:
-    """Claim a workdir: a new one, or that of the same contest, which may get searchers and seeds.
+    """Claim a workdir: a new one, or that of the same contest.
+
+    Searchers, seeds and the budget may be others: what was trained is there for all.
 
     Raises:
       InputError: it holds something else, is in use or damaged.
@@ -140,7 +144,7 @@ def claim_contest(contest: Contest, workdir: str | Path) -> Iterator[Workdir]:
 
     def take_up(stored: Description, place: Workdir) -> Description:
         resumption.check_same(stored, wanted, kind=COMPARISON, workdir=place.path)
-        return stored | {name: wanted[name] for name in ("searchers", "seeds")}
+        return stored | {name: wanted[name] for name in ("searchers", "seeds", "search")}
 
     with resumption.claim_workdir(
         workdir,
@@ -169,7 +173,9 @@ def run_contest(
         evaluator = CrashLimit(evaluator)
     shared, found = SharedChildren(evaluator, children), {}
     if folder:
-        folder.mkdir(exist_ok=True)
+        # With another budget a search is another one: its last batch is cut elsewhere.
+        folder = folder / f"{contest.config.num_children}-children"
+        folder.mkdir(parents=True, exist_ok=True)
     with _Bar(contest, progress) as bar, _without_notes():
         for seed in range(contest.num_seeds):  # so that what is there when it is killed is fair
             for name in contest.searchers:
@@ -185,10 +191,11 @@ def _entry(
     title = f"{name.replace(':', '.')}-{seed}"
     path = folder / f"{title}.sqlite" if folder else None
     with contextlib.closing(TrialStore(path)) as store:
-        if path is None or not children.has_ended(title):
+        ended = f"{title} of {contest.config.num_children} children"
+        if path is None or not children.has_ended(ended):
             bar.finish(store.num_evaluated())
             run_search(_search(contest, shared, store, bar))
-            children.end(title)
+            children.end(ended)
         trials = store.all()
     bar.end()
     own = [trial for trial in trials if trial.reused_from is None]
@@ -237,7 +244,7 @@ class _Bar:
             total=self._budget * len(contest.searchers) * contest.num_seeds,
             unit="child",
             dynamic_ncols=True,
-            disable=None if progress else True,
+            disable=not progress or (None if SHOWN_VARIABLE not in os.environ else False),
         )
 
     def __enter__(self) -> _Bar:
