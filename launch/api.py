@@ -11,9 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
+from nas_with_rl.launch.comparisons.contest import (
+    NUM_CHILDREN,
+    NUM_SEEDS,
+    SEARCHERS,
+    Contest,
+    check_contest,
+    claim_contest,
+    config_for,
+)
+from nas_with_rl.launch.comparisons.run import run_in
+from nas_with_rl.launch.comparisons.standings import Standings
 from nas_with_rl.launch.evaluators.evaluation import EvaluateFunction, InProcess
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
-from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig
+from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig, trials_for
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, is_own
 from nas_with_rl.launch.records.continuation import COMMAND, stored_search
 from nas_with_rl.launch.records.search_result import SearchResult
@@ -77,6 +88,7 @@ def search(
     evaluate: EvaluateFunction,
     *,
     num_samples: int | None = None,
+    num_children: int | None = None,
     seed: int | None = None,
     workdir: str | Path | None = None,
     options: SearchOptions = SearchOptions(),
@@ -92,6 +104,9 @@ def search(
         `SearchConfig(on_error="fail")`.
       num_samples: architectures to sample; None for `options.search.num_samples`, which is 1,000
         by default, or for as many as the run that is resumed.
+      num_children: different ones to evaluate, at which the search ends; None for
+        `options.search.num_children`, by default no such budget. Trials that repeat an
+        architecture cost nothing of it; with it alone there are 50 times as many at most.
       seed: equal seeds give equal searches; None for 0, or that of the run that is resumed.
       workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
       options: everything else.
@@ -110,6 +125,11 @@ def search(
     space, options = _checked_space(space), checked(options, SearchOptions, "options")
     _check_evaluate(evaluate)
     workdir = checked(workdir, str | None, "workdir")  # a path as its text
+    if num_children is not None:
+        num_children = checked(num_children, int, "num_children")
+        check_number(num_children, "num_children", least=1, most=MAX_SAMPLES)
+        more = dataclasses.replace(options.search, num_children=num_children)
+        options = dataclasses.replace(options, search=more)
     num_samples, seed, options = _completed(num_samples, seed, options, workdir)
     num_samples, seed = checked(num_samples, int, "num_samples"), checked(seed, int, "seed")
     check_number(num_samples, "num_samples", least=1, most=MAX_SAMPLES)
@@ -134,6 +154,65 @@ def search(
         return execute(claimed.run, claimed.place, progress=options.progress)
 
 
+@_flags_as_arguments()
+def compare(
+    space: SearchSpace | Mapping[str, Sequence[Option]],
+    evaluate: EvaluateFunction,
+    *,
+    searchers: Sequence[str] = SEARCHERS,
+    seeds: int = NUM_SEEDS,
+    num_children: int = NUM_CHILDREN,
+    workdir: str | Path | None = None,
+    options: SearchOptions = SearchOptions(),
+) -> Standings:
+    """Run several searchers on the same children, each with several seeds.
+
+    An architecture is evaluated once, whichever searcher asks for it.
+
+    Args:
+      space, evaluate: as `search` takes them. A seed that `evaluate` takes is the architecture's
+        own, for all searchers.
+      searchers: by name, one of one's own as "module:Class".
+      seeds: how many searches each has, with the seeds from 0.
+      num_children: different ones that a search may ask for.
+      workdir: keeps what was evaluated, `report.html`, `results.json` and `curves.csv`; with the
+        same arguments, or other searchers, seeds and budgets, the comparison goes on there.
+      options: everything else; its searcher, budgets and `resume` have no effect.
+
+    Returns:
+      the standings, which print as the binary says them.
+
+    Raises:
+      InputError: an argument that cannot be used, or a workdir of something else.
+      Exception: as `evaluate` raised it.
+    """
+    space, options = _checked_space(space), checked(options, SearchOptions, "options")
+    _check_evaluate(evaluate)
+    workdir = checked(workdir, str | None, "workdir")
+    seeds = checked(seeds, int, "seeds")
+    num_children = checked(num_children, int, "num_children")
+    check_number(num_children, "num_children", least=1, most=MAX_SAMPLES)
+    names = tuple(searchers) if not isinstance(searchers, str) else (searchers,)
+    check_contest(names, seeds)
+    for name in names:
+        check_own_searcher(name)
+    _check_effect(options.search, space)
+    contest = Contest(
+        name="own",
+        source=f"{space.name}: {_count(space.size)} architectures",
+        space=space,
+        config=config_for(options.search, num_children, space),
+        controller=options.controller,
+        searchers=names,
+        num_seeds=seeds,
+    )
+    evaluator = InProcess(evaluate, on_error=options.search.on_error)
+    if workdir is None:
+        return run_in(contest, evaluator, None, progress=options.progress)
+    with claim_contest(contest, workdir) as place:
+        return run_in(contest, evaluator, place, progress=options.progress)
+
+
 def _completed(
     num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
 ) -> tuple[int, int, SearchOptions]:
@@ -141,6 +220,9 @@ def _completed(
     default = SearchOptions()
     usual: Any = options.search.num_samples
     stored_seed: Any = 0
+    asked = options.search.num_children
+    if asked and usual == default.search.num_samples:
+        usual = trials_for(asked)
     if options.resume:
         if workdir is None:
             raise InputError("options.resume needs a workdir, that of the run to continue")
@@ -148,23 +230,38 @@ def _completed(
         stored = stored_search(place)
         stored_seed = stored.get("seed")
         search, controller = options.search, options.controller
-        if usual == default.search.num_samples:
-            usual = stored["search"].get("num_samples")
+        if search.num_samples == default.search.num_samples:
+            usual = _trials(asked, stored["search"])
         alone = dataclasses.replace(
-            default.search, num_samples=search.num_samples, searcher=search.searcher
+            default.search,
+            num_samples=search.num_samples,
+            num_children=asked,
+            searcher=search.searcher,
         )
         there = stored["search"].get("searcher")
         if search == alone and search.searcher in (default.search.searcher, there):
             search = _stored(SearchConfig, stored["search"], place)
+            search = dataclasses.replace(search, num_children=asked)
             _check_named(search.searcher, options.search.searcher, place)
         if controller == default.controller:
             controller = _stored(ReinforceConfig, stored["controller"], place)
+        if not asked:
+            kept = _stored(SearchConfig, stored["search"], place).num_children
+            search = dataclasses.replace(search, num_children=kept)
         options = dataclasses.replace(options, search=search, controller=controller)
     return (
         usual if num_samples is None else num_samples,
         stored_seed if seed is None else seed,
         options,
     )
+
+
+def _trials(asked: int, stored: Mapping[str, Any]) -> Any:
+    """Return the ceiling on trials of a run that goes on, where nothing is said of it."""
+    there = stored.get("num_samples")
+    if asked in (0, stored.get("num_children")) or not isinstance(there, int):
+        return there
+    return max(there, trials_for(asked))
 
 
 def _check_named(stored: str, given: str, place: Workdir) -> None:

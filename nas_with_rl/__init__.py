@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nas_with_rl.explorer.page.widget import explorer_widget as explorer_widget
     from nas_with_rl.explorer.page.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
+    from nas_with_rl.launch.api import compare as compare
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
     from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
@@ -91,6 +92,7 @@ _MODULES = {
     "TabularLookup": "launch.experiments.children",
     "TabularSpace": "launch.experiments.tabular.tabular_space",
     "TextDataConfig": "child_models.data.text",
+    "compare": "launch.api",
     "draw": "search_spaces.drawing",
     "explore": "launch.explorations.exploring",
     "explorer_widget": "explorer.page.widget",

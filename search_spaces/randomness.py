@@ -4,8 +4,14 @@ from typing import Literal
 
 import numpy as np
 
-Stream = Literal["sampling", "child", "weights", "searching"]
-_STREAMS: dict[Stream, int] = {"sampling": 0, "child": 1, "weights": 2, "searching": 3}
+Stream = Literal["sampling", "child", "weights", "searching", "exploring"]
+_STREAMS: dict[Stream, int] = {
+    "sampling": 0,
+    "child": 1,
+    "weights": 2,
+    "searching": 3,
+    "exploring": 4,
+}
 
 
 def trial_generator(seed: int, trial: int, stream: Stream) -> np.random.Generator:

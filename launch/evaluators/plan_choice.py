@@ -156,7 +156,7 @@ def _search_seconds(plan: Plan, timing: Timing, search: SearchConfig) -> float:
     """What all batches take if every architecture is new: a batch waits for its last group."""
     num_groups = math.ceil(search.update_size / plan.num_children)
     rounds = math.ceil(num_groups / plan.num_processes)
-    num_batches = math.ceil(search.num_samples / search.update_size)
+    num_batches = math.ceil(search.most_children / search.update_size)
     return timing.once + num_batches * rounds * timing.each
 
 
@@ -167,7 +167,7 @@ def _key(
 
     experiment = data.experiment
     told: list[Any] = [as_json(each) for each in (experiment.space, experiment.child)]
-    told += [as_json(experiment.data), search.update_size, search.num_samples, num_processes]
+    told += [as_json(experiment.data), search.update_size, search.most_children, num_processes]
     told += [memory_gib, trainer_of(data).data, compilation.processor(), resources.visible_gpus()]
     told += [os.environ.get(name) for name in ("XLA_FLAGS", "TF_XLA_FLAGS")]
     told += [versions(), CELLS_TRIED, TIMED_SEGMENTS, backend.of_children()]

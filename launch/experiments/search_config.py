@@ -12,8 +12,10 @@ from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 from nas_with_rl.search_spaces.space import MAX_DEPTH
 
 OnError = Literal["raise", "fail"]
+OnRepeats = Literal["note", "explore"]
 
 MAX_SAMPLES = 10**9
+TRIALS_A_CHILD = 50  # at most, where a budget of children alone is asked for
 # Architectures of an update, and under way on a cluster; a controller's batch has them at once.
 MAX_TOGETHER = 100_000
 
@@ -59,6 +61,9 @@ class SearchConfig:
       num_samples: architectures to sample in all. A run that is extended later equals one that
         was never ended if this is a multiple of `batch_size * accumulate_gradients`; else its
         last update is a short one.
+      num_children: children to train, at which the search ends before `num_samples`; 0 for no such
+        budget. A trial that takes over an earlier outcome costs nothing of it, an evaluation
+        that failed does. A space all of whose architectures have their outcome ends the search.
       batch_size: m, architectures that a replica of the controller samples at a time.
       accumulate_gradients: batches whose mean gradient an update of the controller takes. In one
         process they are sampled together, as one batch.
@@ -68,6 +73,9 @@ class SearchConfig:
         "module:Class".
       depth: of spaces with layers; None keeps the space's own depth.
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
+      on_repeats: what follows where the last trials, forty or five batches, have all taken over
+        earlier outcomes: a note, or one, and that the next batch is drawn uniformly from what was
+        never sampled, with its log-probability under that draw.
       failure_reward: what the controller gets for a child that failed; None for less than any that
         has trained so far (`rewards.failure_reward`). Of children that fail before any has trained
         it learns once one has.
@@ -83,12 +91,14 @@ class SearchConfig:
     """
 
     num_samples: int = 1000
+    num_children: int = 0
     batch_size: int = 8
     accumulate_gradients: int = 1
     num_replicas: int = 0
     searcher: str = "reinforce"
     depth: DepthSchedule | None = None
     duplicates: Literal["reuse", "evaluate"] = "reuse"
+    on_repeats: OnRepeats = "note"
     failure_reward: float | None = None
     failure_retries: int = 2
     on_error: OnError = "raise"
@@ -104,6 +114,7 @@ class SearchConfig:
         check_range(self, ["num_replicas"], least=0, most=MAX_TOGETHER, group="search")
         lengths = ("num_samples", "checkpoint_every")
         check_range(self, lengths, least=1, most=MAX_SAMPLES, group="search")
+        check_range(self, ["num_children"], least=0, most=MAX_SAMPLES, group="search")
         for name in ("accumulate_gradients", "num_replicas"):
             if getattr(self, name) * self.batch_size > MAX_TOGETHER:
                 raise InputError(
@@ -122,3 +133,24 @@ class SearchConfig:
     def update_size(self) -> int:
         """Architectures per update of the controller."""
         return self.batch_size * self.accumulate_gradients
+
+    @property
+    def most_children(self) -> int:
+        """Children that it trains at most."""
+        return min(self.num_children or self.num_samples, self.num_samples)
+
+    def describe_done(self, num_trials: int, num_children: int) -> str:
+        """Return how far a search is, of its budget.
+
+        Args:
+          num_trials: with an outcome.
+          num_children: trained for them.
+        """
+        if not self.num_children:
+            return f"{num_trials} of {self.num_samples} trials"
+        return f"{num_children} of {self.num_children} children ({num_trials} trials)"
+
+
+def trials_for(num_children: int) -> int:
+    """Return the ceiling on trials where a budget of children alone is asked for."""
+    return min(TRIALS_A_CHILD * num_children, MAX_SAMPLES)

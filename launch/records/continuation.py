@@ -15,7 +15,7 @@ from typing import Any
 
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.launch.experiments.named_modules import naming_flags
-from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.experiments.search_config import SearchConfig, trials_for
 from nas_with_rl.launch.records import resumption
 from nas_with_rl.launch.records.resumption import (
     STORED,
@@ -28,7 +28,15 @@ from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.search_spaces.errors import InputError, shown
 
 # What a resumed search may change of its settings.
-EXTENDABLE = ("num_samples", "num_replicas", "child_seconds", "child_memory_gib", "on_error")
+EXTENDABLE = (
+    "num_samples",
+    "num_children",
+    "num_replicas",
+    "on_repeats",
+    "child_seconds",
+    "child_memory_gib",
+    "on_error",
+)
 
 
 def _current(stored: Description) -> Description:
@@ -102,7 +110,28 @@ def complete_search(request: SearchRequest) -> SearchRequest:
             "--experiment=MODULE:ATTRIBUTE, an nas.Experiment of the same space and settings that "
             "has your function"
         )
-    return resumption.complete(request, stored, SEARCH)
+    return resumption.complete(_with_more_trials(request, stored), stored, SEARCH)
+
+
+def _with_more_trials(request: SearchRequest, stored: Description) -> SearchRequest:
+    """Return a request for more children alone with trials enough for them."""
+    asked = asked_children(request)
+    there = stored["search"].get("num_samples")
+    if asked in (None, stored["search"].get("num_children")) or not isinstance(there, int):
+        return request
+    return dataclasses.replace(request, num_samples=max(there, trials_for(asked or 0)))
+
+
+def asked_children(request: SearchRequest) -> int | None:
+    """Return the children that a request asks for, where it says nothing of trials; or None."""
+    given = {
+        name.strip(): value.strip()
+        for name, _, value in (override.partition("=") for override in request.overrides)
+    }
+    value = given.get("search.num_children", "")
+    if request.num_samples is not None or "search.num_samples" in given or not value.isdecimal():
+        return None
+    return int(value[:10]) or None
 
 
 def taken_over(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.ranking import Ranked, ranked
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
@@ -66,6 +67,11 @@ class SearchResult:
         if not failed:
             return ""
         return f"; the last failed: {failed[-1].failure}, {shortened(str(failed[-1].message), 200)}"
+
+    def describe_done(self, config: SearchConfig) -> str:
+        """Return how far the search came, of its budget."""
+        done = [trial for trial in self.trials if trial.status != "running"]
+        return config.describe_done(len(done), sum(trial.reused_from is None for trial in done))
 
     def architecture(self, trial: Trial) -> Architecture:
         """Return a trial's architecture, read from its text."""

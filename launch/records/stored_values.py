@@ -25,6 +25,7 @@ _STORED: Mapping[str, Any] = MappingProxyType(
         "evaluate": str | None,
         "search": dict,
         "search.num_samples": int,
+        "search.num_children": int,
         "search.finished_trials": int,
         "controller": dict,
         "location": dict,

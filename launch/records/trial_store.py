@@ -260,6 +260,40 @@ class TrialStore:
         """How many trials have their outcome."""
         return len(self) - self.num_running()  # counted by an index: 20 times as fast
 
+    def num_evaluated(self) -> int:
+        """How many trials have an outcome of their own, which none has handed on."""
+        return self._value(
+            "SELECT COUNT(*) FROM trials WHERE status != 'running' AND reused_from IS NULL"
+        )
+
+    def num_settled(self, depth: int, failure_retries: int) -> int:
+        """How many architectures of a depth have an outcome that later trials take over.
+
+        Args:
+          depth: 0 where the space has no layers.
+          failure_retries: failures beyond which one is believed.
+        """
+        return self._value(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM trials WHERE depth = ? AND status != 'running' "
+            "AND reused_from IS NULL GROUP BY architecture HAVING MAX(status = 'completed') "
+            "OR MAX(failure IS 'infeasible') OR COUNT(*) > ?)",
+            depth,
+            failure_retries,
+        )
+
+    def num_reused_of_last(self, count: int) -> int:
+        """How many of the last trials took over an outcome."""
+        return self._value(
+            "SELECT COUNT(reused_from) FROM "
+            "(SELECT reused_from FROM trials ORDER BY number DESC LIMIT ?)",
+            count,
+        )
+
+    def is_sampled(self, architecture: str) -> bool:
+        """Whether a trial has this architecture."""
+        query = "SELECT EXISTS (SELECT 1 FROM trials WHERE architecture = ?)"
+        return bool(self._value(query, architecture))
+
     def num_unique(self) -> int:
         """How many different architectures were sampled."""
         return self._value("SELECT COUNT(DISTINCT architecture) FROM trials")

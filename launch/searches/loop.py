@@ -24,6 +24,7 @@ from nas_with_rl.launch.evaluators.evaluation import Evaluation, Evaluator
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from nas_with_rl.launch.searches.budget import Budget, drawn_anew
 from nas_with_rl.launch.searches.pending_trials import PendingTrials
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
 from nas_with_rl.search_spaces.errors import InputError
@@ -97,7 +98,7 @@ class Search:
 
 
 def run_search(search: Search) -> None:
-    """Run a search from its store's and checkpoints' state to `num_samples` trials."""
+    """Run a search from its store's and checkpoints' state to the end of its budget."""
     if search.checkpoints:
         search.checkpoints.restore(search.searcher)
         _check_that_trials_reach(search)
@@ -110,6 +111,7 @@ def run_search(search: Search) -> None:
         for outcome in outcomes:
             batches.trials.take(outcome)
             batches.advance()
+    batches.say_why_it_ends()
     # Whatever `checkpoint_every` says: a search that is continued has nothing to learn again.
     if search.checkpoints and len(search.store):
         search.checkpoints.save(search.searcher)
@@ -146,6 +148,7 @@ class _Batches:
         self._pace = search.pace or Pace.synchronous(search.config)
         self._num_sampled, self._num_batches = len(self._store), self._store.num_batches()
         self._num_notes = 0
+        self._budget = Budget(search.space, search.config, self._store)
         # Of trials that this process has sampled, until they are learned from: a text is slow to
         # read, a thousandth of a second for a deep network.
         self._architectures: dict[int, Architecture] = {}
@@ -171,8 +174,15 @@ class _Batches:
         while self._learn() or self._sample():
             pass
 
+    def say_why_it_ends(self) -> None:
+        """Say why a search has ended that has not trained the children that it was to."""
+        ending = self._budget.ending(self._num_sampled)
+        if ending:
+            logging.warning("%s", ending)
+
     def _finished(self, trial: Trial) -> None:
         self._missing[trial.batch] -= 1
+        self._budget.finished(trial)
         for observer in self._search.observers:
             observer.finished(trial)
 
@@ -192,6 +202,8 @@ class _Batches:
         update = _tell(self._search, trials, self._architectures)
         for note in update.notes:
             self._note(note)
+        if repeated := self._budget.note(update.entropies):
+            logging.warning("%s", repeated)
         for observer in self._search.observers:
             observer.learned(update, trials, self._store)
         # The store before the checkpoint: a checkpoint that knows of an update which the store
@@ -217,27 +229,41 @@ class _Batches:
             logging.warning("of further updates of this kind nothing is said")
 
     def _all_sampled(self) -> bool:
-        return self._num_sampled >= self._search.config.num_samples
+        return self._budget.is_spent(self._num_sampled)
 
     def _sample(self) -> bool:
         """Let a replica that has no batch sample one; return whether there was one."""
         search = self._search
         # A complete batch that waits for others to accumulate keeps no replica busy.
         waited_for = sum(missing > 0 for missing in self._missing.values())
-        if self._all_sampled() or waited_for >= self._pace.num_replicas:
+        if waited_for >= self._pace.num_replicas or self._budget.has_to_wait():
+            return False
+        if self._all_sampled():
             return False
         first = self._num_sampled
         last = min(first + self._pace.batch_size, search.config.num_samples)
-        proposals = search.searcher.ask(_space_of(search, first), range(first, last))
+        proposals = self._proposed(range(first, last))
         batch = self._num_batches
-        trials = [_sampled(search, proposal, batch) for proposal in proposals]
-        self._architectures |= {each.trial: each.architecture for each in proposals}
+        sampled = [_sampled(search, proposal, batch) for proposal in proposals]
+        trials = self._budget.affordable(sampled, self.trials.costs_nothing)
+        self._architectures |= {each.trial: each.architecture for each in proposals[: len(trials)]}
         self._store.add(trials)
-        self._num_sampled, self._num_batches = last, batch + 1
+        self._num_sampled, self._num_batches = first + len(trials), batch + 1
         # Before they are given out: some may finish at once.
         self._missing[batch] = len(trials)
         self.trials.add(trials)
         return True
+
+    def _proposed(self, numbers: Sequence[int]) -> list[Proposal]:
+        """Return what is proposed for trials, or drawn in its place for the first of them."""
+        search = self._search
+        space, searcher = _space_of(search, numbers[0]), search.searcher
+        if self._budget.has_to_explore():
+            version = searcher.version
+            drawn = drawn_anew(space, numbers, seed=search.seed, version=version, store=self._store)
+            if drawn:
+                return drawn
+        return searcher.ask(space, numbers)
 
     def _evaluation(self, trial: Trial) -> Evaluation:
         architecture = self._architectures.get(trial.number) or _architecture(self._search, trial)

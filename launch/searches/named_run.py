@@ -17,11 +17,16 @@ from nas_with_rl.launch.experiments import named_modules
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
-from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.experiments.search_config import SearchConfig, trials_for
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, needs_tensorflow
 from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.launch.host import backend, forking
-from nas_with_rl.launch.records.continuation import check_evaluation, complete_search, stored_search
+from nas_with_rl.launch.records.continuation import (
+    asked_children,
+    check_evaluation,
+    complete_search,
+    stored_search,
+)
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.searches.run import Claim, Run, claim_search
 from nas_with_rl.search_spaces.errors import InputError, shown
@@ -170,9 +175,11 @@ def _with_search(request: SearchRequest) -> Experiment:
             f"--experiment={experiment.name} has no search, it trains a given architecture: "
             f"python -m nas_with_rl.launch.{experiment.command}"
         )
-    if request.num_samples is None or request.num_samples == experiment.search.num_samples:
+    asked = asked_children(request)
+    num_samples = request.num_samples if asked is None else trials_for(asked)
+    if num_samples is None or num_samples == experiment.search.num_samples:
         return experiment
-    search = dataclasses.replace(experiment.search, num_samples=request.num_samples)
+    search = dataclasses.replace(experiment.search, num_samples=num_samples)
     return dataclasses.replace(experiment, search=search)
 
 

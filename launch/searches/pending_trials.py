@@ -56,6 +56,10 @@ class PendingTrials:
         if not waiting:
             del self._waiting[key]
 
+    def costs_nothing(self, trial: Trial) -> bool:
+        """Whether a trial is certain to take over the outcome of an earlier one."""
+        return self._reuse and self._earlier(trial) is not None
+
     def _key(self, trial: Trial) -> str:
         return trial.architecture if self._reuse else str(trial.number)
 

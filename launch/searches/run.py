@@ -115,11 +115,16 @@ def claim_search(run: Run, workdir: str | Path, *, resume: bool) -> Iterator[Cla
 def _check_length(run: Run, place: Workdir) -> int:
     """Return how many trials a run has; InputError where that is more than it is to have."""
     with contextlib.closing(TrialStore(place.trials)) as store:
-        num_trials = len(store)
+        num_trials, num_children = len(store), store.num_evaluated()
     if num_trials > run.config.num_samples:
         raise InputError(
             f"--num_samples={run.config.num_samples} is below the {num_trials} trials that "
             f"--workdir={place.path} has"
+        )
+    if 0 < run.config.num_children < num_children:
+        raise InputError(
+            f"search.num_children={run.config.num_children} is below the {num_children} children "
+            f"that --workdir={place.path} has trained"
         )
     return num_trials
 
@@ -130,7 +135,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
     Ctrl-C ends the search; the result then says `interrupted`. An exception that ends it has the
     result so far as its attribute `search_result`.
     """
-    searcher = _searcher(run)
+    searcher = searcher_of(run)
     store = TrialStore(place.trials if place else None)
     with contextlib.closing(store), _observers(run, store, place, progress) as observers:
         search = Search(
@@ -186,15 +191,15 @@ def report(run: Run, found: SearchResult, place: Workdir, *, comparison: str = "
 def _attach(found: SearchResult, error: Exception, run: Run) -> None:
     """Let an exception that ends a search carry the result so far, and say so."""
     error.search_result = found  # type: ignore[attr-defined]
-    num_done = sum(trial.status != "running" for trial in found.trials)
     stored = f"; they are kept in {found.workdir}, where the run can be resumed"
     error.add_note(
-        f"{num_done} of {run.config.num_samples} trials are done: `search_result` of this "
+        f"{found.describe_done(run.config)} are done: `search_result` of this "
         f"exception has them{stored if found.workdir else ''}"
     )
 
 
-def _searcher(run: Run) -> Searcher:
+def searcher_of(run: Run) -> Searcher:
+    """Return the run's searcher, new."""
     schedule = run.config.depth if run.space.depth else None
     setting = SearcherSetting(
         space=run.space,
@@ -222,9 +227,7 @@ def _observers(
             curves = functools.partial(_curves, place.tensorboard, store)
             observers.append(Dispensable("the curves for TensorBoard", curves))
         if progress:
-            observers.append(
-                Dispensable("the progress bar", lambda: Progress(run.config.num_samples, store))
-            )
+            observers.append(Dispensable("the progress bar", lambda: Progress(run.config, store)))
         for observer in observers:
             stack.enter_context(contextlib.closing(observer))
         yield observers

@@ -43,8 +43,7 @@ def describe_beginning(named: NamedRun, claimed: Claim, plan: str) -> str:
 
 def describe_interruption(result: SearchResult, run: Run, how: str) -> str:
     """Return how far the search came, and how it is continued."""
-    num_done = sum(trial.status != "running" for trial in result.trials)
-    return f"stopped after {num_done} of {run.config.num_samples} trials;\n{how}"
+    return f"stopped after {result.describe_done(run.config)};\n{how}"
 
 
 @contextlib.contextmanager

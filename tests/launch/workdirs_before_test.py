@@ -87,6 +87,7 @@ def test_a_search_goes_on(name, named, workdirs):
     if median:
         told["child"]["statistic"] = "median"
         told["overrides"] = [*median, *told["overrides"]]
+    told["search"] |= {"num_children": 0, "on_repeats": "note"}  # which there were not
     assert {key: tells[key] for key in told} == told
 
 
