@@ -8,13 +8,19 @@ with what is stored, the reason is looked for: a reward, a log-probability, an u
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from nas_with_rl.launch.audits.findings import Audit, Check, Finding, counted, ranges
+from nas_with_rl.launch.audits.comparison import compare
+from nas_with_rl.launch.audits.failures import (
+    extreme_behind,
+    said_of_failures,
+    wrong_failures,
+)
+from nas_with_rl.launch.audits.findings import Audit, Check, Finding, counted
 from nas_with_rl.launch.audits.recorded import RecordedSearch, read_recorded
-from nas_with_rl.launch.audits.replay import Mismatch, Replay, Replayed, solve_reward
-from nas_with_rl.launch.audits.rewards import Rewards
+from nas_with_rl.launch.audits.replay import InPlace, Replay, Replayed, solve_reward
+from nas_with_rl.launch.audits.rewards import Rewards, wrong_reward
 from nas_with_rl.launch.audits.states import rewards_told
 from nas_with_rl.launch.audits.structure import Updates, check_trials, updates_of
 from nas_with_rl.launch.records.trial_store import Trial
@@ -59,188 +65,146 @@ class _Auditor:
     def audit(self) -> Audit:
         recorded = self.recorded
         rewards = Rewards(recorded)
-        replayed = self.replay.run({})
-        more: dict[int, float] = {}
-        changed: list[Finding] = []
-        if self._diverged_from(replayed) is not None or self._wrong_states(replayed):
-            for trial, reward, why in self._changed(replayed, rewards.follow):
-                more[trial.number] = reward
-                changed.append(_changed_reward(trial, reward, why))
-        taken_over, of_rewards = rewards.check(more)
-        follow = rewards.learned(more)
-        mended = replayed
-        if follow and not replayed.agrees:
-            mended = self.replay.run(follow)
-        # What a reward explains is said of the reward.
-        is_explained = mended is not replayed and self._is_better(mended, replayed)
-        shown = mended if is_explained else replayed
-        extra = tuple(each for each in changed if each.trial not in _trials_of(of_rewards))
-        of_rewards = dataclasses.replace(of_rewards, findings=(*of_rewards.findings, *extra))
+        replayed = self.replay.run(InPlace())
+        changed = self._changed(replayed, rewards)
+        follow = {**changed.rewards, **rewards.follow}
+        failures = wrong_failures(recorded, follow)
+        if len(failures) == 1 and failures[0].follows is not None:
+            follow[failures[0].trial.number] = failures[0].follows
+        instead = InPlace(follow, self._texts(replayed))
+        shown, explained = self._explained(replayed, instead)
+        said = rewards.said() + said_of_failures(recorded)
+        known = {each.trial for each in changed.findings}
+        of_failures = (each.finding() for each in failures if each.trial.number not in known)
+        of_rewards = (*rewards.of_rule, *of_failures, *changed.findings)
         return Audit(
             _title(recorded),
             (
                 check_trials(recorded),
-                taken_over,
-                of_rewards,
+                Check("taken over", rewards.said_of_reuse(), rewards.of_reuse),
+                Check("rewards", said, of_rewards),
                 self.updates.check,
-                *self._of_replay(shown, replayed, follow if is_explained else {}),
+                *compare(recorded, self.updates, shown, explained),
             ),
             tuple(replayed.updates),
         )
 
+    def _explained(self, replayed: Replayed, instead: InPlace) -> tuple[Replayed, InPlace]:
+        """Return what is recomputed with what was found to follow, if it explains more."""
+        if replayed.agrees:
+            return replayed, InPlace()
+        tried = dict.fromkeys((False, True)) if instead.rewards and instead.texts else {True: None}
+        for with_texts in tried:
+            told = instead if with_texts else InPlace(instead.rewards)
+            if len(told):
+                mended = self.replay.run(told)
+                if self._is_better(mended, replayed):
+                    return mended, told
+        return replayed, InPlace()
+
+    def _texts(self, replayed: Replayed) -> dict[int, str]:
+        """Return what was proposed for the first trial that another architecture is stored of."""
+        for _, found in sorted(replayed.mismatches.items()):
+            changed = [each for each in found if each.what == "architecture"]
+            if changed:
+                return {each.trial.number: str(each.follows) for each in changed[:1]}
+        return {}
+
     def _is_better(self, mended: Replayed, replayed: Replayed) -> bool:
-        """Whether with what follows nothing diverges any more, or only later."""
-        before, after = self._diverged_from(replayed), self._diverged_from(mended)
+        """Whether nothing diverges any more, or only later."""
+        before, after = replayed.diverged_from, mended.diverged_from
         if after is None:
-            return not self._wrong_states(mended) or bool(self._wrong_states(replayed))
+            fewer = _num_wrong(mended) < _num_wrong(replayed)
+            return fewer or len(_wrong_states(mended)) < len(_wrong_states(replayed))
         return before is not None and after > before
 
-    def _wrong_states(self, replayed: Replayed) -> list[int]:
-        return [state.version for state in replayed.states if state.found]
+    def _changed(self, replayed: Replayed, rewards: Rewards) -> _Changed:
+        """Return the trials whose stored reward is not the one that was learned from."""
+        found = _Changed()
+        if replayed.diverged_from is not None or _wrong_states(replayed):
+            self._told_otherwise(replayed, rewards, found)
+            if not found.rewards and not rewards.follow:
+                self._solve(replayed, found)
+        for pair in rewards.pairs:
+            self._choose(pair, replayed, rewards, found)
+        follow = {**found.rewards, **rewards.follow}
+        failures = wrong_failures(self.recorded, follow)
+        if len(failures) > 1:
+            extreme = extreme_behind(self.recorded, follow, failures)
+            if extreme is not None:
+                found.add(extreme.trial, extreme.reward, extreme.finding())
+        return found
 
-    def _diverged_from(self, replayed: Replayed) -> int | None:
-        """Return the first version from which on nothing agrees to the end; None without one.
-
-        A single trial that does not agree, and later ones that do, is that trial's own matter.
-        """
-        compared = [(v, found) for v, found in sorted(replayed.mismatches.items())]
-        trailing = None
-        for version, found in reversed(compared):
-            if not found:
-                break
-            trailing = version
-        right = [each.version for each in replayed.states if not each.found]
-        if trailing is None or (right and max(right) >= trailing):
-            return None
-        return trailing
-
-    def _changed(
-        self, replayed: Replayed, follow: Mapping[int, float]
-    ) -> Iterator[tuple[Trial, float, str]]:
-        """Yield trials whose stored reward is not the one that was learned from, and that."""
-        found: dict[int, tuple[Trial, float, str]] = {}
+    def _told_otherwise(self, replayed: Replayed, rewards: Rewards, found: _Changed) -> None:
+        """Note the rewards that checkpoints were told."""
         for state in replayed.states:
             copy = self.recorded.states[state.version]
-            if isinstance(copy, Path):
-                why = f"the checkpoint after {counted(state.version, 'update')} was told so"
-                for trial, reward in rewards_told(
-                    state.found, copy, self.replay.batches, state.version
-                ):
-                    if trial.number not in follow:
-                        found.setdefault(trial.number, (trial, reward, why))
-        if not found and not follow:
-            found = self._solved(replayed)
-        yield from found.values()
+            assert isinstance(copy, Path)
+            why = f"from the checkpoint after {counted(state.version, 'update')}, which was told so"
+            told = rewards_told(state.found, copy, self.replay.batches, state.version)
+            for trial, reward in told:
+                if trial.number not in {*rewards.follow, *found.rewards}:
+                    found.add(trial, reward, wrong_reward(trial, reward, why))
 
-    def _solved(self, replayed: Replayed) -> dict[int, tuple[Trial, float, str]]:
-        update = self._diverged_from(replayed)
+    def _solve(self, replayed: Replayed, found: _Changed) -> None:
+        """Note the one reward that explains the first log-probabilities that do not agree."""
+        update = replayed.diverged_from
         if not update or update not in self.replay.batches or update > MOST_SOLVED:
-            return {}
-        solved = solve_reward(self.replay, update, {})
-        if solved is None:
-            return {}
-        why = "the log-probabilities after it are those of that reward"
-        return {solved.trial.number: (solved.trial, solved.reward, why)}
+            return
+        solved = solve_reward(self.replay, update)
+        if solved is not None:
+            why = "from the log-probabilities of what was proposed after it"
+            about = wrong_reward(solved.trial, None, why, f"about {solved.reward:.6g}")
+            about = dataclasses.replace(about, follows=solved.reward)
+            found.add(solved.trial, solved.reward, about)
 
-    def _of_replay(
-        self, shown: Replayed, stored: Replayed, follow: Mapping[int, float]
-    ) -> tuple[Check, ...]:
-        """Return what is said of proposals, log-probabilities and checkpoints.
-
-        Args:
-          shown: what was recomputed with the rewards that follow, where those explain it.
-          stored: what was recomputed with the stored ones.
-          follow: by trial, the rewards that explain it.
-        """
-        aside = f"with the rewards that follow (trials {ranges(follow)}): " if follow else ""
-        start = self._diverged_from(shown)
-        isolated = [
-            each
-            for version, found in sorted(shown.mismatches.items())
-            if start is None or version < start
-            for each in found
-        ]
-        updates = list(self.updates.check.findings)
-        diverged: tuple[Finding, ...] = ()
-        if start is not None:
-            diverged = (self._divergence(shown, start, is_known=bool(updates)),)
-        by_kind = {
-            kind: tuple(_of_mismatch(each) for each in isolated if each.what == kind)
-            for kind in ("architecture", "log_prob")
-        }
-        is_scored = bool(shown.num_scored)
-        proposals = (
-            f"{aside}{shown.num_proposed:,} of {counted(len(self.recorded.trials), 'trial')}"
-        )
-        proposals += " proposed again, each the stored one"
-        if shown.num_proposed < len(self.recorded.trials):
-            proposals += "; the others hang on what was under way, or were not reached"
-        scored = f"{aside}{shown.num_scored:,} recomputed, largest difference {shown.largest:.2g}"
-        scored = f"{scored} nats" if is_scored else "the searcher has none"
-        return (
-            Check(
-                "proposals", proposals, by_kind["architecture"] + (() if is_scored else diverged)
-            ),
-            Check(
-                "log-probabilities", scored, by_kind["log_prob"] + (diverged if is_scored else ())
-            ),
-            self._of_states(shown, aside),
-        )
-
-    def _divergence(self, shown: Replayed, start: int, *, is_known: bool) -> Finding:
-        first = shown.mismatches[start][0]
-        late = [each for v, found in shown.mismatches.items() if v >= start for each in found]
-        trials = {each.trial.number for each in late}
-        learned = self.replay.batches.get(start, ())
-        numbers = [number for batch in learned for number in batch.numbers]
-        message = (
-            f"update {start} (trials {ranges(numbers)}) does not follow: of what was proposed "
-            f"after it {counted(len(trials), 'trial')} from {min(trials)} on do not agree, as "
-            f"{_of_mismatch(first).message}"
-        )
-        if start == 0:
-            message = (
-                f"nothing agrees from the start on, as {_of_mismatch(first).message}: another "
-                "seed, space or controller"
+    def _choose(
+        self, pair: tuple[Trial, Trial], replayed: Replayed, rewards: Rewards, found: _Changed
+    ) -> None:
+        """Note which of two trials with one outcome has the wrong reward, if that can be told."""
+        if any(trial.number in found.rewards for trial in pair):
+            return
+        for trial, other in (pair, pair[::-1]):
+            assert other.reward is not None
+            tried = {**rewards.follow, **found.rewards, trial.number: other.reward}
+            is_better = replayed.agrees or self._is_better(
+                self.replay.run(InPlace(tried)), replayed
             )
-        return Finding(message, None, start, _stored(first), first.follows)
+            before = wrong_failures(self.recorded, {**rewards.follow, **found.rewards})
+            after = wrong_failures(self.recorded, tried)
+            is_told = not replayed.agrees or len(before) != len(after)
+            if is_told and is_better and len(after) <= len(before):
+                why = f"from trial {other.number}, the same outcome"
+                found.add(trial, other.reward, wrong_reward(trial, other.reward, why))
+                return
+        one, other = pair
+        message = (
+            f"trials {one.number} and {other.number} are one outcome, and their rewards are stored "
+            f"as {one.reward!r} and {other.reward!r}"
+        )
+        finding = Finding(message, one.number, one.updated_version, one.reward, other.reward)
+        found.findings.append(finding)
 
-    def _of_states(self, shown: Replayed, aside: str) -> Check:
-        findings = [
-            Finding(f"the checkpoint after {counted(version, 'update')}: {state}", None, version)
-            for version, state in self.recorded.states.items()
-            if isinstance(state, str)
-        ]
-        for state in shown.states:
-            if state.found:
-                worst = max(state.found, key=lambda each: each.size)
-                findings.append(
-                    Finding(
-                        f"the checkpoint after {counted(state.version, 'update')} does not follow: "
-                        f"{worst}" + _others(len(state.found) - 1),
-                        *(None, state.version, worst.stored, worst.follows),
-                    )
-                )
-        reached = {state.version for state in shown.states}
-        missed = [
-            version
-            for version, state in self.recorded.states.items()
-            if isinstance(state, Path) and version not in reached
-        ]
-        if shown.stopped:
-            findings.append(Finding(f"the updates stop: {shown.stopped}"))
-        elif missed and not self.updates.is_cut:
-            findings.append(Finding(f"the checkpoint after {missed[0]} updates is of none of them"))
-        if not self.recorded.states:
-            return Check("controller", "no checkpoint is kept", tuple(findings))
-        versions = ranges(sorted(reached))
-        largest = max((state.largest for state in shown.states), default=0.0)
-        said = f"{aside}the checkpoints after updates {versions} follow, largest difference "
-        said = f"{said}{largest:.2g} of a value's array" if reached else "no checkpoint was reached"
-        newest, last = max(self.recorded.states), self.recorded.last_update
-        if newest < last:
-            said += f"; {counted(last - newest, 'update')} since the newest"
-        return Check("controller", "" if findings and not reached else said, tuple(findings))
+
+@dataclasses.dataclass
+class _Changed:
+    """Rewards that were learned from and are not stored, by trial, and what is said of them."""
+
+    rewards: dict[int, float] = dataclasses.field(default_factory=dict)
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+
+    def add(self, trial: Trial, reward: float, finding: Finding) -> None:
+        """Note one."""
+        self.rewards[trial.number] = reward
+        self.findings.append(finding)
+
+
+def _wrong_states(replayed: Replayed) -> list[int]:
+    return [state.version for state in replayed.states if state.found]
+
+
+def _num_wrong(replayed: Replayed) -> int:
+    return sum(map(len, replayed.mismatches.values()))
 
 
 def _title(recorded: RecordedSearch) -> str:
@@ -248,33 +212,3 @@ def _title(recorded: RecordedSearch) -> str:
         f"{recorded.path}: {recorded.description.get('experiment')}, seed {recorded.seed}, "
         f"{counted(len(recorded.trials), 'trial')} by {recorded.searcher}"
     )
-
-
-def _trials_of(check: Check) -> set[int | None]:
-    return {finding.trial for finding in check.findings}
-
-
-def _changed_reward(trial: Trial, reward: float, why: str) -> Finding:
-    return Finding(
-        f"trial {trial.number} (update {trial.updated_version}): the reward {trial.reward!r} is "
-        f"stored, {reward:.9g} follows: {why}",
-        *(trial.number, trial.updated_version, trial.reward, reward),
-    )
-
-
-def _stored(found: Mismatch) -> object:
-    return found.trial.architecture if found.what == "architecture" else found.trial.log_prob
-
-
-def _of_mismatch(found: Mismatch) -> Finding:
-    trial, stored = found.trial, _stored(found)
-    number = f"trial {trial.number} (proposed after {counted(found.version, 'update')})"
-    if found.what == "architecture":
-        message = f"{number}: '{stored}' is stored, '{found.follows}' follows"
-    else:
-        message = f"{number}: the log-probability {stored!r} is stored, {found.follows!r} follows"
-    return Finding(message, trial.number, trial.updated_version, stored, found.follows)
-
-
-def _others(number: int) -> str:
-    return f", and {number} more" if number else ""

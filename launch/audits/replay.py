@@ -64,7 +64,7 @@ class Replayed:
     """What came of it.
 
     Attributes:
-      mismatches: by the version at which trials were asked for; empty where they agree.
+      mismatches: by the version at which trials were asked for; none where they agree.
       states: the kept checkpoints, by version.
       updates: as they were recomputed.
       num_proposed, num_scored: trials that were proposed again, and log-probabilities.
@@ -85,6 +85,36 @@ class Replayed:
         """Whether everything that was recomputed is what is stored."""
         return not any(self.mismatches.values()) and not any(each.found for each in self.states)
 
+    @property
+    def diverged_from(self) -> int | None:
+        """The first version from which on nothing agrees to the end; None without one.
+
+        A trial that does not agree, and later ones that do, is that trial's own matter.
+        """
+        found = None
+        for version, mismatches in sorted(self.mismatches.items(), reverse=True):
+            if not mismatches:
+                break
+            found = version
+        right = [each.version for each in self.states if not each.found]
+        return None if found is None or max(right, default=-1) >= found else found
+
+
+@dataclasses.dataclass(frozen=True)
+class InPlace:
+    """What is told in place of what is stored, by trial.
+
+    Attributes:
+      rewards: of trials.
+      texts: their architectures.
+    """
+
+    rewards: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    texts: Mapping[int, str] = dataclasses.field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rewards) + len(self.texts)
+
 
 @dataclasses.dataclass(frozen=True)
 class Replay:
@@ -102,23 +132,17 @@ class Replay:
     tolerance: float
     on_update: Callable[[], None] = lambda: None
 
-    def run(self, rewards: Mapping[int, float], *, until: int | None = None) -> Replayed:
-        """Ask and tell everything.
-
-        Args:
-          rewards: by trial, in place of what is stored.
-          until: the last version that is looked at; None for all.
-        """
+    def run(self, told: InPlace) -> Replayed:
+        """Ask and tell everything."""
         found, searcher = Replayed(), self.new_searcher()
-        asked = self._asked()
-        last = len(self.batches) if until is None else until
+        asked, last = self._asked(), len(self.batches)
         for version in range(last + 1):
             self._compare_state(searcher, found)
             try:
                 for batch in asked.get(version, ()):
                     self._compare_batch(searcher, batch, found)
                 if version < last:
-                    found.updates.append(self.tell(searcher, version + 1, rewards))
+                    found.updates.append(self.tell(searcher, version + 1, told))
             except _Unreadable as error:
                 found.stopped = str(error)
                 break
@@ -129,18 +153,19 @@ class Replay:
         """Return a searcher that has learned nothing."""
         return make_searcher(self.recorded.searcher, self.recorded.setting())
 
-    def tell(self, searcher: Searcher, version: int, rewards: Mapping[int, float]) -> UpdateLine:
+    def tell(self, searcher: Searcher, version: int, instead: InPlace) -> UpdateLine:
         """Let a searcher take an update."""
         trials = sorted(
             (trial for batch in self.batches[version] for trial in batch.trials),
             key=lambda trial: trial.number,
         )
-        told = [rewards.get(trial.number, trial.reward) for trial in trials]
+        told = [instead.rewards.get(trial.number, trial.reward) for trial in trials]
         if None in told:
             raise _Unreadable(f"update {version} has learned from a trial without a reward")
         values = [float(reward) for reward in told if reward is not None]
         proposals = [
-            Proposal(t.number, self.architecture(t), t.log_prob, t.sampled_version) for t in trials
+            Proposal(t.number, self.architecture(t, instead), t.log_prob, t.sampled_version)
+            for t in trials
         ]
         update = searcher.tell(proposals, values)
         return UpdateLine(
@@ -152,9 +177,10 @@ class Replay:
             gradient_norm=update.gradient_norm,
         )
 
-    def architecture(self, trial: Trial) -> Architecture:
+    def architecture(self, trial: Trial, instead: InPlace = InPlace()) -> Architecture:
         """Return a trial's architecture."""
-        return self._read(trial.architecture, trial.depth, trial.number)
+        text = instead.texts.get(trial.number, trial.architecture)
+        return self._read(text, trial.depth, trial.number)
 
     def log_probs(self, searcher: Any, batch: Batch) -> list[float] | None:
         """Return the log-probabilities of a batch's architectures; None where there are none."""
@@ -191,9 +217,11 @@ class Replay:
         if proposed is not None:
             found.num_proposed += len(proposed)
             for place, (trial, proposal) in enumerate(zip(batch.trials, proposed, strict=True)):
-                agree[place] = str(proposal.architecture) == trial.architecture
+                is_stored = str(proposal.architecture) == trial.architecture
                 follows[place] = proposal.log_prob
-                if not agree[place]:
+                # Else the probability is of what was proposed, and the text alone is another.
+                agree[place] = is_stored or not self.differs(trial.log_prob, proposal.log_prob)
+                if not is_stored:
                     text = str(proposal.architecture)
                     here.append(Mismatch(trial, batch.version, "architecture", text))
         if not all(agree):
@@ -261,7 +289,7 @@ class Solved:
     reward: float
 
 
-def solve_reward(replay: Replay, update: int, rewards: Mapping[int, float]) -> Solved | None:
+def solve_reward(replay: Replay, update: int) -> Solved | None:
     """Return the one reward of an update with which the next log-probabilities are as stored.
 
     Each of its trials is tried, by the secant method on the log-probabilities of what was proposed
@@ -270,7 +298,6 @@ def solve_reward(replay: Replay, update: int, rewards: Mapping[int, float]) -> S
     Args:
       replay: of the search.
       update: its version.
-      rewards: by trial, in place of what is stored.
     """
     batches = [batch for batch in replay.recorded.batches if batch.version == update]
     if not batches or any(trial.log_prob is None for batch in batches for trial in batch.trials):
@@ -278,18 +305,18 @@ def solve_reward(replay: Replay, update: int, rewards: Mapping[int, float]) -> S
     stored = np.array([trial.log_prob for batch in batches for trial in batch.trials])
     searcher = replay.new_searcher()
     for version in range(1, update):
-        replay.tell(searcher, version, rewards)
+        replay.tell(searcher, version, InPlace())
     with tempfile.TemporaryDirectory(prefix="nas_with_rl-") as folder:
         searcher.save(Path(folder))
 
         def gaps(trial: Trial, reward: float) -> np.ndarray:
             searcher.restore(Path(folder))
-            replay.tell(searcher, update, {**rewards, trial.number: reward})
+            replay.tell(searcher, update, InPlace({trial.number: reward}))
             scored = [replay.log_probs(searcher, batch) for batch in batches]
             return np.concatenate([each for each in scored if each is not None]) - stored
 
         trials = [trial for batch in replay.batches[update] for trial in batch.trials]
-        known = [float(rewards.get(t.number, t.reward or 0.0)) for t in trials]
+        known = [t.reward or 0.0 for t in trials]
         tolerance = replay.log_prob_tolerance * max(1.0, float(np.abs(stored).max()) / 10)
         for trial in trials:
             found = _root(functools.partial(gaps, trial), known, tolerance)

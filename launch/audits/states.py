@@ -123,7 +123,7 @@ def _of_tensorflow(path: Path) -> Values:
     reader = tf.train.load_checkpoint(str(path))
     kinds = reader.get_variable_to_dtype_map()
     return {
-        _plain(name): reader.get_tensor(name)
+        _plain(name): np.asarray(reader.get_tensor(name))
         for name, kind in kinds.items()
         if kind.is_floating or kind.is_integer
     }

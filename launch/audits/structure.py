@@ -43,11 +43,15 @@ def _wrong_trials(recorded: RecordedSearch) -> Iterator[Finding]:
 
 
 def _wrong_batches(recorded: RecordedSearch) -> Iterator[Finding]:
-    for index, batch in enumerate(recorded.batches):
+    previous = -1
+    for batch in recorded.batches:
         first = batch.trials[0]
-        if batch.is_whole and batch.number != index:
-            message = f"trial {first.number} is of batch {batch.number}, which follows {index - 1}"
-            yield Finding(message, first.number, batch.update, batch.number, index)
+        if batch.is_whole and batch.number != previous + 1:
+            message = (
+                f"trial {first.number}: batch {batch.number} is stored, {previous + 1} follows"
+            )
+            yield Finding(message, first.number, batch.update, batch.number, previous + 1)
+        previous = batch.number
         depth = recorded.depth_of(first.number)
         for trial in batch.trials:
             for name, stored, follows in (
@@ -91,9 +95,12 @@ def updates_of(recorded: RecordedSearch) -> Updates:
     found: dict[int, list[Batch]] = {}
     is_cut = is_mended = False
     for version in range(1, last + 1):
-        if version in told:
-            learned = told[version]
-        else:
+        learned = told.get(version, [])
+        if early := [batch for batch in learned if batch.version >= version]:
+            findings.append(_too_early(version, early[0]))
+            is_cut = True
+            break
+        if not learned:
             learned = _forgotten(recorded, version, found)
             findings.append(
                 _gap(recorded, version, learned, is_newer=version > max(told, default=0))
@@ -123,12 +130,16 @@ def _disagreeing(recorded: RecordedSearch) -> Iterator[Finding]:
                     f"its batch, {batch.number}",
                     *(trial.number, batch.update, stored, batch.update),
                 )
-        if batch.update is not None and batch.update <= batch.version:
-            yield Finding(
-                f"trials {ranges(batch.numbers)} are stored as learned from by update "
-                f"{batch.update}, and were proposed after {counted(batch.version, 'update')}",
-                *(batch.numbers[0], batch.update),
-            )
+
+
+def _too_early(version: int, batch: Batch) -> Finding:
+    """Return that an update is another one's: it has learned from what was proposed after it."""
+    return Finding(
+        f"update {version} is missing, or in another's place: trials {ranges(batch.numbers)} are "
+        f"stored as its, and were proposed after {counted(batch.version, 'update')}; what came "
+        "after it cannot be recomputed",
+        *(batch.numbers[0], version, version, None),
+    )
 
 
 def _forgotten(
