@@ -102,7 +102,7 @@ class _Comparison:
             if isinstance(state, Path) and version not in reached
         ]
         if self.shown.stopped:
-            findings.append(Finding(f"the updates stop: {self.shown.stopped}"))
+            findings.append(self.shown.stopped)
         if not states:
             return Check("controller", "no checkpoint is kept", tuple(findings))
         said = "no checkpoint was reached"

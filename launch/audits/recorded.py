@@ -21,7 +21,7 @@ from nas_with_rl.launch.records import checkpoints
 from nas_with_rl.launch.records.continuation import stored_search
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
-from nas_with_rl.search_spaces.errors import InputError, shown
+from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
 
@@ -128,8 +128,8 @@ def read_recorded(workdir: str | Path, *, searcher: str | None = None) -> Iterat
     _check_named(config.searcher, searcher, place)
     controller = _stored(ReinforceConfig, description["controller"], place)
     space, seed = _space(description, place), description.get("seed")
-    if not isinstance(seed, int):
-        raise InputError(f"{_file(place)}: seed is {shown(seed)}, no integer")
+    if seed is None:
+        raise InputError(f"{_file(place)} does not say the seed")
     with tempfile.TemporaryDirectory(prefix="nas_with_rl-") as folder:
         # Before the trials: the store knows of every update that a checkpoint has made.
         states = checkpoints.copy_kept(place.checkpoints, Path(folder))

@@ -13,7 +13,7 @@ import numpy as np
 
 from nas_with_rl.controller.random_search import uniform_log_prob
 from nas_with_rl.controller.searcher import Proposal, Searcher
-from nas_with_rl.launch.audits.findings import UpdateLine
+from nas_with_rl.launch.audits.findings import Finding, UpdateLine
 from nas_with_rl.launch.audits.recorded import Batch, RecordedSearch
 from nas_with_rl.launch.audits.states import Difference, differences
 from nas_with_rl.launch.experiments.searchers import make_searcher
@@ -78,7 +78,7 @@ class Replayed:
     num_proposed: int = 0
     num_scored: int = 0
     largest: float = 0.0
-    stopped: str = ""
+    stopped: Finding | None = None
 
     @property
     def agrees(self) -> bool:
@@ -144,14 +144,19 @@ class Replay:
                 if version < last:
                     found.updates.append(self.tell(searcher, version + 1, told))
             except _Unreadable as error:
-                found.stopped = str(error)
+                found.stopped = Finding(str(error), error.trial, version + 1)
                 break
             self.on_update()
         return found
 
     def new_searcher(self) -> Searcher:
-        """Return a searcher that has learned nothing."""
-        return make_searcher(self.recorded.searcher, self.recorded.setting())
+        """Return a searcher that has learned nothing; an earlier one is then of no use any more."""
+        if self.recorded.searcher != "reinforce":
+            return make_searcher(self.recorded.searcher, self.recorded.setting())
+        # To begin again with the same one saves its compilation, some seconds.
+        searcher, beginning = self._kept
+        searcher.restore(Path(beginning.name))
+        return searcher
 
     def tell(self, searcher: Searcher, version: int, instead: InPlace) -> UpdateLine:
         """Let a searcher take an update."""
@@ -161,7 +166,9 @@ class Replay:
         )
         told = [instead.rewards.get(trial.number, trial.reward) for trial in trials]
         if None in told:
-            raise _Unreadable(f"update {version} has learned from a trial without a reward")
+            number = trials[told.index(None)].number
+            message = f"trial {number} has no reward: what came after cannot be recomputed"
+            raise _Unreadable(number, message)
         values = [float(reward) for reward in told if reward is not None]
         proposals = [
             Proposal(t.number, self.architecture(t, instead), t.log_prob, t.sampled_version)
@@ -263,6 +270,13 @@ class Replay:
         found.states.append(ComparedState(searcher.version, tuple(differing), largest))
 
     @functools.cached_property
+    def _kept(self) -> tuple[Searcher, tempfile.TemporaryDirectory[str]]:
+        searcher = make_searcher(self.recorded.searcher, self.recorded.setting())
+        beginning = tempfile.TemporaryDirectory(prefix="nas_with_rl-")
+        searcher.save(Path(beginning.name))
+        return searcher, beginning
+
+    @functools.cached_property
     def _read(self) -> Callable[[str, int, int], Architecture]:
         known: dict[tuple[str, int], Architecture] = {}
 
@@ -271,14 +285,18 @@ class Replay:
                 try:
                     known[text, depth] = parse_architecture(text, self.recorded.space_at(depth))
                 except InputError as error:
-                    raise _Unreadable(f"trial {trial}: {error}") from error
+                    raise _Unreadable(trial, f"trial {trial}: {error}") from error
             return known[text, depth]
 
         return read
 
 
 class _Unreadable(Exception):
-    """What is stored cannot be told."""
+    """What is stored of a trial cannot be told."""
+
+    def __init__(self, trial: int, message: str):
+        super().__init__(message)
+        self.trial = trial
 
 
 @dataclasses.dataclass(frozen=True)
