@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import tqdm
 
 from nas_with_rl.controller.searcher import Update
+from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from nas_with_rl.launch.searches.forecast import Forecast
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SHOWN_VARIABLE = "NAS_WITH_RL_PROGRESS"  # set where a pipe ends at a terminal
@@ -18,13 +21,14 @@ SHOWN_VARIABLE = "NAS_WITH_RL_PROGRESS"  # set where a pipe ends at a terminal
 class Progress:
     """An observer of the search that draws one line on the standard error."""
 
-    def __init__(self, num_samples: int, store: TrialStore):
+    def __init__(self, config: SearchConfig, store: TrialStore, *, has_layers: bool):
         self._store = store
+        self._forecast = Forecast(config, has_layers)
         self._looked = -SECONDS_BETWEEN_LOOKS
-        self._failed = store.num_failed()
+        self._failed, self._num_finished = store.num_failed(), store.num_finished()
         self._bar = tqdm.tqdm(
-            total=num_samples,
-            initial=store.num_finished(),
+            total=config.num_samples,
+            initial=self._num_finished,
             unit="child",
             dynamic_ncols=True,
             mininterval=SECONDS_BETWEEN_LOOKS,
@@ -37,6 +41,9 @@ class Progress:
         if not self._bar.disable and time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS:
             self._look()
         self._bar.update()
+        self._num_finished += 1
+        if line := self._forecast.finished(trial, self._num_finished):
+            warn(line)
 
     def learned(self, update: Update, trials: Sequence[Trial], store: TrialStore) -> None:
         """Nothing to draw."""
