@@ -18,6 +18,7 @@ from nas_with_rl.launch.audits.failures import (
     wrong_failures,
 )
 from nas_with_rl.launch.audits.findings import Audit, Check, Finding, counted
+from nas_with_rl.launch.audits.populations import rewards_behind
 from nas_with_rl.launch.audits.recorded import RecordedSearch, read_recorded
 from nas_with_rl.launch.audits.replay import InPlace, Replay, Replayed, solve_reward
 from nas_with_rl.launch.audits.rewards import Rewards, wrong_reward
@@ -127,6 +128,8 @@ class _Auditor:
                 self._solve(replayed, found)
         for pair in rewards.pairs:
             self._choose(pair, replayed, rewards, found)
+        if not found.rewards and not rewards.follow:
+            self._explain(replayed, found)
         follow = {**found.rewards, **rewards.follow}
         failures = wrong_failures(self.recorded, follow)
         if len(failures) > 1:
@@ -134,6 +137,24 @@ class _Auditor:
             if extreme is not None:
                 found.add(extreme.trial, extreme.reward, extreme.finding())
         return found
+
+    def _explain(self, replayed: Replayed, found: _Changed) -> None:
+        """Note the one reward that explains evolution's proposals, where some do not follow.
+
+        One proposal alone may be a trial of which another architecture is stored.
+        """
+        texts = self._texts(replayed)
+        if not texts or (
+            _num_wrong(replayed) == 1
+            and _num_wrong(self.replay.run(InPlace(texts=texts))) == 1
+            and not _wrong_states(replayed)
+        ):
+            return
+        explained = rewards_behind(self.replay, replayed)
+        if explained:
+            first, *others = explained
+            finding = first.finding([each.trial.number for each in others])
+            found.add(first.trial, first.reward, finding)
 
     def _told_otherwise(self, replayed: Replayed, rewards: Rewards, found: _Changed) -> None:
         """Note the rewards that checkpoints were told."""

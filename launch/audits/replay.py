@@ -135,12 +135,12 @@ class Replay:
     def run(self, told: InPlace) -> Replayed:
         """Ask and tell everything."""
         found, searcher = Replayed(), self.new_searcher()
-        asked, last = self._asked(), len(self.batches)
+        asked, last = self.asked, len(self.batches)
         for version in range(last + 1):
             self._compare_state(searcher, found)
             try:
                 for batch in asked.get(version, ()):
-                    self._compare_batch(searcher, batch, found)
+                    self.compare_batch(searcher, batch, found)
                 if version < last:
                     found.updates.append(self.tell(searcher, version + 1, told))
             except _Unreadable as error:
@@ -209,13 +209,15 @@ class Replay:
             return stored is not follows
         return not abs(stored - follows) <= self.log_prob_tolerance * max(1.0, abs(follows) / 10)
 
-    def _asked(self) -> dict[int, list[Batch]]:
+    @functools.cached_property
+    def asked(self) -> dict[int, list[Batch]]:
+        """The batches by the version at which they were asked for."""
         asked: dict[int, list[Batch]] = {}
         for batch in self.recorded.batches:
             asked.setdefault(batch.version, []).append(batch)
         return asked
 
-    def _compare_batch(self, searcher: Searcher, batch: Batch, found: Replayed) -> None:
+    def compare_batch(self, searcher: Searcher, batch: Batch, found: Replayed) -> None:
         """Compare a batch with what is proposed at its version."""
         here = found.mismatches.setdefault(batch.version, [])
         proposed = self._proposed(searcher, batch)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import math
+import itertools
+import statistics
 
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.launch.searches.recent_children import child_seconds
 from nas_with_rl.launch.searches.time_spent import duration
 
-FEW_CHILDREN = 4  # after the first, which compile
+FEW_CHILDREN = 4  # after each worker's first
 LEAST_MEASURED, LEAST_SAID = 2.0, 60.0  # seconds of what is measured, and of what is worth a line
 
 
@@ -31,10 +32,7 @@ class Forecast:
     config: SearchConfig
     has_layers: bool
     _depth: int = -1  # that is measured
-    _first: float = math.inf  # when the first child of the depth ended
-    _last: float = -math.inf
-    _count: int = 0  # children that ended after it
-    _workers: set[str] = dataclasses.field(default_factory=set)
+    _ends: dict[str, list[float]] = dataclasses.field(default_factory=dict)  # by worker
     _is_said: bool = False
 
     def finished(self, trial: Trial, num_finished: int) -> str:
@@ -45,21 +43,22 @@ class Forecast:
           num_finished: trials that have theirs.
         """
         if trial.depth > self._depth:
-            self._depth, self._count, self._is_said = trial.depth, 0, False
-            self._first, self._last = math.inf, -math.inf
-            self._workers.clear()
+            self._depth, self._ends, self._is_said = trial.depth, {}, False
         is_measured = trial.depth == self._depth and child_seconds(trial) is not None
         if self._is_said or not is_measured or trial.ended is None:
             return ""
-        self._workers.add(trial.worker or "")
-        self._first = min(self._first, trial.ended)
-        self._last = max(self._last, trial.ended)
-        self._count += trial.ended > self._first
-        enough = max(FEW_CHILDREN, 2 * len(self._workers))
-        if self._count < enough or self._last - self._first < LEAST_MEASURED:
+        self._ends.setdefault(trial.worker or "", []).append(trial.ended)
+        # A worker's first child compiles: what counts is how its later ones follow one another.
+        gaps = [
+            [later - earlier for earlier, later in itertools.pairwise(sorted(ends))]
+            for ends in self._ends.values()
+        ]
+        enough = sum(map(len, gaps)) >= FEW_CHILDREN and min(map(len, gaps)) >= 2
+        if not enough or sum(map(sum, gaps)) < LEAST_MEASURED:
             return ""
         self._is_said = True
-        return self._line(num_finished, (self._last - self._first) / self._count)
+        rates = [1 / max(statistics.median(each), 1e-6) for each in gaps]
+        return self._line(num_finished, 1 / sum(rates))
 
     def _line(self, num_finished: int, seconds_each: float) -> str:
         left = self.config.num_samples - num_finished
@@ -68,7 +67,7 @@ class Forecast:
             return ""
         end = datetime.datetime.now() + datetime.timedelta(seconds=seconds)
         day = "" if end.date() == datetime.date.today() else f"{end:%a %d %b} "
-        workers = "" if len(self._workers) < 2 else f" on {len(self._workers)} workers"
+        workers = "" if len(self._ends) < 2 else f" on {len(self._ends)} workers"
         deeper = ", deeper ones to come counted by their layers" if self._grows() else ""
         return (
             f"forecast: a child every {seconds_each:.2g} s{workers}: {left:,} more in "

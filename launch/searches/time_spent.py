@@ -169,7 +169,7 @@ def describe_time(ledger: Ledger, trials: Sequence[Trial]) -> str:
         return ""
     (_, whole), *rows = time_rows(ledger, trials)
     starts = f" in {ledger.starts} starts" if ledger.starts > 1 else ""
-    return f"time: {whole}{starts}: " + ", ".join(f"{title} {time}" for title, time in rows)
+    return f"time: {whole}{starts}: " + "; ".join(f"{title} {time}" for title, time in rows)
 
 
 def duration(seconds: float) -> str:

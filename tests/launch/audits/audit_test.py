@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -393,3 +394,39 @@ def test_a_description_that_cannot_be_read_is_one_line(runs, tmp_path):
 def test_numbers_are_said_as_ranges():
     assert ranges([7, 1, 2, 3]) == "1 to 3, 7"
     assert ranges([]) == "none"
+
+
+@pytest.fixture(scope="module")
+def evolved(tmp_path_factory):
+    """A search by evolution in which nothing but the parents tells of a reward."""
+    space = nas.SearchSpace([nas.Choice(f"d{place}", tuple(range(6))) for place in range(8)])
+
+    def evaluate(architecture, seed):
+        digits = [architecture[f"d{place}"] for place in range(8)]
+        return sum(digit * 7919 * (place + 3) % 13 for place, digit in enumerate(digits)) + seed % 7
+
+    run = tmp_path_factory.mktemp("evolved") / "run"
+    options = nas.SearchOptions(
+        search=SearchConfig(searcher="evolution", batch_size=4, checkpoint_every=5), progress=False
+    )
+    nas.search(space, evaluate, num_samples=180, seed=3, workdir=run, options=options)
+    return run
+
+
+def test_a_reward_is_named_by_the_parents_that_were_chosen(evolved, tmp_path):
+    assert audit_search(evolved).follows
+    named = 0
+    for number in (51, 60, 71, 83):
+        copy = tmp_path / str(number)
+        shutil.copytree(evolved, copy)
+        reward = value(copy, f"SELECT reward FROM trials WHERE number = {number}")
+        with sqlite3.connect(copy / "trials.sqlite") as connection:
+            connection.execute(f"UPDATE trials SET reward = 1000 WHERE number = {number}")
+        connection.close()
+        (finding,) = audit_search(copy).findings
+        assert finding.trial == number and finding.update == 1 + number // 4
+        bounds = dict(re.findall(r"(above|below) (\d+(?:\.\d+)?)", finding.message))
+        if bounds:
+            named += 1
+            assert float(bounds.get("above", 0)) <= reward <= float(bounds.get("below", 1000))
+    assert named
