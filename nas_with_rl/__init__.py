@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nas_with_rl.explorer.page.widget import show as show
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import search as search
+    from nas_with_rl.launch.audits.audit import audit_search as audit_search
     from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
     from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
     from nas_with_rl.launch.evaluators.kinds.language_models import (
@@ -91,6 +92,7 @@ _MODULES = {
     "TabularLookup": "launch.experiments.children",
     "TabularSpace": "launch.experiments.tabular.tabular_space",
     "TextDataConfig": "child_models.data.text",
+    "audit_search": "launch.audits.audit",
     "draw": "search_spaces.drawing",
     "explore": "launch.explorations.exploring",
     "explorer_widget": "explorer.page.widget",

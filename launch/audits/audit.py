@@ -31,6 +31,7 @@ from nas_with_rl.launch.records.trial_store import Trial
 TOLERANCE = 1e-5
 # More than so many updates are not replayed again to look for the one reward that was changed.
 MOST_SOLVED = 5_000
+MOST_PAIRS = 4  # of which it is tried which of the two was changed: each takes two replays
 
 
 def audit_search(
@@ -185,7 +186,8 @@ class _Auditor:
         """Note which of two trials with one outcome has the wrong reward, if that can be told."""
         if any(trial.number in found.rewards for trial in pair):
             return
-        for trial, other in (pair, pair[::-1]):
+        is_one_of_few = len(rewards.pairs) <= MOST_PAIRS
+        for trial, other in (pair, pair[::-1]) if is_one_of_few else ():
             assert other.reward is not None
             tried = {**rewards.follow, **found.rewards, trial.number: other.reward}
             is_better = replayed.agrees or self._is_better(
