@@ -102,7 +102,7 @@ ROWS: Mapping[str, Row] = {
         ("cluster.py", "--table=simulation", "--repetitions=1"),
         ("--workers=4",),
         3,
-        ("--workers=100,800",),
+        ("--workers=100",),
         printed=True,
     ),
 }

@@ -112,10 +112,14 @@ STARTS: Mapping[str, tuple[str, ...]] = {
 # Those that are held against Optuna's help.
 HELP = tuple(STARTS)[:4]
 OPTUNA = "Optuna's help"
-# The most of the time of Optuna's help; of the CPU of a checkout in which plotting libraries and
-# the like were imported too; and CPU s and MiB of a search without networks.
+# The most of the time of Optuna's help; of the CPU and the memory of a checkout that imported
+# plotting libraries and the like, in every process; and CPU s and MiB of a search without networks.
 MOST_OF_HELP = 1.5
-MOST_OF_BESIDE = {"import keras, tensorflow": 0.7, "a child process for networks": 0.7}
+MOST_OF_BESIDE: dict[str, tuple[float, float | None]] = {
+    "import keras, tensorflow": (0.7, None),
+    "a child process for networks, ready": (0.1, 0.5),
+    "a local cluster of 8 workers, 8 trials": (0.35, None),
+}
 MOST = dict.fromkeys(list(STARTS)[5:8], (0.7, 110.0))
 MOST_ENDING = 0.1  # seconds
 
@@ -211,12 +215,13 @@ def figures_of(
     own = [figures.HERE, *([figures.BESIDE] if beside else [])]
     starts = dict(zip([*own, *([OPTUNA] if optuna else [])], found, strict=True))
     most_seconds, most_mib = MOST.get(name, (None, None))
-    of_seconds = {figures.HERE: most_seconds, figures.BESIDE: MOST_OF_BESIDE.get(name)}
+    seconds_of_beside, mib_of_beside = MOST_OF_BESIDE.get(name, (None, None))
+    of_seconds = {figures.HERE: most_seconds, figures.BESIDE: seconds_of_beside}
     if name in HELP:
         of_seconds[OPTUNA] = MOST_OF_HELP
     seconds = {who: start.seconds for who, start in starts.items()}
     mib = {who: starts[who].mib for who in own}
-    of_mib = {figures.HERE: most_mib, figures.BESIDE: None}
+    of_mib = {figures.HERE: most_mib, figures.BESIDE: mib_of_beside}
     of_memory = (
         [figures.Figure(name, "MiB", mib, of_mib)] if name in (*MOST, *MOST_OF_BESIDE) else []
     )

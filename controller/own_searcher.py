@@ -97,7 +97,8 @@ class OwnSearcher:
             raise self._wrong(f"{shown(proposed)} for trial {trial}, no Architecture")
         there = architecture.space
         if there is not space and there != space:
-            if there.depth != space.depth and there == space.at_depth(there.depth):
+            decisions = [each.decisions + each.layer_decisions for each in (there, space)]
+            if there.depth != space.depth and decisions[0] == decisions[1]:
                 found = f"of depth {there.depth}, where the space has depth {space.depth}"
             else:
                 found = f"of space {shown(there.name)}, not of the {shown(space.name)} it was given"

@@ -13,10 +13,11 @@ import numpy as np
 from nas_with_rl.controller.columns import Columns
 from nas_with_rl.controller.dreaming.surrogate import Surrogate
 
-# Standard deviations that are added to the mean, by the place in a batch: some places trust the
-# surrogate, some try where it knows little.
-BOLDNESS = (0.0, 1.0, 2.0, 0.5, 1.0, 3.0, 1.0)
+# Standard deviations that are added to the mean, by the place in a batch: most trust the surrogate,
+# some try where it knows little.
+BOLDNESS = (1.0, 2.0, 1.0, 3.0, 1.0, 4.0, 1.0)
 NUM_MUTATIONS, NUM_PARENTS, MOST_CHANGES = 200, 8, 3
+NUM_UNIFORM = 128
 CLIMBERS, CLIMBS, MOST_NEIGHBOURS = 8, 5, 64
 MOST_CANDIDATES = 400  # of which wishes are taken one by one
 SMALL_SPACE = 2_000  # architectures that are all looked at
@@ -84,7 +85,9 @@ class Wishes:
         parents = np.repeat(best[:NUM_PARENTS], -(-NUM_MUTATIONS // len(best[:NUM_PARENTS])), 0)
         changes = 1 + generator.integers(MOST_CHANGES, size=len(parents))
         changed = self.columns.mutated(parents, changes, self.depth, generator)
-        pool = np.unique(np.concatenate([drawn, changed]), axis=0)
+        # A policy that is sure of itself draws the same again and again.
+        uniform = self.columns.uniform(NUM_UNIFORM, self.depth, generator)
+        pool = np.unique(np.concatenate([drawn, changed, uniform]), axis=0)
         return np.concatenate([pool, *self._climbed(pool, generator)])
 
     def _climbed(self, pool: np.ndarray, generator: np.random.Generator) -> list[np.ndarray]:

@@ -69,13 +69,17 @@ def _reaching(function: Callable[..., Any], reach: Callable[[], None]) -> Callab
     return reaching
 
 
-def run_through(script: str, workdir: Path, moments: Sequence[tuple[str, int]]) -> None:
+def run_through(
+    script: str, workdir: Path, moments: Sequence[tuple[str, int]], *further: str
+) -> None:
     """Run a script of this folder for each moment, which kills it, and then to its end.
 
-    Each but the first resumes; the script gets the workdir, the moment and its count.
+    Each but the first resumes; the script gets the workdir, the moment, its count and what is
+    further given.
     """
     for moment, count in (*moments, NEVER):
         words = (str(ROOT / "tests" / "harness" / script), str(workdir), moment, str(count))
+        words = (*words, *further)
         done = subprocess.run(
             [sys.executable, *words],
             capture_output=True,

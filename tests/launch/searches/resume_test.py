@@ -34,3 +34,15 @@ def test_a_killed_search_ends_as_one_never_killed(whole, tmp_path, moments):
     assert len(trials) == 42 and all(trial.status == "completed" for trial in trials)
     # Every trial was learned from once.
     assert [t.updated_version for t in trials] == [1 + t.number // 4 for t in trials]
+
+
+@pytest.mark.parametrize(
+    "searcher", ["evolution", "local_search", "tests.harness.own_searchers:Careful"]
+)
+def test_so_does_one_of_a_searcher_without_a_controller(searcher, tmp_path):
+    moments = (*KILLS, ("evaluating", 53))
+    run_through("killed_search.py", tmp_path / "whole", (), searcher)
+    run_through("killed_search.py", tmp_path / "killed", moments, searcher)
+    assert differences(tmp_path / "killed", tmp_path / "whole") == []
+    trials = trials_of(tmp_path / "whole")
+    assert len(trials) == 90 and {trial.depth for trial in trials} == {4, 5}

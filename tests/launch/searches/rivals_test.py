@@ -1,10 +1,10 @@
-"""Searchers in which no controller learns, over every space, stopped and gone on from anywhere."""
+"""Searchers beside REINFORCE, over every space, stopped and gone on from anywhere."""
 
 import dataclasses
 
 import pytest
 
-from nas_with_rl.controller.configuration import ReinforceConfig
+from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.evaluators.evaluation import InProcess
 from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
 from nas_with_rl.launch.experiments.searchers import SEARCHERS, SearcherSetting, make_searcher
@@ -17,7 +17,7 @@ from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 from tests.launch.searches.loop_test import Workers, timeless
 
 OWN = "tests.harness.own_searchers:Careful"
-NAMES = [*(name for name, row in SEARCHERS.items() if not row.needs_tensorflow), OWN]
+NAMES = [*(name for name in SEARCHERS if name != "reinforce"), OWN]
 SPACES = {
     "one option": SearchSpace([Choice("only", ("one",))]),
     "conditions": SearchSpace(
@@ -36,6 +36,17 @@ SPACES = {
 }
 GROWING = DepthSchedule(initial=2, increment=1, every=40, maximum=4)
 NUM_SAMPLES = 120
+CONTROLLER = ReinforceConfig(policy=PolicyConfig(num_layers=1, num_units=4, jit_compile=False))
+
+
+def cases(quick):
+    """Every searcher on every space; those of the costly one are slow, but for its quick space."""
+    return [
+        pytest.param(name, space, marks=[pytest.mark.slow] if is_slow else [])
+        for name in NAMES
+        for space in SPACES
+        for is_slow in [name == "dream" and space != quick]
+    ]
 
 
 class Stopped(Exception):
@@ -58,7 +69,7 @@ class Stopping(InProcess):
 
 
 def search_of(name, space, store, folder, *, stop_after=-1, **config):
-    setting = SearcherSetting(space=space, max_depth=4, seed=3, controller=ReinforceConfig())
+    setting = SearcherSetting(space=space, max_depth=4, seed=3, controller=CONTROLLER)
     config = {"num_samples": NUM_SAMPLES, "batch_size": 4, "checkpoint_every": 5, **config}
     return Search(
         space,
@@ -76,8 +87,7 @@ def ended(search):
     return [timeless(trial) for trial in search.store.all()]
 
 
-@pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "space"), cases(quick="layers"))
 def test_a_search_that_is_stopped_again_and_again_has_the_trials_of_one_that_never_was(
     name, space, tmp_path
 ):
@@ -99,8 +109,7 @@ def test_a_search_that_is_stopped_again_and_again_has_the_trials_of_one_that_nev
     assert again == ended(longer)
 
 
-@pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "space"), cases(quick="convolutional"))
 def test_children_come_in_any_order(name, space, tmp_path):
     search = search_of(name, SPACES[space], TrialStore(None), tmp_path)
     pace = Pace(num_replicas=5, batch_size=4, accumulated=2)
