@@ -25,6 +25,7 @@ from nas_with_rl.launch.audits.rewards import Rewards, wrong_reward
 from nas_with_rl.launch.audits.states import rewards_told
 from nas_with_rl.launch.audits.structure import Updates, check_trials, updates_of
 from nas_with_rl.launch.records.trial_store import Trial
+from nas_with_rl.launch.records.workdir import commit, versions
 
 # Of a weight by the largest of its array: what rounding leaves on one machine, parameter servers or
 # not.
@@ -89,6 +90,7 @@ class _Auditor:
                 *compare(recorded, self.updates, shown, explained),
             ),
             tuple(replayed.updates),
+            _other_program(recorded),
         )
 
     def _explained(self, replayed: Replayed, instead: InPlace) -> tuple[Replayed, InPlace]:
@@ -228,6 +230,19 @@ def _wrong_states(replayed: Replayed) -> list[int]:
 
 def _num_wrong(replayed: Replayed) -> int:
     return sum(map(len, replayed.mismatches.values()))
+
+
+def _other_program(recorded: RecordedSearch) -> str:
+    """Return in what the program that began the run differs from this one, "" in nothing."""
+    stored = recorded.description.get("versions")
+    there = dict(stored) if isinstance(stored, dict) else {}
+    here: dict[str, str | None] = {**versions(), "commit": commit()}
+    there["commit"] = recorded.description.get("commit")
+    return ", ".join(
+        f"{name} {there[name]}, here {here[name]}"
+        for name in here
+        if there.get(name) and there[name] != here[name]
+    )
 
 
 def _title(recorded: RecordedSearch) -> str:

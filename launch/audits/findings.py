@@ -89,11 +89,13 @@ class Audit:
       title: which search.
       checks: in the order in which one rests on the other.
       updates: each as it was recomputed.
+      program: in what the program of the run differs from this one; "" in nothing.
     """
 
     title: str
     checks: tuple[Check, ...]
     updates: tuple[UpdateLine, ...]
+    program: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -112,6 +114,8 @@ class Audit:
             lines += check.lines()
         wrong = [check.name for check in self.checks if check.findings]
         verdict = f"does not follow: {', '.join(wrong)}" if wrong else "all that is stored follows"
+        if wrong and self.program:
+            lines.append(f"note   the run was begun by another program: {self.program}")
         return "\n".join([*lines, verdict])
 
 

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from nas_with_rl.controller.searcher import Proposal, Searcher, Update
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, Evaluator, Outcome
@@ -79,6 +80,9 @@ class TimedSearcher:
 
     def __init__(self, searcher: Searcher, spent: TimeSpent):
         self._searcher, self._spent = searcher, spent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._searcher, name)  # whatever else it can do
 
     @property
     def version(self) -> int:

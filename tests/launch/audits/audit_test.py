@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import json
 import re
 import shutil
 import sqlite3
@@ -389,6 +390,21 @@ def test_a_description_that_cannot_be_read_is_one_line(runs, tmp_path):
     (copy / "trials.sqlite").unlink()
     with pytest.raises(InputError, match="nothing to audit"):
         audit_search(copy)
+
+
+def test_another_program_is_said_where_something_does_not_follow(runs, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(runs("random"), copy)
+    path = copy / "experiment.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"versions": {"numpy": "0.1"}, "commit": "abc"}))
+    assert "another program" not in audit_search(copy).describe()
+    with sqlite3.connect(copy / "trials.sqlite") as connection:
+        connection.execute(f"UPDATE trials SET seed = seed + 1 {ONE}")
+    connection.close()
+    described = audit_search(copy).describe()
+    assert "note   the run was begun by another program: numpy 0.1, here " in described
+    assert "commit abc, here " in described
 
 
 def test_numbers_are_said_as_ranges():
