@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.api import SearchOptions as SearchOptions
     from nas_with_rl.launch.api import compare as compare
     from nas_with_rl.launch.api import search as search
+    from nas_with_rl.launch.audits.audit import audit_search as audit_search
     from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
     from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
     from nas_with_rl.launch.evaluators.kinds.language_models import (
@@ -92,6 +93,7 @@ _MODULES = {
     "TabularLookup": "launch.experiments.children",
     "TabularSpace": "launch.experiments.tabular.tabular_space",
     "TextDataConfig": "child_models.data.text",
+    "audit_search": "launch.audits.audit",
     "compare": "launch.api",
     "draw": "search_spaces.drawing",
     "explore": "launch.explorations.exploring",

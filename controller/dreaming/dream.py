@@ -24,6 +24,7 @@ from nas_with_rl.controller.dreaming.wishes import NUM_PARENTS, Wishes
 from nas_with_rl.controller.encoding import EncodedArchitectures, encode_architectures
 from nas_with_rl.controller.reinforce import Reinforce, entropies_by_decision
 from nas_with_rl.controller.searcher import NotFinite, Proposal, Update
+from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.randomness import trial_generator
 from nas_with_rl.search_spaces.space import SearchSpace
 
@@ -116,6 +117,10 @@ class Dream:
         self._version += 1
         names = entropies_by_decision(space, entropies)
         return Update(self._version, self._memory.median(), names, norm)
+
+    def score(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """Return the log-probabilities of architectures of one depth under the policy, `[m]`."""
+        return self._learner.score(architectures)
 
     @property
     def trust(self) -> float:

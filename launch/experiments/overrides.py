@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import types
 import typing
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown
-from nas_with_rl.search_spaces.space import SearchSpace
+from nas_with_rl.search_spaces.space import Choice, Decision, SearchSpace, Skips
 
 Config = TypeVar("Config")
 _UNIONS = (types.UnionType, typing.Union)
@@ -84,6 +85,31 @@ def from_json(kind: type[Config], values: Any) -> Config:
         return kind(**read)
     except TypeError as error:
         raise InputError(f"{shown(values)} is no {kind.__name__}: {error}") from None
+
+
+def space_from_json(values: Mapping[str, Any]) -> SearchSpace:
+    """Return the space whose decisions `as_json` wrote; nothing that they name is called.
+
+    Raises:
+      InputError: values that are no decisions, or options that are no plain values.
+    """
+    groups = [values.get(group) for group in ("decisions", "layer_decisions")]
+    if not all(isinstance(group, list) for group in groups):
+        raise InputError(f"{shown(values)} are no decisions")
+    decisions, layer_decisions = ([_decision(text) for text in group or ()] for group in groups)
+    return SearchSpace(decisions, layer_decisions, values.get("depth", 0))  # type: ignore[arg-type]
+
+
+def _decision(text: Any) -> Decision:
+    kinds: Mapping[str, type[Decision]] = {"Choice": Choice, "Skips": Skips}
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not isinstance(call, ast.Call) or call.args:
+            raise ValueError("it is no call with named arguments")
+        arguments = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
+        return kinds[ast.unparse(call.func)](**arguments)
+    except (ValueError, TypeError, LookupError, SyntaxError, RecursionError):
+        raise InputError(f"{shown(text)} is no decision of plain options") from None
 
 
 def _value_from_json(hint: Any, value: Any) -> Any:

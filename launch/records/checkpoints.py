@@ -19,7 +19,7 @@ from absl import logging
 
 from nas_with_rl.controller.searcher import NotFinite
 from nas_with_rl.launch.records.storage_errors import explained, storing
-from nas_with_rl.search_spaces.errors import InputError
+from nas_with_rl.search_spaces.errors import InputError, line_of
 from nas_with_rl.search_spaces.whole_files import WRITING, written_whole
 
 MANIFEST = "manifest.json"  # file name -> SHA-256, the last file to be written
@@ -117,6 +117,32 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         return sorted(self._directory.glob("version-*"), reverse=True)
+
+
+def copy_kept(directory: Path, into: Path) -> dict[int, Path | str]:
+    """Copy the checkpoints that a directory keeps; nothing is written there.
+
+    Args:
+      directory: of a search that may go on meanwhile.
+      into: an empty folder.
+
+    Returns:
+      by version, the newest first, a copy, or what is wrong with the checkpoint.
+    """
+    found: dict[int, Path | str] = {}
+    for path in sorted(directory.glob("version-*"), reverse=True):
+        number = path.name.removeprefix("version-")
+        if not number.isdecimal():
+            continue
+        try:
+            copy = Path(shutil.copytree(path, into / path.name))
+            _verify(copy)
+        except (OSError, ValueError, shutil.Error) as error:
+            if path.exists():  # else a newer one has taken its place
+                found[int(number)] = f"it is damaged: {line_of(error)}"
+            continue
+        found[int(number)] = copy
+    return found
 
 
 @contextlib.contextmanager

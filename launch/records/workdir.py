@@ -25,6 +25,7 @@ CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 REPORT_FILE = "report.html"
 COMPARISON_FILE = "comparison.json"
+LEDGER_FILE = "ledger.json"
 RESULT_FILE = "result.json"
 MODEL_FILE = "model.keras"
 
@@ -34,7 +35,7 @@ class Workdir:
 
     Attributes:
       path: the directory.
-      trials, checkpoints, tensorboard, comparison, report: where they lie.
+      trials, checkpoints, tensorboard, comparison, ledger, report: where they lie.
       result, model: those of a final training.
     """
 
@@ -54,6 +55,7 @@ class Workdir:
         self.checkpoints = self.path / CHECKPOINTS
         self.tensorboard = self.path / TENSORBOARD
         self.comparison = self.path / COMPARISON_FILE
+        self.ledger = self.path / LEDGER_FILE
         self.report = self.path / REPORT_FILE
         self.result = self.path / RESULT_FILE
         self.model = self.path / MODEL_FILE

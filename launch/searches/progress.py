@@ -10,7 +10,9 @@ import tqdm
 
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from nas_with_rl.launch.searches.forecast import Forecast
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SHOWN_VARIABLE = "NAS_WITH_RL_PROGRESS"  # set where a pipe ends at a terminal
@@ -19,14 +21,15 @@ SHOWN_VARIABLE = "NAS_WITH_RL_PROGRESS"  # set where a pipe ends at a terminal
 class Progress:
     """An observer of the search that draws one line on the standard error."""
 
-    def __init__(self, config: SearchConfig, store: TrialStore):
+    def __init__(self, config: SearchConfig, store: TrialStore, *, has_layers: bool):
         self._store, self._counts_children = store, config.num_children > 0
         self._num_children, self._entropy = store.num_evaluated(), ""
+        self._forecast = Forecast(config, has_layers)
         self._looked = -SECONDS_BETWEEN_LOOKS
-        self._failed = store.num_failed()
+        self._failed, self._num_finished = store.num_failed(), store.num_finished()
         self._bar = tqdm.tqdm(
             total=config.num_children or config.num_samples,
-            initial=self._num_children if self._counts_children else store.num_finished(),
+            initial=self._num_done(),
             unit="child",
             dynamic_ncols=True,
             mininterval=SECONDS_BETWEEN_LOOKS,
@@ -39,7 +42,13 @@ class Progress:
         self._num_children += trial.reused_from is None
         if not self._bar.disable and time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS:
             self._look()
+        self._num_finished += 1
         self._bar.update(trial.reused_from is None or not self._counts_children)
+        if line := self._forecast.finished(trial, self._num_done()):
+            warn(line)
+
+    def _num_done(self) -> int:
+        return self._num_children if self._counts_children else self._num_finished
 
     def learned(self, update: Update, trials: Sequence[Trial], store: TrialStore) -> None:
         """Note how sure of itself the searcher is."""

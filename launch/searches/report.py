@@ -6,9 +6,12 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from nas_with_rl.launch.records.ledger import read_ledger
 from nas_with_rl.launch.records.ranking import Ranked, best_so_far, ranked
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
+from nas_with_rl.launch.records.workdir import LEDGER_FILE
+from nas_with_rl.launch.searches.time_spent import time_rows
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.whole_files import write_whole
 
@@ -53,6 +56,8 @@ def write_report(
         ]
     if comparison:
         sections.append(f"<h2>Comparison</h2><pre>{html.escape(comparison)}</pre>")
+    if (ledger := read_ledger(path.parent / LEDGER_FILE)).starts:
+        sections += ["<h2>Where the time went</h2>", _times(time_rows(ledger, result.trials))]
     if failed:
         sections += ["<h2>Failures</h2>", _failures(failed)]
     write_whole(
@@ -112,6 +117,14 @@ def _table(best: Sequence[Ranked]) -> str:
 
 def _count(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
+
+
+def _times(rows: Sequence[tuple[str, str]]) -> str:
+    cells = "".join(
+        f"<tr><td>{html.escape(title)}</td><td class='number'>{html.escape(time)}</td></tr>"
+        for title, time in rows
+    )
+    return f"<table>{cells}</table>"
 
 
 def _failures(trials: Sequence[Trial]) -> str:

@@ -28,6 +28,7 @@ from nas_with_rl.launch.searches.loop import Observer, Pace, Search, run_search
 from nas_with_rl.launch.searches.observers import ClosingObserver, Dispensable, attempt
 from nas_with_rl.launch.searches.progress import Progress
 from nas_with_rl.launch.searches.report import write_report
+from nas_with_rl.launch.searches.time_spent import TimedEvaluator, TimedSearcher, TimeSpent
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
@@ -135,7 +136,9 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
     Ctrl-C ends the search; the result then says `interrupted`. An exception that ends it has the
     result so far as its attribute `search_result`.
     """
-    searcher = searcher_of(run)
+    spent = TimeSpent(place.ledger if place else None)
+    searcher = TimedSearcher(searcher_of(run), spent)
+    evaluator = CrashLimit(run.evaluator) if run.config.on_error == "fail" else run.evaluator
     store = TrialStore(place.trials if place else None)
     with contextlib.closing(store), _observers(run, store, place, progress) as observers:
         search = Search(
@@ -143,7 +146,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
             config=run.config,
             seed=run.seed,
             searcher=searcher,
-            evaluator=CrashLimit(run.evaluator) if run.config.on_error == "fail" else run.evaluator,
+            evaluator=TimedEvaluator(evaluator, spent),
             store=store,
             pace=run.pace,
             checkpoints=Checkpoints(place.checkpoints) if place else None,
@@ -151,7 +154,8 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
         )
         interrupted = False
         try:
-            run_search(search)
+            with spent.kept():
+                run_search(search)
         except KeyboardInterrupt:
             interrupted = True  # perhaps within an update: only what is stored counts
         except Exception as error:
@@ -227,7 +231,8 @@ def _observers(
             curves = functools.partial(_curves, place.tensorboard, store)
             observers.append(Dispensable("the curves for TensorBoard", curves))
         if progress:
-            observers.append(Dispensable("the progress bar", lambda: Progress(run.config, store)))
+            bar = functools.partial(Progress, run.config, store, has_layers=bool(run.space.depth))
+            observers.append(Dispensable("the progress bar", bar))
         for observer in observers:
             stack.enter_context(contextlib.closing(observer))
         yield observers

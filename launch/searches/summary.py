@@ -10,6 +10,7 @@ from pathlib import Path
 from nas_with_rl.launch.evaluators.measurements import last_number
 from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.launch.host.terminal import say
+from nas_with_rl.launch.records.ledger import Ledger, read_ledger
 from nas_with_rl.launch.records.ranking import Ranked, ranked
 from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
@@ -17,6 +18,7 @@ from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.searches.named_run import NamedRun
 from nas_with_rl.launch.searches.recent_children import child_seconds
 from nas_with_rl.launch.searches.run import Claim, Run
+from nas_with_rl.launch.searches.time_spent import describe_time
 from nas_with_rl.search_spaces.drawing import draw
 
 
@@ -87,6 +89,8 @@ def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
         f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
         f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
     )
+    if result.workdir and (spent := describe_time(_ledger(result), trials)):
+        lines.append(spent)
     quarter = len(trials) // 4
     first, last = _mean_reward(trials[:quarter]), _mean_reward(trials[-quarter:])
     if first is not None and last is not None:
@@ -94,6 +98,10 @@ def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
             f"mean reward: {first:.4g} of the first {quarter} trials, {last:.4g} of the last"
         )
     return "\n".join(lines)
+
+
+def _ledger(result: SearchResult) -> Ledger:
+    return read_ledger(Workdir(str(result.workdir)).ledger)
 
 
 def _best(found: Sequence[Ranked], result: SearchResult, metric: str | None) -> list[str]:

@@ -20,15 +20,10 @@ import numpy as np
 from cluster_kills import KILLS, rows_of
 from cluster_toys import EVALUATIONS
 
-from nas_with_rl.controller.reinforce import STATE_FILE, Reinforce
-from nas_with_rl.controller.searcher import Proposal
-from nas_with_rl.launch.experiments.catalogue import configure
-from nas_with_rl.search_spaces.architecture import parse_architecture
+from nas_with_rl.launch.audits.audit import audit_search
 from nas_with_rl.search_spaces.randomness import child_seed
-from nas_with_rl.search_spaces.space import SearchSpace
 
 Row = Mapping[str, Any]
-TOLERANCE = 1e-5  # of the controller's weights and Adam's moments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,25 +48,22 @@ def audit(folder: Path, *, replayed: bool = True) -> Audit:
 
     Args:
       folder: its --workdir.
-      replayed: whether to train a controller again from the store, which takes seconds.
+      replayed: whether to recompute the controller from the store, which takes seconds.
     """
     run = folder / "run"
     kills = json.loads((folder / KILLS).read_text())
     description = json.loads((run / "experiment.json").read_text())
     rows = rows_of(run / "trials.sqlite")
     begun = evaluations(folder / EVALUATIONS, description["seed"], len(rows))
-    replay = Replay(description)
     checks = (
         kill_problems(kills),
         row_problems(rows, description),
         changed_problems(rows, kills),
         evaluation_problems(rows, begun, kills),
         update_problems(rows, description["search"]["accumulate_gradients"]),
-        replay.problems(rows, run / "checkpoints") if replayed else (),
+        [found.message for found in audit_search(run).findings] if replayed else (),
     )
-    return Audit(
-        list(itertools.chain(*checks)), {**figures(rows, begun, kills), **replay.differences}
-    )
+    return Audit(list(itertools.chain(*checks)), figures(rows, begun, kills))
 
 
 def kill_problems(kills: Mapping[str, Any]) -> Iterator[str]:
@@ -206,66 +198,6 @@ def figures(
         "staleness in updates, mean and most": (round(float(np.mean(stale)), 2), max(stale)),
         "updates": max(row["updated_version"] or 0 for row in rows),
     }
-
-
-class Replay:
-    """The controller that has learned once from every update of a store, in one process.
-
-    Attributes:
-      differences: from the newest checkpoint.
-    """
-
-    def __init__(self, description: Row):
-        self._seed = description["seed"]
-        self._experiment = configure(
-            description["experiment"], description["overrides"], evaluate=description["evaluate"]
-        )
-        self._space = self._experiment.search_space()
-        self.differences: dict[str, float] = {}
-
-    def problems(self, rows: Sequence[Row], checkpoints: Path) -> Iterator[str]:
-        """Yield how the newest checkpoint differs from what the store says."""
-        newest = max(checkpoints.glob("version-*"))
-        state = json.loads((newest / STATE_FILE).read_text())
-        last = max(row["updated_version"] or 0 for row in rows)
-        if state["version"] != last:
-            yield f"{newest.name} has learned from {state['version']} updates of {last}"
-        found, expected = self._searcher(), self._searcher()
-        found.restore(newest)
-        self._learn(expected, rows)
-        for name, pairs in {
-            "weights": (found.policy.trainable_variables, expected.policy.trainable_variables),
-            "optimizer": (found._optimizer.variables, expected._optimizer.variables),
-            "baseline": ([found._baseline], [expected._baseline]),
-        }.items():
-            largest = max(
-                float(np.max(np.abs(np.asarray(a) - np.asarray(b))))
-                for a, b in zip(*pairs, strict=True)
-            )
-            self.differences[f"largest difference of {name} from a replay"] = largest
-            if not largest <= TOLERANCE:
-                yield f"the checkpoint's {name} differ by {largest} from a replay of the store"
-
-    def _searcher(self) -> Reinforce:
-        config, depth = self._experiment.search, self._space.depth
-        assert config is not None
-        if depth and config.depth:
-            depth = config.depth.maximum
-        return Reinforce(self._space, self._experiment.controller, max_depth=depth, seed=self._seed)
-
-    def _learn(self, searcher: Reinforce, rows: Sequence[Row]) -> None:
-        learned = [row for row in rows if row["updated_version"] is not None]
-        learned.sort(key=lambda row: (row["updated_version"], row["number"]))
-        for _, group in itertools.groupby(learned, key=lambda row: row["updated_version"]):
-            trials = list(group)
-            searcher.tell(
-                [self._proposal(row) for row in trials], [row["reward"] or 0.0 for row in trials]
-            )
-
-    def _proposal(self, row: Row) -> Proposal:
-        space: SearchSpace = self._space.at_depth(row["depth"]) if row["depth"] else self._space
-        architecture = parse_architecture(row["architecture"], space)
-        return Proposal(row["number"], architecture, row["log_prob"], row["sampled_version"])
 
 
 if __name__ == "__main__":

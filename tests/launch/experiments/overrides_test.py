@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+import nas_with_rl as nas
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.child_models.data.text import TextDataConfig
@@ -21,7 +22,12 @@ from nas_with_rl.launch.clusters.options import ClusterOptions
 from nas_with_rl.launch.evaluators.process_pool import Limits
 from nas_with_rl.launch.experiments.catalogue import EXPERIMENTS, find_experiment
 from nas_with_rl.launch.experiments.children import OwnEvaluation, TableLookup, TabularLookup
-from nas_with_rl.launch.experiments.overrides import as_json, difference, with_overrides
+from nas_with_rl.launch.experiments.overrides import (
+    as_json,
+    difference,
+    space_from_json,
+    with_overrides,
+)
 from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
 from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.launch.explorations.preparation import ExploreRequest
@@ -257,3 +263,30 @@ def test_difference_names_the_field():
     assert difference(one, {"names": ["a"], "rest": 1}) == "names: ['a', 'b'] / ['a']"
     long, other = ({"names": ["a" * 60, name]} for name in ("b", "c"))
     assert difference(long, other) == "names[1]: 'b' / 'c'"
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        nas.NasBench201Space().search_space(),
+        nas.RecurrentCellSpace(base=2).search_space(),
+        nas.ConvolutionalSpace(filters=(4, 8)).search_space(3),
+        nas.SearchSpace(
+            [nas.Choice("a", (3, 2.5, True, "x'y")), nas.Choice("b", (1, 2), only_if=("a", 2.5))],
+        ),
+    ],
+)
+def test_a_space_is_read_from_its_decisions(space):
+    read = space_from_json(json.loads(json.dumps(as_json(space))))
+    assert as_json(read) == as_json(space)
+    assert read.steps == space.steps
+
+
+@pytest.mark.parametrize(
+    "decision",
+    ["Choice(name='a', options=(print(1),))", "Skips('a')", "os", "Choice(", 3, "Own(a=1)"],
+)
+def test_what_is_no_decision_is_refused_and_not_called(decision, capsys):
+    with pytest.raises(InputError, match="no decision of plain options"):
+        space_from_json({"decisions": [decision], "layer_decisions": [], "depth": 0})
+    assert capsys.readouterr().out == ""

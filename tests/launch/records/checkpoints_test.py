@@ -6,7 +6,7 @@ import json
 import pytest
 
 from nas_with_rl.controller.random_search import RandomSearch
-from nas_with_rl.launch.records.checkpoints import KEPT, Checkpoints
+from nas_with_rl.launch.records.checkpoints import KEPT, Checkpoints, copy_kept
 from nas_with_rl.search_spaces.errors import InputError
 
 
@@ -46,6 +46,17 @@ def test_a_damaged_newest_falls_back_to_the_one_before(saved, tmp_path, damage):
     else:
         (newest / "manifest.json").write_text("{")
     assert restored_version(saved) == 4
+
+
+def test_they_are_copied_and_damage_is_said(saved, tmp_path):
+    (tmp_path / "version-00000005" / "random_search.json").write_text('{"version": 9}')
+    (tmp_path / "writing-00000006").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    found = copy_kept(tmp_path, tmp_path.parent / f"{tmp_path.name}-copies")
+    assert list(found) == [5, 4, 3]
+    assert "it is damaged: ValueError: random_search.json is not what" in found[5]
+    assert (found[4] / "random_search.json").read_text() == '{"version": 4}'
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_an_unfinished_one_is_not_looked_at(saved, tmp_path):
