@@ -220,6 +220,11 @@ class Replay:
     def compare_batch(self, searcher: Searcher, batch: Batch, found: Replayed) -> None:
         """Compare a batch with what is proposed at its version."""
         here = found.mismatches.setdefault(batch.version, [])
+        if self._is_explored(batch):
+            for trial in batch.trials:
+                value = uniform_log_prob(self.architecture(trial))
+                self._compare_log_prob(trial, value, batch.version, found)
+            return
         proposed = self._proposed(searcher, batch)
         follows: list[float | None] = [None] * len(batch.trials)
         agree = [False] * len(batch.trials)
@@ -243,6 +248,20 @@ class Replay:
             ]
         for trial, value in zip(batch.trials, follows, strict=True):
             self._compare_log_prob(trial, value, batch.version, found)
+
+    def _is_explored(self, batch: Batch) -> bool:
+        """Whether a batch was drawn uniformly, as `search.on_repeats=explore` lets it be.
+
+        That hangs on which trials had their outcome then, which is not stored; the probabilities
+        say it, of which one may have been changed.
+        """
+        if self.recorded.config.on_repeats != "explore":
+            return False
+        uniform = [
+            not self.differs(trial.log_prob, uniform_log_prob(self.architecture(trial)))
+            for trial in batch.trials
+        ]
+        return sum(uniform) > len(uniform) / 2
 
     def _compare_log_prob(
         self, trial: Trial, value: float | None, version: int, found: Replayed

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import re
 import shutil
 import sqlite3
@@ -446,3 +447,20 @@ def test_a_reward_is_named_by_the_parents_that_were_chosen(evolved, tmp_path):
             named += 1
             assert float(bounds.get("above", 0)) <= reward <= float(bounds.get("below", 1000))
     assert named
+
+
+def test_what_was_drawn_because_a_policy_repeated_itself_follows(tmp_path):
+    controller = dataclasses.replace(CONTROLLER, learning_rate=0.5)
+    settings = SearchConfig(batch_size=4, checkpoint_every=5, on_repeats="explore")
+    options = nas.SearchOptions(search=settings, controller=controller, progress=False)
+    result = nas.search(
+        SPACE, measured, num_samples=160, seed=3, workdir=tmp_path / "run", options=options
+    )
+    drawn = [each for each in result.trials if each.log_prob == pytest.approx(-5 * math.log(4))]
+    assert len(drawn) >= 4 and all(each.reused_from is None for each in drawn)
+    assert audit_search(tmp_path / "run").findings == ()
+    with sqlite3.connect(tmp_path / "run" / "trials.sqlite") as connection:
+        changed = f"UPDATE trials SET log_prob = -1.5 WHERE number = {drawn[-1].number}"
+        connection.execute(changed)
+    (finding,) = audit_search(tmp_path / "run").findings
+    assert f"trial {drawn[-1].number}" in str(finding)
