@@ -222,8 +222,8 @@ class Replay:
         here = found.mismatches.setdefault(batch.version, [])
         if self._is_explored(batch):
             for trial in batch.trials:
-                value = uniform_log_prob(self.architecture(trial))
-                self._compare_log_prob(trial, value, batch.version, found)
+                uniform = uniform_log_prob(self.architecture(trial))
+                self._compare_log_prob(trial, uniform, batch.version, found)
             return
         proposed = self._proposed(searcher, batch)
         follows: list[float | None] = [None] * len(batch.trials)
