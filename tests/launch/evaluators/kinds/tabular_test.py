@@ -234,8 +234,8 @@ def test_a_run_goes_on_with_the_same_cells_alone():
     refused(
         "there / here: space.decisions[1]: \"Choice(name='units', options=(8, 16, 128)", **moved
     )
-    own = {"evaluate": "own_functions:plain", "workdir": "own"}
-    with open("own_functions.py", "w") as file:
+    own = {"evaluate": "units_of_table:plain", "workdir": "own"}
+    with open("units_of_table.py", "w") as file:
         file.write("def plain(architecture):\n    return architecture['units'] / 128\n")
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(".")
