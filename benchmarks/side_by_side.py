@@ -68,7 +68,7 @@ class Row:
 
 ROWS: Mapping[str, Row] = {
     "starts": Row(
-        ("starts.py", *_COMMON, "--optuna={optuna_program}"), ("--count=1",), 4, ("--count=3",)
+        ("starts.py", *_COMMON, "--optuna={optuna_program}"), ("--count=1",), 12, ("--count=3",)
     ),
     "quickstart": Row(
         ("quickstart.py", *_COMMON), ("--num-samples=4",), 2, ("--runs=1",), all_cores=True
@@ -76,7 +76,7 @@ ROWS: Mapping[str, Row] = {
     "engine": Row(
         ("engine.py", *_COMMON, "--optuna-python={optuna}"), ("--share=0.02", "--rounds=1"), 2
     ),
-    "words": Row(("words.py", *_TORCH), ("--rounds=1",), 2, ("--rounds=5",)),
+    "words": Row(("words.py", *_TORCH), ("--rounds=1",), 3, ("--rounds=5",)),
     "new_networks": Row(
         ("convnets.py", "--table=new_networks", *_TORCH), ("--networks=1",), 2, ("--networks=6",)
     ),
