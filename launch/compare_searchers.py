@@ -9,13 +9,11 @@ may name other searchers, seeds and budgets.
 
 from __future__ import annotations
 
-import os
-
 from absl import flags
 
 from nas_with_rl.launch import command_line
 from nas_with_rl.launch.records.resumption import SearchRequest
-from nas_with_rl.search_spaces.errors import InputError, shortened, shown_path
+from nas_with_rl.launch.search_flags import of_table
 
 _EXPERIMENT = flags.DEFINE_string(
     "experiment", None, "Whose space, children and search are used; 'help' lists the experiments."
@@ -53,14 +51,7 @@ def main() -> int:
     if _EXPERIMENT.value == "help":
         print(catalogue.describe_experiments())
         return 0
-    experiment, overrides = _EXPERIMENT.value, tuple(_OVERRIDE.value)
-    if _TABLE.value is not None:
-        if experiment is not None:
-            raise InputError(
-                f"--table={shown_path(_TABLE.value)} is an experiment of its own: leave "
-                f"--experiment={shortened(experiment)} out"
-            )
-        experiment, overrides = "table", (f"space.path={os.path.abspath(_TABLE.value)}", *overrides)
+    experiment, overrides = of_table(_EXPERIMENT.value, tuple(_OVERRIDE.value), _TABLE.value)
     catalogue.check_built_in(experiment)
     from nas_with_rl.launch.comparisons import named_contest
 

@@ -73,15 +73,9 @@ class SearchFlags:
 
     def request(self) -> SearchRequest:
         """Return what the parsed flags say."""
-        experiment, overrides = self._experiment.value, tuple(self._override.value)
-        if self._table.value is not None:
-            if experiment not in (None, _TABLE):
-                raise InputError(
-                    f"--table={shown_path(self._table.value)} is a search of its own: leave "
-                    f"--experiment={shortened(experiment)} out"
-                )
-            path = os.path.abspath(self._table.value)  # wherever the run is continued from
-            experiment, overrides = _TABLE, (f"space.path={path}", *overrides)
+        experiment, overrides = of_table(
+            self._experiment.value, tuple(self._override.value), self._table.value
+        )
         return SearchRequest(
             experiment=experiment,
             workdir=self._workdir.value,
@@ -93,6 +87,25 @@ class SearchFlags:
             resume=self._resume.value,
             plan=None if self._plan is None else self._plan.value,
         )
+
+
+def of_table(
+    experiment: str | None, overrides: tuple[str, ...], table: str | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the experiment and the overrides with what --table says in the experiment's place.
+
+    Raises:
+      InputError: both are given.
+    """
+    if table is None:
+        return experiment, overrides
+    if experiment not in (None, _TABLE):
+        raise InputError(
+            f"--table={shown_path(table)} is a search of its own: leave "
+            f"--experiment={shortened(experiment)} out"
+        )
+    # Wherever the run is continued from.
+    return _TABLE, (f"space.path={os.path.abspath(table)}", *overrides)
 
 
 def _plan_flag() -> flags.FlagHolder:

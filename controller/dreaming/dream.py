@@ -223,7 +223,7 @@ class Dream:
         if not np.all(np.isfinite(logs)):
             raise NotFinite(f"{directory}: a weight of the surrogate is not finite")
         self._version, self._num_fitted, self._predictions = version, fitted, predictions
-        self._memory, self._surrogate.logs = memory, logs
+        self._memory, self._surrogate.logs, self._under_way = memory, logs, set()
         if self._knows():  # as it was conditioned when it was saved
             rows, scores = memory.selected(memory.scores(), MOST_KNOWN)
             self._surrogate.condition(rows, scores)

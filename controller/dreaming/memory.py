@@ -19,7 +19,7 @@ class Memory:
 
     def __init__(self, num_columns: int):
         self._rows = np.empty((0, num_columns), np.int16)
-        self._sums, self._counts = np.empty(0), np.empty(0)
+        self._means, self._counts = np.empty(0), np.empty(0)
         self._places: dict[bytes, int] = {}
 
     def __len__(self) -> int:
@@ -41,20 +41,22 @@ class Memory:
         if fresh:
             self._rows = np.concatenate([self._rows, fresh])
             none = np.zeros(len(fresh))
-            self._sums = np.concatenate([self._sums, none])
+            self._means = np.concatenate([self._means, none])
             self._counts = np.concatenate([self._counts, none])
-        found = np.array(places)
-        np.add.at(self._sums, found, rewards)
-        np.add.at(self._counts, found, 1)
-        return found
+        for place, reward in zip(places, rewards, strict=True):
+            count = self._counts[place] = self._counts[place] + 1
+            # Not by a sum: what comes again with its own reward keeps it to the last bit, and its
+            # ties with others; and two rewards near the greatest number have a mean.
+            self._means[place] += reward / count - self._means[place] / count
+        return np.array(places)
 
     def median(self) -> float:
         """Return the median of the rewards."""
-        return float(np.median(self._sums / self._counts))
+        return float(np.median(self._means))
 
     def scores(self) -> np.ndarray:
         """Return the normal scores of all, `[n]`."""
-        return normal_scores(self._sums / self._counts)
+        return normal_scores(self._means)
 
     def selected(self, scores: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and scores, best first: all, or the best half of `most` and a spread."""
@@ -67,18 +69,18 @@ class Memory:
 
     def arrays(self) -> dict[str, Any]:
         """Return everything, as `of_arrays` takes it."""
-        return {"rows": self._rows, "sums": self._sums, "counts": self._counts}
+        return {"rows": self._rows, "means": self._means, "counts": self._counts}
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, np.ndarray], num_columns: int) -> Memory:
         """Return what `arrays` gave; ValueError where it is of another space, or not finite."""
         memory = cls(num_columns)
-        rows, sums, counts = (arrays[name] for name in ("rows", "sums", "counts"))
-        if rows.shape != (len(sums), num_columns) or counts.shape != sums.shape:
-            raise ValueError(f"{rows.shape} rows, {sums.shape} sums, {counts.shape} counts")
-        memory._rows, memory._sums = rows.astype(np.int16), sums.astype(float)
+        rows, means, counts = (arrays[name] for name in ("rows", "means", "counts"))
+        if rows.shape != (len(means), num_columns) or counts.shape != means.shape:
+            raise ValueError(f"{rows.shape} rows, {means.shape} means, {counts.shape} counts")
+        memory._rows, memory._means = rows.astype(np.int16), means.astype(float)
         memory._counts = counts.astype(float)
         memory._places = {row.tobytes(): place for place, row in enumerate(memory._rows)}
-        if len(memory) != len(rows) or not np.all(counts > 0):
-            raise ValueError("an architecture twice, or without a reward")
+        if len(memory) != len(rows) or not np.all(counts > 0) or not np.all(np.isfinite(means)):
+            raise ValueError("an architecture twice, or without a finite reward")
         return memory

@@ -82,7 +82,7 @@ class Wishes:
         everything = self.columns.all_rows(self.depth, most=SMALL_SPACE)
         if everything is not None:
             return everything
-        parents = np.repeat(best[:NUM_PARENTS], -(-NUM_MUTATIONS // len(best[:NUM_PARENTS])), 0)
+        parents = np.repeat(best, -(-NUM_MUTATIONS // len(best)), 0)
         changes = 1 + generator.integers(MOST_CHANGES, size=len(parents))
         changed = self.columns.mutated(parents, changes, self.depth, generator)
         # A policy that is sure of itself draws the same again and again.

@@ -143,7 +143,7 @@ _NEWEST: Mapping[str, str] = MappingProxyType(
     {"reinforce.json: rewards": "newest", "evolution.json: rewards": "newest"}
 )
 _ONCE: Mapping[str, str] = MappingProxyType(
-    {"tried.npz: sums": "sums", "local_search.json: rewards": "rewards"}
+    {"tried.npz: means": "means", "local_search.json: rewards": "rewards"}
 )
 
 
@@ -185,7 +185,7 @@ def _of_once(
     depth = max((trial.depth for trial in told), default=0)
     members: dict[tuple[int, str], list[Trial]] = {}
     for trial in told:
-        if trial.depth == depth or _ONCE[name] == "sums":
+        if trial.depth == depth or _ONCE[name] == "means":
             members.setdefault((trial.depth, trial.architecture), []).append(trial)
     groups = list(members.values())
     if len(groups) != len(kept):
@@ -195,4 +195,5 @@ def _of_once(
         if _ONCE[name] == "rewards" or not others:
             yield first, float(kept[place])
         elif len({trial.reward for trial in others}) == 1 and first.reward != others[0].reward:
-            yield first, float(kept[place]) - sum(trial.reward or 0.0 for trial in others)
+            others_sum = sum(trial.reward or 0.0 for trial in others)
+            yield first, float(kept[place]) * len(groups[place]) - others_sum

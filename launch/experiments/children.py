@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from nas_with_rl.launch.experiments.named_modules import check_name
 from nas_with_rl.search_spaces.field_checks import check_fields
 
 Statistic = Literal["mean", "median"]
+STATISTICS: Mapping[str, Callable[[list[float]], float]] = MappingProxyType(
+    {"mean": statistics.fmean, "median": statistics.median}
+)
 Values = Literal["mean", "median", "draw"]
 Missing = Literal["refuse", "fail"]
 

@@ -9,21 +9,15 @@ from __future__ import annotations
 import functools
 import importlib.util
 import pickle
-import statistics
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nas_with_rl.child_models.rewards import accuracy_reward
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.measurements import Measurement
-from nas_with_rl.launch.experiments.children import Statistic, TableLookup
+from nas_with_rl.launch.experiments.children import STATISTICS, Statistic, TableLookup
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError
 
-_STATISTICS: Mapping[Statistic, Callable[[list[float]], float]] = {
-    "mean": statistics.fmean,
-    "median": statistics.median,
-}
 _FILES = {"cifar10": "cifar10", "cifar100": "cifar100", "imagenet16-120": "imagenet"}
 
 
@@ -49,7 +43,7 @@ def nas_bench_201_accuracies(
     name = f"datasets/nasbench201/{_FILES[dataset]}.pkl"
     with (Path(package.origin).parent / name).open("rb") as file:
         table = pickle.load(file)  # of the installed package: strings and numbers
-    summarised = _STATISTICS[statistic]
+    summarised = STATISTICS[statistic]
     return {tuple(map(int, key)): float(summarised(row["val_acc"])) for key, row in table.items()}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,13 @@ import numpy as np
 from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.measurements import Measurement
-from nas_with_rl.launch.experiments.children import Missing, TabularLookup, Values
+from nas_with_rl.launch.experiments.children import STATISTICS, Missing, TabularLookup, Values
 from nas_with_rl.launch.experiments.tabular.table import Row, Table, Tokens, described
 from nas_with_rl.launch.experiments.tabular.tabular_space import Direction, TabularSpace
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.field_checks import check_number, checked
 from nas_with_rl.search_spaces.space import Choice, Option, SearchSpace, Token
-
-_STATISTICS: Mapping[str, Callable[[list[float]], float]] = {
-    "mean": statistics.fmean,
-    "median": statistics.median,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +123,7 @@ class MeasuredTable:
 
     def _true(self, tokens: Tokens) -> dict[str, float]:
         rows = [row for row in self._rows(tokens) if row.value is not None]
-        summarised = _STATISTICS.get(self._lookup.values, statistics.fmean)
+        summarised = STATISTICS.get(self._lookup.values, statistics.fmean)
         names = dict.fromkeys(name for row in rows for name in row.measured)
         return {
             name: summarised([row.measured[name] for row in rows if name in row.measured])

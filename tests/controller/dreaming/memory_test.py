@@ -25,6 +25,16 @@ def test_an_architecture_that_comes_again_counts_with_the_mean(memory):
     assert memory.median() == 1.5
 
 
+def test_what_comes_again_with_its_reward_keeps_its_ties(memory):
+    memory.add(ROWS[[0, 3]], np.array([1.0, 0.1]))
+    for _ in range(5):
+        memory.add(ROWS[3:], np.array([0.1]))
+    memory.add(np.array([[3, 3], [4, 4]], np.int16), np.array([0.1, 1e308]))
+    memory.add(np.array([[4, 4]], np.int16), np.array([1e308]))
+    scores = memory.scores()
+    assert scores[3] == scores[4] and np.argmax(scores) == 5
+
+
 def test_of_many_the_best_half_and_a_spread_are_selected():
     memory = Memory(1)
     rows = np.arange(100, dtype=np.int16)[:, None]
@@ -48,7 +58,8 @@ def test_it_is_read_as_it_was_written(memory):
         {"rows": ROWS[:2]},
         {"rows": ROWS[[0, 1, 0]]},
         {"counts": np.array([1.0, 0.0, 1.0])},
-        {"sums": np.array([1.0])},
+        {"means": np.array([1.0])},
+        {"means": np.array([1.0, np.inf, 2.0])},
     ],
 )
 def test_what_is_none_is_refused(memory, damage):

@@ -275,7 +275,7 @@ def test_the_binary(tmp_path):
     )
     assert "2 seeds cannot tell 1 pair apart at p = 0.05: it takes 6 at least" in done.stdout
     for wrong, message in (
-        (("--experiment=quickstart",), "--table=t.csv is an experiment of its own"),
+        (("--experiment=quickstart",), "--table=t.csv is a search of its own"),
         (("--searchers=best",), "searchers is 'best'"),
         (("--seeds=0",), "seeds is 0, not from 1 to 1,000"),
         (("--override=search.searcher=random",), "has no effect: --searchers names them"),
