@@ -31,10 +31,14 @@ from nas_with_rl.search_spaces.space import SearchSpace
 STATE_FILE = "dream.json"
 NUM_UNIFORM = 8  # children before the surrogate is asked
 UNIFORM_SHARE = 8  # one place in so many stays uniform
-DREAM_SIZE, MOST_DREAMS = 32, 8  # samples of a dreamt step; such steps after a batch
-DREAMT_DECISIONS = 48  # steps times decisions, so that a night in a long space is no longer
+DREAM_SIZE, MOST_DREAMS = 64, 4  # samples of a dreamt step; such steps after a batch
+CHILDREN_A_DREAM = 2  # one such step for so many children of the batch
+DREAMT_DECISIONS = 24  # steps times decisions, so that a night in a long space is no longer
 ENTROPY_WEIGHT = 0.03  # of the policy's bonus
 POOL = 128  # samples of the policy among which the surrogate wishes
+# While no batch brings a better best, the wishes grow bolder by so much with each, and
+# after so many begin anew: what was seen elsewhere is followed up.
+BOLDER, BOLD_BATCHES = 1.0, 6
 MOST_KNOWN = 400  # architectures that the surrogate is conditioned on
 REFIT_GROWTH = 1.25  # the surrogate's weights are fitted again when so much more is known
 PREDICTIONS, FEW_PREDICTIONS = 64, 16  # of unseen rewards, newest, by which it is judged
@@ -64,6 +68,7 @@ class Dream:
         self._num_fitted = 0  # architectures that the surrogate's weights were fitted to last
         self._best = np.empty((0, len(self._columns.sizes)), np.int16)
         self._predictions: list[tuple[float, float]] = []  # expected score, reward
+        self._num_vain = 0  # batches since the one that brought the best
         self._version = 0
 
     @property
@@ -80,7 +85,10 @@ class Dream:
         if self._knows():
             trusted = round(self.trust * (wanted - num_uniform))
             drawn, _ = self._sample(space, POOL, generator)
-            wishes = Wishes(self._columns, self._surrogate, space.depth, self._is_new)
+            boldness = 1 + BOLDER * (max(self._num_vain - 1, 0) % BOLD_BATCHES)
+            wishes = Wishes(
+                self._columns, self._surrogate, space.depth, self._is_new, boldness=boldness
+            )
             rows += list(wishes.choose(trusted, self._best, drawn, generator))
             rows += self._fresh(drawn, rows, wanted - num_uniform - len(rows))
         uniform = self._columns.uniform(8 * wanted, space.depth, generator)
@@ -107,13 +115,16 @@ class Dream:
         rows, values = self._columns.rows(architectures), np.asarray(rewards, np.float64)
         self._under_way -= {row.tobytes() for row in rows}
         self._note_predictions(rows, values)
+        best = self._memory.best()
         places = self._memory.add(rows, values)
+        self._num_vain = 0 if self._memory.best() > best else self._num_vain + 1
         scores = self._memory.scores()
         encoded = encode_architectures(architectures, self._max_depth)
         norm, entropies = self._learner.step(space, encoded, scores[places].astype(np.float32))
         if self._knows():
             self._learn_surrogate(scores)
-            self._dream(space, trial_generator(self._seed, proposals[0].trial, "searching"))
+            generator = trial_generator(self._seed, proposals[0].trial, "searching")
+            self._dream(space, -(-len(rows) // CHILDREN_A_DREAM), generator)
         self._version += 1
         names = entropies_by_decision(space, entropies)
         return Update(self._version, self._memory.median(), names, norm)
@@ -181,9 +192,9 @@ class Dream:
         self._surrogate.condition(rows, scores)
         self._best = rows[:NUM_PARENTS]
 
-    def _dream(self, space: SearchSpace, generator: np.random.Generator) -> None:
-        """Move the policy by what the surrogate expects of its samples."""
-        most = min(max(DREAMT_DECISIONS // len(space.steps), 1), MOST_DREAMS)
+    def _dream(self, space: SearchSpace, number: int, generator: np.random.Generator) -> None:
+        """Move the policy, `number` times at most, by what the surrogate expects of its samples."""
+        most = min(max(DREAMT_DECISIONS // len(space.steps), 1), MOST_DREAMS, number)
         for _ in range(round(self.trust * most)):
             rows, sample = self._sample(space, DREAM_SIZE, generator)
             expected = self._surrogate.mean(rows)
@@ -199,6 +210,7 @@ class Dream:
             "version": self._version,
             "fitted": self._num_fitted,
             "predictions": self._predictions,
+            "vain": self._num_vain,
         }
         (directory / STATE_FILE).write_text(json.dumps(state))
 
@@ -211,7 +223,7 @@ class Dream:
         self._learner.restore(directory)
         try:
             state = json.loads((directory / STATE_FILE).read_text())
-            version, fitted = int(state["version"]), int(state["fitted"])
+            version, fitted, vain = (int(state[name]) for name in ("version", "fitted", "vain"))
             predictions = [(float(mean), float(reward)) for mean, reward in state["predictions"]]
             with np.load(directory / FILE, allow_pickle=False) as arrays:
                 logs = arrays["logs"].astype(float)
@@ -224,6 +236,7 @@ class Dream:
             raise NotFinite(f"{directory}: a weight of the surrogate is not finite")
         self._version, self._num_fitted, self._predictions = version, fitted, predictions
         self._memory, self._surrogate.logs, self._under_way = memory, logs, set()
+        self._num_vain = vain
         if self._knows():  # as it was conditioned when it was saved
             rows, scores = memory.selected(memory.scores(), MOST_KNOWN)
             self._surrogate.condition(rows, scores)

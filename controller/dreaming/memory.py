@@ -50,6 +50,10 @@ class Memory:
             self._means[place] += reward / count - self._means[place] / count
         return np.array(places)
 
+    def best(self) -> float:
+        """Return the greatest of the rewards, -inf before there is one."""
+        return float(np.max(self._means, initial=-np.inf))
+
     def median(self) -> float:
         """Return the median of the rewards."""
         return float(np.median(self._means))

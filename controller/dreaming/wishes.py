@@ -30,12 +30,14 @@ class Wishes:
     Attributes:
       surrogate: conditioned on what has been tried.
       is_new: of a row, whether it has not.
+      boldness: standard deviations for which a wish climbs, and by which `BOLDNESS` is multiplied.
     """
 
     columns: Columns
     surrogate: Surrogate
     depth: int
     is_new: Callable[[np.ndarray], bool]
+    boldness: float = 1.0
 
     def choose(
         self, number: int, best: np.ndarray, drawn: np.ndarray, generator: np.random.Generator
@@ -59,7 +61,7 @@ class Wishes:
         prediction = self.surrogate.predict(candidates)
         free, chosen = np.ones(len(candidates), bool), []
         for place in range(min(number, len(candidates))):
-            boldness = BOLDNESS[place % len(BOLDNESS)]
+            boldness = self.boldness * BOLDNESS[place % len(BOLDNESS)]
             value = prediction.mean + boldness * np.sqrt(prediction.variance)
             index = int(np.argmax(np.where(free, value, -np.inf)))
             free[index] = False
@@ -72,9 +74,9 @@ class Wishes:
         return unique[[self.is_new(row) for row in unique]] if len(unique) else unique
 
     def _promise(self, rows: np.ndarray) -> np.ndarray:
-        """Return the upper confidence bound `[q]`, one standard deviation above the mean."""
+        """Return the upper confidence bound `[q]`, `boldness` standard deviations above the mean."""
         prediction = self.surrogate.predict(rows)
-        return prediction.mean + np.sqrt(prediction.variance)
+        return prediction.mean + self.boldness * np.sqrt(prediction.variance)
 
     def _candidates(
         self, best: np.ndarray, drawn: np.ndarray, generator: np.random.Generator

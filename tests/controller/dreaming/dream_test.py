@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
+from nas_with_rl.controller.dreaming import dream
 from nas_with_rl.controller.dreaming.dream import Dream
 from nas_with_rl.controller.reinforce import Reinforce
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
@@ -161,3 +162,21 @@ def test_the_night_is_as_long_in_a_long_space(learner_of, monkeypatch):
     monkeypatch.setattr(searcher._learner, "step", lambda *a: steps.append(0) or step(*a))
     searched(searcher, space, total, 1)
     assert len(steps) == 2  # one by the children, one dreamt
+
+
+def test_batches_in_vain_make_it_bolder_until_one_brings_the_best(learner_of, monkeypatch):
+    boldnesses = []
+    make = dream.Wishes
+
+    def noted(*args, boldness):
+        boldnesses.append(boldness)
+        return make(*args, boldness=boldness)
+
+    monkeypatch.setattr(dream, "Wishes", noted)
+    searcher = Dream(learner_of(CHOICES), CHOICES, max_depth=0, seed=0)
+    searched(searcher, CHOICES, lambda _: 1.0, 13)
+    once = [1 + dream.BOLDER * batch for batch in range(dream.BOLD_BATCHES)]
+    assert boldnesses == [1.0, *(once * 2)[:11]]  # again and again
+    searched(searcher, CHOICES, lambda _: 2.0, 1, first=13)
+    searched(searcher, CHOICES, lambda _: 2.0, 2, first=14)
+    assert boldnesses[-2:] == [1.0, 1.0]

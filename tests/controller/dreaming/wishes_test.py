@@ -57,3 +57,18 @@ def test_of_a_small_space_all_are_looked_at(monkeypatch):
     chooser = Wishes(columns, surrogate, 0, lambda row: row.tobytes() == last)
     chosen = chooser.choose(3, everything[:1], everything[:0], generator)
     assert [row.tobytes() for row in chosen] == [last]
+
+
+def test_bolder_wishes_are_of_what_is_known_less():
+    columns, generator = Columns(LONG, max_depth=0), np.random.default_rng(0)
+    rows = columns.uniform(100, 0, generator)
+    value = (rows[:, :10] == 2).sum(1).astype(float)
+    surrogate = Surrogate(columns)
+    surrogate.fit(rows, normal_scores(value))
+    surrogate.condition(rows, normal_scores(value))
+    deviations = []
+    for boldness in (1.0, 5.0):
+        chooser = Wishes(columns, surrogate, 0, lambda row: True, boldness=boldness)
+        chosen = chooser.choose(7, rows[:8], rows[:1], np.random.default_rng(1))
+        deviations.append(np.sqrt(surrogate.predict(chosen).variance).mean())
+    assert deviations[1] > 1.05 * deviations[0]
