@@ -63,6 +63,7 @@ setup(
         "tensorflow>=2.20,<3",  # to 2.21
         # To 4.9.10, the newest; 4.9.9 fails with the protobuf 7 that TensorFlow takes.
         "tensorflow-datasets>=4.9.10,<5",
+        "threadpoolctl>=3.5,<4",  # to 3.8; before 3.5 it does not see the BLAS of NumPy 2
         "tqdm>=4.66,<5",  # to 4.70.1
     ],
     extras_require={

@@ -11,11 +11,14 @@ Legend: m architectures of a batch, D columns.
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import numpy as np
+import threadpoolctl
 
 from nas_with_rl.controller.columns import Columns
 from nas_with_rl.controller.dreaming.memory import FILE, Memory
@@ -43,6 +46,28 @@ MOST_KNOWN = 400  # architectures that the surrogate is conditioned on
 REFIT_GROWTH = 1.25  # the surrogate's weights are fitted again when so much more is known
 PREDICTIONS, FEW_PREDICTIONS = 64, 16  # of unseen rewards, newest, by which it is judged
 FULL_TRUST = 0.3  # rank correlation
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+@functools.cache
+def _linear_algebra() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()
+
+
+def _on_one_core(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Keep NumPy's products on one core: they are small, and round alike on any machine then.
+
+    Threads that wait for a share of 400 rows take several times the processor that the work does.
+    """
+
+    @functools.wraps(function)
+    def on_one_core(*args: _P.args, **settings: _P.kwargs) -> _R:
+        with _linear_algebra().limit(limits=1, user_api="blas"):
+            return function(*args, **settings)
+
+    return on_one_core
 
 
 class Dream:
@@ -76,6 +101,7 @@ class Dream:
         """Updates made so far: batches told."""
         return self._version
 
+    @_on_one_core
     def ask(self, space: SearchSpace, trials: Sequence[int]) -> list[Proposal]:
         """Propose architectures that have not been tried, as long as there are any."""
         generator = trial_generator(self._seed, trials[0], "sampling")
@@ -104,6 +130,7 @@ class Dream:
             for trial, architecture, log_prob in zip(trials, architectures, log_probs, strict=True)
         ]
 
+    @_on_one_core
     def tell(self, proposals: Sequence[Proposal], rewards: Sequence[float]) -> Update:
         """Learn from children, then dream.
 
@@ -214,6 +241,7 @@ class Dream:
         }
         (directory / STATE_FILE).write_text(json.dumps(state))
 
+    @_on_one_core
     def restore(self, directory: Path) -> None:
         """Read what `save` wrote; ValueError where it cannot be read.
 

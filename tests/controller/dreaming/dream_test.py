@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.controller.dreaming import dream
@@ -180,3 +181,20 @@ def test_batches_in_vain_make_it_bolder_until_one_brings_the_best(learner_of, mo
     searched(searcher, CHOICES, lambda _: 2.0, 1, first=13)
     searched(searcher, CHOICES, lambda _: 2.0, 2, first=14)
     assert boldnesses[-2:] == [1.0, 1.0]
+
+
+def test_small_products_stay_on_one_core(learner_of, monkeypatch):
+    searcher = Dream(learner_of(CHOICES), CHOICES, max_depth=0, seed=0)
+    searched(searcher, CHOICES, total, 1)
+    seen = []
+    predict = searcher._surrogate.predict
+
+    def noted(rows):
+        seen.extend(row["num_threads"] for row in threadpoolctl.threadpool_info())
+        return predict(rows)
+
+    monkeypatch.setattr(searcher._surrogate, "predict", noted)
+    with threadpoolctl.threadpool_limits(limits=2, user_api="blas"):
+        searcher.ask(CHOICES, range(8, 16))
+        after = {row["num_threads"] for row in threadpoolctl.threadpool_info()}
+    assert set(seen) == {1} and after == {2}
