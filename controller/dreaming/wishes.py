@@ -74,7 +74,7 @@ class Wishes:
         return unique[[self.is_new(row) for row in unique]] if len(unique) else unique
 
     def _promise(self, rows: np.ndarray) -> np.ndarray:
-        """Return the upper confidence bound `[q]`, `boldness` standard deviations above the mean."""
+        """Return upper confidence bounds `[q]`, `boldness` standard deviations above the mean."""
         prediction = self.surrogate.predict(rows)
         return prediction.mean + self.boldness * np.sqrt(prediction.variance)
 

@@ -68,7 +68,11 @@ CHARACTER_MODEL = LanguageModelTraining(
 )
 
 PTB_SEARCH = SearchConfig(
-    num_samples=15_000, batch_size=1, accumulate_gradients=10, num_replicas=400
+    num_samples=15_000,
+    searcher="reinforce",
+    batch_size=1,
+    accumulate_gradients=10,
+    num_replicas=400,
 )
 PTB = Experiment(
     name="ptb",
@@ -90,7 +94,9 @@ CIFAR10 = Experiment(
     space=ConvolutionalSpace(),
     data=ImageDataConfig(),
     child=ImageTraining(),
-    search=SearchConfig(num_samples=12_800, num_replicas=100, depth=DepthSchedule()),
+    search=SearchConfig(
+        num_samples=12_800, num_replicas=100, searcher="reinforce", depth=DepthSchedule()
+    ),
     controller=ReinforceConfig(learning_rate=0.0006),
 )
 
@@ -113,6 +119,7 @@ _SEARCHES = (
         search=SearchConfig(
             num_samples=12_800,
             num_replicas=100,
+            searcher="reinforce",
             depth=DepthSchedule(initial=13, every=0, maximum=13),
         ),
     ),

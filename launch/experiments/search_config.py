@@ -70,7 +70,7 @@ class SearchConfig:
       num_replicas: K, replicas of the controller that an asynchronous search on a cluster has,
         each with a batch under way; 0 for as many as keep the workers busy.
       searcher: what proposes them: a name of `searchers.SEARCHERS`, or a class of one's own as
-        "module:Class".
+        "module:Class". The paper's experiments name "reinforce".
       depth: of spaces with layers; None keeps the space's own depth.
       duplicates: an architecture seen before takes over its outcome or is evaluated again.
       on_repeats: what follows where the last trials, forty or five batches, have all taken over
@@ -95,7 +95,7 @@ class SearchConfig:
     batch_size: int = 8
     accumulate_gradients: int = 1
     num_replicas: int = 0
-    searcher: str = "reinforce"
+    searcher: str = "dream"
     depth: DepthSchedule | None = None
     duplicates: Literal["reuse", "evaluate"] = "reuse"
     on_repeats: OnRepeats = "note"

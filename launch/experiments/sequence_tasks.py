@@ -156,7 +156,7 @@ CELLS_THAT_COUNT = Experiment(
         clip_norm=50.0,
         init_scale=0.3,
     ),
-    search=SearchConfig(num_samples=150, batch_size=5, checkpoint_every=1),
+    search=SearchConfig(num_samples=150, batch_size=5, searcher="reinforce", checkpoint_every=1),
     controller=ReinforceConfig(learning_rate=0.02, entropy_weight=0.01, policy=SMALL_SEARCH),
 )
 

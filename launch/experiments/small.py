@@ -64,7 +64,7 @@ QUICK = (
         expected_result="91.6 % of the CIFAR-10 validation images",
         space=NasBench201Space(),
         child=TableLookup(),
-        search=SearchConfig(num_samples=1000),
+        search=SearchConfig(num_samples=1000, searcher="reinforce"),
         controller=ReinforceConfig(policy=SMALL_SEARCH),
     ),
 )
@@ -92,6 +92,7 @@ CIFAR10_SMALL = Experiment(
     child=ImageTraining(epochs=4, batch_size=50, upsampled_size=18),
     search=SearchConfig(
         num_samples=60,
+        searcher="reinforce",
         batch_size=4,
         depth=DepthSchedule(initial=3, increment=1, every=32, maximum=4),
         checkpoint_every=1,
@@ -116,7 +117,7 @@ PTB_SMALL = Experiment(
         learning_rate=0.01,
         clip_norm=175.0,
     ),
-    search=SearchConfig(num_samples=32, batch_size=4, checkpoint_every=1),
+    search=SearchConfig(num_samples=32, batch_size=4, searcher="reinforce", checkpoint_every=1),
     controller=ReinforceConfig(learning_rate=0.02, policy=SMALL_SEARCH),
 )
 
@@ -140,6 +141,7 @@ _SEARCHES = (
         space=ConvolutionalSpace(filters=(3, 6, 9, 12), block_size=3, pool_after=(4, 8)),
         search=SearchConfig(
             num_samples=40,
+            searcher="reinforce",
             batch_size=4,
             depth=DepthSchedule(initial=4, every=0, maximum=4),
             checkpoint_every=1,
