@@ -45,7 +45,7 @@ from nas_with_rl.search_spaces.errors import InputError
 ROOT = Path(__file__).resolve().parents[1]
 SEARCHERS = ("dream", "reinforce", "evolution", "local_search", "random", TPE)
 NUM_SEEDS, BUDGET = 20, 500
-RUNS_A_PROCESS = 40  # TensorFlow keeps some 40 MiB of each searcher that learns
+RUNS_A_PROCESS = 40  # of which each keeps some 40 MiB where a searcher learns by TensorFlow
 # Of each process: one thread, no accelerator, no word of TensorFlow's.
 ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
@@ -131,29 +131,25 @@ def fill(store: Store, wanted: Wanted) -> None:
     if not missing:
         return
     settings = wanted.budget, commit(), wanted.optuna_python
-    with processes(wanted.jobs) as pool:
-        under_way = [pool.submit(contestants.run, names, *settings) for names in missing]
-        try:
-            for number, future in enumerate(concurrent.futures.as_completed(under_way), start=1):
-                found = future.result()
-                store.put(found)
-                title = f"{found.task} {found.contestant} {found.seed}"
-                said = f"{found.after(found.budget):.3f}, {found.cpu_seconds:.1f} s, {found.ended}"
-                print(f"{number} of {len(missing)}: {title}: {said}", file=sys.stderr, flush=True)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    together = RUNS_A_PROCESS * wanted.jobs
+    for first in range(0, len(missing), together):
+        with processes(wanted.jobs) as pool:
+            part = missing[first : first + together]
+            under_way = [pool.submit(contestants.run, names, *settings) for names in part]
+            try:
+                for done, future in enumerate(concurrent.futures.as_completed(under_way), start=1):
+                    store.put(found := future.result())
+                    print(f"{first + done} of {len(missing)}: {found}", file=sys.stderr, flush=True)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 def processes(number: int) -> concurrent.futures.ProcessPoolExecutor:
     """Return so many processes of one thread, on as many cores."""
     cores = sorted(os.sched_getaffinity(0), reverse=True)[:number]
-    return concurrent.futures.ProcessPoolExecutor(
-        number,
-        multiprocessing.get_context("spawn"),
-        os.sched_setaffinity,
-        (0, cores),
-        max_tasks_per_child=RUNS_A_PROCESS,
-    )
+    # `max_tasks_per_child` would replace them, and then waits for ever (CPython's issue 115634).
+    context = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(number, context, os.sched_setaffinity, (0, cores))
 
 
 def commit() -> str:

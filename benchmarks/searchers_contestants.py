@@ -60,6 +60,10 @@ class Run:
     ended: str
     commit: str
 
+    def __str__(self) -> str:
+        said = f"{self.after(self.budget):.3f} after {self.children} children ({self.ended})"
+        return f"{self.task} {self.contestant} {self.seed}: {said}, {self.cpu_seconds:.1f} s"
+
     def after(self, num_children: int) -> float:
         """Return the best value after so many children; -inf where there is none."""
         values = [value for number, value in self.improvements if number <= num_children]
