@@ -200,6 +200,9 @@ def wanted_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> W
             check_searcher_name(searcher)
         except InputError as error:
             parser.error(str(error))
+    again = [name for name in options.again.split(",") if name]
+    if unknown := [name for name in again if name not in names]:
+        parser.error(f"--again={unknown[0]}: not among --searchers={','.join(names)}")
     numbers = {"seeds": options.seeds, "budget": options.budget, "jobs": options.jobs}
     for flag, number in numbers.items():
         if number < 1:

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nas_with_rl as nas
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SEARCHERS = ("dream", "evolution", "local_search", "random", "tpe")
 
@@ -90,6 +92,28 @@ def test_what_is_proposed_again_costs_nothing_and_the_end_is_said(searchers):
     repeating = contestants._Measured(task, 1000)
     repeating.rewards([good] * (contestants.MOST_REPEATS + 1))
     assert repeating.ended == "repeats"
+
+
+@pytest.mark.parametrize("name", ["evolution", "local_search"])
+def test_a_run_finds_what_a_search_finds(searchers, name):
+    tasks, contestants = (sys.modules[f"searchers_{each}"] for each in ("tasks", "contestants"))
+    task = tasks.TASKS["plateaus"].make(3)
+    values = {}
+
+    def evaluate(architecture):
+        outcome = task.measure(architecture)
+        values[str(architecture)] = outcome.value
+        if outcome.reward is None:
+            raise nas.ChildFailure("infeasible")
+        return outcome.reward
+
+    options = nas.SearchOptions(search=nas.SearchConfig(searcher=name), progress=False)
+    searched = nas.search(task.space, evaluate, num_children=90, seed=3, options=options)
+    assert any(trial.status == "failed" for trial in searched.trials)
+    best = np.maximum.accumulate(list(values.values()))
+    found = contestants.run(("plateaus", name, 3), 90, "abc")
+    assert [found.after(number) for number in range(1, 91)] == best.tolist()
+    assert (found.children, found.ended) == (90, "budget")
 
 
 def _run(store, *words):
