@@ -64,14 +64,15 @@ class Store:
     def __init__(self, folder: Path | None):
         self._folder, self._kept = folder, dict[Names, Run]()
 
-    def get(self, names: Names) -> Run | None:
-        """Return a run that was put."""
+    def get(self, names: Names, budget: int) -> Run | None:
+        """Return a run that was put, and that says all that one with this budget would say."""
         path = self._path(names)
         if names not in self._kept and path is not None and path.exists():
             read = json.loads(path.read_text(encoding="utf-8"))
             improvements = tuple((number, value) for number, value in read.pop("improvements"))
             self._kept[names] = Run(**read, improvements=improvements)
-        return self._kept.get(names)
+        found = self._kept.get(names)
+        return found if found is not None and found.serves(budget) else None
 
     def put(self, found: Run) -> None:
         """Keep a run; it is there as a whole, or not at all."""
@@ -123,11 +124,7 @@ class Wanted:
 
 def fill(store: Store, wanted: Wanted) -> None:
     """Let all search whose run is not in the store yet; each is put there as soon as it ends."""
-    missing = [
-        names
-        for names in wanted.names()
-        if (found := store.get(names)) is None or not found.serves(wanted.budget)
-    ]
+    missing = [names for names in wanted.names() if store.get(names, wanted.budget) is None]
     if not missing:
         return
     settings = wanted.budget, commit(), wanted.optuna_python
@@ -243,9 +240,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             store.forget(names)
     if not options.show:
         fill(store, wanted)
-    runs = [found for names in wanted.names() if (found := store.get(names)) is not None]
+    runs = [found for each in wanted.names() if (found := store.get(each, wanted.budget))]
     names_of = [name for name in wanted.contestants if any(r.contestant == name for r in runs)]
-    said = standings.Standings(runs, wanted.tasks, names_of)
+    said = standings.Standings(runs, wanted.tasks, names_of, wanted.budget)
     if not said.seeds:
         print("there is no seed of which all runs are stored", file=sys.stderr)
         return 2

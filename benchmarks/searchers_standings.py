@@ -48,11 +48,13 @@ class Standings:
     Attributes:
       tasks, contestants: by name.
       seeds: those of which every run is there.
-      budgets: of `BUDGETS`, those that the runs reach.
+      budgets: of `BUDGETS`, those that the runs have; the only one where it is less.
     """
 
-    def __init__(self, runs: Sequence[Run], tasks: Sequence[str], contestants: Sequence[str]):
-        """Gather runs; seeds of which one is missing are left out."""
+    def __init__(
+        self, runs: Sequence[Run], tasks: Sequence[str], contestants: Sequence[str], budget: int
+    ):
+        """Gather runs of a budget; seeds of which one is missing are left out."""
         self.tasks, self.contestants = tuple(tasks), tuple(contestants)
         self._runs = {(each.task, each.contestant, each.seed): each for each in runs}
         self.seeds = [
@@ -60,7 +62,6 @@ class Standings:
             for seed in sorted({each.seed for each in runs})
             if all((t, c, seed) in self._runs for t in self.tasks for c in self.contestants)
         ]
-        budget = min((each.budget for each in runs), default=0)
         self.budgets = tuple(each for each in BUDGETS if each <= budget) or (budget,)
 
     def of(self, task: str, contestant: str) -> list[Run]:

@@ -169,7 +169,7 @@ def test_ranks_tests_and_targets_of_known_runs(searchers, capsys):
     np.testing.assert_array_equal(standings.ranks(np.array([1, 3, 3, 0])), [3, 1.5, 1.5, 4])
     values = dict(zip(SEARCHERS, (5.0, 3.0, 2.0, 1.0, 5.0), strict=True))
     tasks, runs = _stored(searchers, values)
-    found = standings.Standings(runs, tasks, SEARCHERS)
+    found = standings.Standings(runs, tasks, SEARCHERS, 500)
     of_means, by_seed = standings.overall_ranks(found, 100)
     assert list(of_means.values()) == list(by_seed.values()) == [1.5, 3, 4, 5, 1.5]
     assert found.num_best("skips", "dream", 25) == 0 and found.num_best("skips", "dream", 50) == 20
@@ -191,16 +191,30 @@ def test_ranks_tests_and_targets_of_known_runs(searchers, capsys):
 def test_a_target_that_is_missed_is_said(searchers, capsys, dream, missed):
     values = dict(zip(SEARCHERS, (dream, 3.0, 2.0, 1.0, 5.0), strict=True))
     tasks, runs = _stored(searchers, values)
-    assert not searchers.show(sys.modules["searchers_standings"].Standings(runs, tasks, SEARCHERS))
+    standings = sys.modules["searchers_standings"]
+    assert not searchers.show(standings.Standings(runs, tasks, SEARCHERS, 500))
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == f"targets: {22 - missed} met, {missed} missed, 0 not judged"
     assert sum(line.startswith("  MISSED") for line in said) == missed
 
 
+def test_a_run_of_a_smaller_budget_serves_if_more_would_say_nothing_more(searchers, tmp_path):
+    _, (best, *_, cut) = _stored(searchers, {"dream": 5.0, "random": 1.0}, budget=200)
+    store = searchers.Store(tmp_path)
+    for run in (best, cut):
+        store.put(run)
+        names = run.task, run.contestant, run.seed
+        for each in (store, searchers.Store(tmp_path)):
+            assert each.get(names, 100) == each.get(names, 200) == run
+            assert each.get(names, 201) == (run if run is best else None)
+        store.forget(names)
+        assert store.get(names, 1) is None and searchers.Store(tmp_path).get(names, 1) is None
+
+
 def test_seeds_of_which_a_run_is_missing_are_left_out(searchers):
     tasks, runs = _stored(searchers, dict.fromkeys(SEARCHERS, 1.0))
-    found = sys.modules["searchers_standings"].Standings(runs[:-3], tasks, SEARCHERS)
-    assert found.seeds == list(range(17))
+    found = sys.modules["searchers_standings"].Standings(runs[:-3], tasks, SEARCHERS, 200)
+    assert found.seeds == list(range(17)) and found.budgets == (25, 50, 100, 200)
 
 
 @pytest.mark.parametrize(
