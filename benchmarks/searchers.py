@@ -169,10 +169,9 @@ def show(found: standings.Standings) -> bool:
 
 def conclude(wanted: Sequence[standings.Target]) -> bool:
     """Print targets, and a last line that counts them; return whether none is missed."""
-    print("what is wanted")
     for target in wanted:
         if target.is_met is not None:
-            print(f"  {'met' if target.is_met else 'MISSED':8}{target.name}: {target.found}")
+            print(f"{'met' if target.is_met else 'MISSED':8}{target.name}: {target.found}")
     print(standings.last_line(wanted), flush=True)
     return all(target.is_met is not False for target in wanted)
 

@@ -195,7 +195,7 @@ def test_a_target_that_is_missed_is_said(searchers, capsys, dream, missed):
     assert not searchers.show(standings.Standings(runs, tasks, SEARCHERS, 500))
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == f"targets: {22 - missed} met, {missed} missed, 0 not judged"
-    assert sum(line.startswith("  MISSED") for line in said) == missed
+    assert sum(line.startswith("MISSED") for line in said) == missed
 
 
 def test_a_run_of_a_smaller_budget_serves_if_more_would_say_nothing_more(searchers, tmp_path):
