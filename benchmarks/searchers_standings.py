@@ -197,7 +197,8 @@ def _can_judge(found: Standings, tasks: Sequence[str], names: Sequence[str], bud
 
 
 def _first_task_targets(found: Standings) -> Iterator[Target]:
-    for rival in RIVALS:
+    batched = [name for name in found.contestants if name.partition("@")[0] in RIVALS]
+    for rival in dict.fromkeys([*RIVALS, *batched]):
         for budget in AT:
             name = f"{FIRST_TASK}, {budget} children: at or above {rival}"
             if not _can_judge(found, [FIRST_TASK], [DREAM, rival], budget):
