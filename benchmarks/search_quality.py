@@ -11,32 +11,32 @@
 Each line: the mean over the last 200 samples and the best one, averaged over the seeds.
 """
 
-import json
 import os
 import statistics
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from searchers_tasks import TASKS, Task, base_2_perplexities
 
 import nas_with_rl as nas
-from nas_with_rl.child_models.rewards import perplexity_reward
-from nas_with_rl.launch.evaluators.kinds.nas_bench_201 import nas_bench_201_accuracies
-from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
-from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
 SEEDS = range(5)
 LAST = 200
 PAPER_CONVNETS, PAPER_CELLS = 0.0006, 0.0005  # the paper's learning rates
 
 
-def search(space, evaluate: Callable, num_samples: int, **settings) -> tuple[list, list]:
-    """Return, by seed, the mean of the last values that `evaluate` gave, and the best value."""
+def search(task: Task, num_samples: int, **settings) -> tuple[list, list]:
+    """Return, by seed, the mean of the last values of a benchmark that were found, and the best."""
     searcher = settings.pop("searcher", "reinforce")
-    better = settings.pop("better", max)
+
+    def evaluate(architecture):
+        outcome = task.measure(architecture)
+        if outcome.reward is None:
+            raise nas.ChildFailure("diverged")
+        return outcome.reward, {"value": outcome.value}
+
     last, best = [], []
     for seed in SEEDS:
         options = nas.SearchOptions(
@@ -44,16 +44,18 @@ def search(space, evaluate: Callable, num_samples: int, **settings) -> tuple[lis
             controller=nas.ReinforceConfig(**settings),
             progress=False,
         )
-        result = nas.search(space, evaluate, num_samples=num_samples, seed=seed, options=options)
+        result = nas.search(
+            task.space, evaluate, num_samples=num_samples, seed=seed, options=options
+        )
         found = (trial.metrics.get("value") for trial in result.trials)
         values = [value for value in found if isinstance(value, int | float)]
         last.append(statistics.fmean(values[-LAST:]))
-        best.append(better(values))
+        best.append(max(values))
     return last, best
 
 
 def show(title: str, results: tuple[list, list]) -> None:
-    last, best = results
+    last, best = (np.abs(each) for each in results)  # minus the perplexity is more where better
     print(
         f"  {title:42} last {LAST}: {np.mean(last):6.2f}"
         f" (by seed {', '.join(f'{value:.2f}' for value in last)}); best {np.mean(best):.2f}",
@@ -62,66 +64,42 @@ def show(title: str, results: tuple[list, list]) -> None:
 
 
 def nas_bench_201() -> None:
-    table = nas_bench_201_accuracies("cifar10")
+    table = nas.nas_bench_201_accuracies("cifar10")
     print(
         f"NAS-Bench-201, CIFAR-10 validation accuracy in %, 1,000 samples "
         f"(all {len(table):,}: mean {statistics.fmean(table.values()):.2f}, best "
         f"{max(table.values()):.3f})"
     )
-
-    def evaluate(architecture):
-        accuracy = table[architecture.tokens]
-        return (accuracy / 100) ** 3, {"value": accuracy}
-
-    space = NasBench201Space().search_space()
-    show("random search", search(space, evaluate, 1000, searcher="random"))
+    task = TASKS["cifar10"].make(0)
+    show("random search", search(task, 1000, searcher="random"))
     for rate in (PAPER_CONVNETS, 0.006):
         title = f"REINFORCE, {rate}" + (" (the paper's settings)" if rate == PAPER_CONVNETS else "")
-        show(title, search(space, evaluate, 1000, learning_rate=rate))
+        show(title, search(task, 1000, learning_rate=rate))
 
 
 def skips() -> None:
-    depth = 7
-    generator = np.random.default_rng(0)
-    wanted = {i: {j for j in range(1, i) if generator.random() < 0.5} for i in range(2, depth + 1)}
-    count = sum(i - 1 for i in wanted)
-    print(f"Skip connections, share that is right in %, 2,000 samples ({2**count:,} architectures)")
-
-    def evaluate(architecture):
-        rows = architecture["inputs"]
-        right = [(j in rows[i - 1]) == (j in wanted[i]) for i in wanted for j in range(1, i)]
-        share = sum(right) / count
-        return share, {"value": 100 * share}
-
-    space = nas.SearchSpace(layer_decisions=(nas.Skips(),), depth=depth)
-    show("random search", search(space, evaluate, 2000, searcher="random"))
-    show("REINFORCE, 0.006", search(space, evaluate, 2000, learning_rate=0.006))
+    task = TASKS["skips"].make(0)
+    number = f"{task.space.size:,} architectures"
+    print(f"Skip connections, share that is right in %, 2,000 samples ({number})")
+    show("random search", search(task, 2000, searcher="random"))
+    show("REINFORCE, 0.006", search(task, 2000, learning_rate=0.006))
     title = "REINFORCE, 0.01, entropy weight 0.02"
-    show(title, search(space, evaluate, 2000, learning_rate=0.01, entropy_weight=0.02))
+    show(title, search(task, 2000, learning_rate=0.01, entropy_weight=0.02))
 
 
 def base_2() -> None:
-    path = Path(__file__).with_name("base_2_cells.json")
-    table = json.loads(path.read_text(encoding="utf-8"))["perplexities"]
+    table = base_2_perplexities()
     known = [value for value in table.values() if value is not None]
     print(
         f"Base-2 cells, validation perplexity, 500 samples (all {len(table)}: mean "
         f"{statistics.fmean(known):.2f}, median {statistics.median(known):.2f}, best "
         f"{min(known):.2f}; {len(table) - len(known)} failed)"
     )
-
-    def evaluate(architecture):
-        perplexity = table[str(architecture).replace(" |", "")]
-        if perplexity is None:
-            raise nas.ChildFailure("diverged")
-        return perplexity_reward(perplexity), {"value": perplexity}
-
-    nodes = RecurrentCellSpace(base=2).search_space().decisions[:6]
-    space = nas.SearchSpace(nodes)
-    show("random search", search(space, evaluate, 500, searcher="random", better=min))
+    task = TASKS["base_2"].make(0)
+    show("random search", search(task, 500, searcher="random"))
     for rate in (PAPER_CELLS, 0.01):
         title = f"REINFORCE, {rate}" + (" (the paper's settings)" if rate == PAPER_CELLS else "")
-        show(title, search(space, evaluate, 500, learning_rate=rate, better=min))
+        show(title, search(task, 500, learning_rate=rate))
 
 
 if __name__ == "__main__":
