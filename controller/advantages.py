@@ -4,7 +4,7 @@
 - `normalised`: (R - b) / σ, σ being the standard deviation of the newest rewards, R among them;
   0 where those are all equal. No scale above 0 and no shift of the rewards changes it.
 - `ranks`: the normal score of R's rank among the newest rewards. Nothing but their order counts:
-  no scale, no sign, no increasing map of them and no outlier changes it.
+  no scale, no other increasing map of them and no outlier changes it.
 
 The newest rewards are the last `WINDOW` with those of the batch, or the whole batch where that is
 larger. In the first two a reward that is far from all others counts as `Reach` bounds it.
