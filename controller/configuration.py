@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Literal
 
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 # Far above what learns, and what a machine's memory still holds.
 MAX_LSTM_LAYERS, MAX_UNITS, MAX_SCALE, MAX_RATE = 10, 2_048, 1_000.0, 1_000.0
+
+Advantage = Literal["raw", "normalised", "ranks"]  # each is said in `advantages`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +49,16 @@ class ReinforceConfig:
       baseline_decay: of the moving average of rewards, per architecture. Not in the paper.
       entropy_weight: of a bonus on the policy's entropy; 0 as the paper names none.
       policy: the recurrent network's sizes.
+      advantage: what a gradient is weighed with, see `advantages`: the paper's difference from the
+        baseline, the same in standard deviations of the rewards, or their ranks alone. A
+        controller that dreams has ranks anyway.
     """
 
     learning_rate: float = 0.006
     baseline_decay: float = 0.95
     entropy_weight: float = 0.0
     policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
+    advantage: Advantage = "raw"
 
     def __post_init__(self) -> None:
         check_fields(self, "controller")

@@ -7,6 +7,7 @@ among ones of 1 would stop the learning for some thousand updates.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,23 +30,36 @@ class Reach:
     Attributes:
       median: of the rewards.
       distance: from there.
+      always: the lowest and the highest reward that count in full wherever the others are.
     """
 
     median: float
     distance: float
+    always: tuple[float, float] = (math.inf, -math.inf)
 
     @classmethod
     def of(cls, rewards: Sequence[float]) -> Reach:
         """Return that of some rewards, at least one, all finite."""
-        values = np.asarray(rewards, np.float64)
-        with np.errstate(over="ignore"):  # a width that is infinite bounds nothing
-            low, high = np.quantile(values, _QUANTILES)  # each [5]; one call sorts them once
-            widths = high - low
-        spread = next((width for width in widths if width > 0), 0.0)
-        median = float(np.median(values))
-        return cls(median, float(max(SPREADS * spread, MEDIANS * abs(median))))
+        median, spread = _middle(rewards)
+        return cls(median, float(max(SPREADS * spread, MEDIANS * abs(median))), (0.0, 1.0))
+
+    @classmethod
+    def of_spread(cls, rewards: Sequence[float]) -> Reach:
+        """Return that by the spread alone, which moves and stretches with the rewards."""
+        median, spread = _middle(rewards)
+        return cls(median, float(SPREADS * spread))
 
     def bounded(self, reward: float) -> float:
         """Return what a reward counts as."""
-        low, high = min(self.median - self.distance, 0.0), max(self.median + self.distance, 1.0)
+        low = min(self.median - self.distance, self.always[0])
+        high = max(self.median + self.distance, self.always[1])
         return min(max(reward, low), high)
+
+
+def _middle(rewards: Sequence[float]) -> tuple[float, float]:
+    """Return the median and the spread of some rewards."""
+    values = np.asarray(rewards, np.float64)
+    with np.errstate(over="ignore"):  # a width that is infinite bounds nothing
+        low, high = np.quantile(values, _QUANTILES)  # each [5]; one call sorts them once
+        widths = high - low
+    return float(np.median(values)), next((width for width in widths if width > 0), 0.0)

@@ -12,10 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nas_with_rl.controller.advantages import advantages_of, mean_reward
 from nas_with_rl.controller.compiled_function import BATCH, CompiledFunction, spec
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.controller.encoding import EncodedArchitectures, encode_architectures
-from nas_with_rl.controller.outliers import WINDOW, Reach
+from nas_with_rl.controller.outliers import WINDOW
 from nas_with_rl.controller.policy import Policy, Rollout
 from nas_with_rl.controller.searcher import NotFinite, Proposal, Update
 from nas_with_rl.search_spaces.architecture import Architecture
@@ -32,7 +33,7 @@ def moving_average(average: float | None, rewards: Sequence[float], decay: float
     value not said; here: `average` None starts it at the mean of the first rewards.
     """
     if average is None:
-        return float(np.mean(rewards))
+        return mean_reward(rewards)
     for reward in rewards:
         average = decay * average + (1 - decay) * float(reward)
     return average
@@ -102,29 +103,29 @@ class Reinforce:
     def tell(self, proposals: Sequence[Proposal], rewards: Sequence[float]) -> Update:
         """Take one step of REINFORCE, in one compiled call.
 
-        The first batch is its own baseline; later ones take the average of all before them. Rewards
-        far from all others are bounded, see `Reach`; a step that is not finite is not taken.
+        The first batch is its own baseline; later ones take the average of all before them. What
+        the rewards are worth, and how far outliers count, `advantages` says; a step that is not
+        finite is not taken.
         """
         architectures = [proposal.architecture for proposal in proposals]
-        space, decay = architectures[0].space, self._config.baseline_decay
+        space, kind = architectures[0].space, self._config.advantage
+        rewards = [float(reward) for reward in rewards]
+        found = advantages_of(kind, rewards, self._rewards, self._baseline)
         # As they were, not as they counted: an outlier that turns out to be usual counts in full
         # later.
-        self._rewards = [*self._rewards, *map(float, rewards)][-WINDOW:]
-        reach = Reach.of(self._rewards)
-        bounded = [reach.bounded(reward) for reward in rewards]
-        # An outlier among the very first may have been taken for what is usual.
-        average = None if self._baseline is None else reach.bounded(self._baseline)
-        baseline = moving_average(None, bounded, decay) if average is None else average
+        self._rewards = [*self._rewards, *rewards][-WINDOW:]
         encoded = encode_architectures(architectures, self.policy.max_depth)
         with np.errstate(over="ignore"):  # what has no float32 makes a step that is not taken
-            advantages = (np.asarray(bounded, np.float64) - baseline).astype(np.float32)
+            advantages = found.values.astype(np.float32)
         norm, entropies = self.step(space, encoded, advantages)
-        # After the step: a batch is not compared with itself, but for the first.
-        self._baseline = moving_average(average, bounded, decay)
+        if kind != "ranks":  # which have no average
+            # After the step: a batch is not compared with itself, but for the first.
+            decay = self._config.baseline_decay
+            self._baseline = moving_average(found.average, found.counted, decay)
         self._version += 1
         names = entropies_by_decision(space, entropies)
-        notes = _notes(proposals, rewards, bounded, norm)
-        return Update(self._version, baseline, names, norm, notes)
+        notes = _notes(proposals, rewards, found.counted, norm)
+        return Update(self._version, found.baseline, names, norm, notes)
 
     def draw(self, space: SearchSpace, choice_noise: np.ndarray, skip_noise: np.ndarray) -> Rollout:
         """Draw architectures from the policy as it is; see `Policy.draw`."""

@@ -38,7 +38,7 @@ class Update:
 
     Attributes:
       version: updates made so far, this one included.
-      baseline: subtracted from this update's rewards.
+      baseline: what this update's rewards are compared with.
       entropies: nats, averaged over the batch and a decision's places, by decision.
       gradient_norm: global norm of the gradient; 0 where nothing is learned.
       notes: what a user has to know of it, a sentence each.

@@ -17,6 +17,7 @@ from nas_with_rl.launch.comparisons.contest import (
     SEARCHERS,
     Contest,
     check_contest,
+    check_own_searchers,
     claim_contest,
     config_for,
 )
@@ -172,7 +173,8 @@ def compare(
     Args:
       space, evaluate: as `search` takes them. A seed that `evaluate` takes is the architecture's
         own, for all searchers.
-      searchers: by name, one of one's own as "module:Class".
+      searchers: by name, one of one's own as "module:Class", each with settings of its own for
+        its controller in place of those of `options`, as "reinforce+advantage=ranks".
       seeds: how many searches each has, with the seeds from 0.
       num_children: different ones that a search may ask for.
       workdir: keeps what was evaluated, `report.html`, `results.json` and `curves.csv`; with the
@@ -194,8 +196,7 @@ def compare(
     check_number(num_children, "num_children", least=1, most=MAX_SAMPLES)
     names = tuple(searchers) if not isinstance(searchers, str) else (searchers,)
     check_contest(names, seeds)
-    for name in names:
-        check_own_searcher(name)
+    check_own_searchers(names)
     _check_effect(options.search, space)
     contest = Contest(
         name="own",

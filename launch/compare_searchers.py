@@ -21,7 +21,8 @@ _EXPERIMENT = flags.DEFINE_string(
 _SEARCHERS = flags.DEFINE_list(
     "searchers",
     "dream,reinforce,evolution,local_search,random",
-    "Which, by name; one of your own as MODULE:CLASS.",
+    "Which, by name, one of your own as MODULE:CLASS; with settings of its controller as in "
+    "reinforce,reinforce+advantage=ranks+learning_rate=0.01.",
 )
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Searches of each: the seeds from 0.")
 _NUM_CHILDREN = flags.DEFINE_integer(

@@ -20,9 +20,10 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 import threadpoolctl
 
+from nas_with_rl.controller.advantages import normal_scores
 from nas_with_rl.controller.columns import Columns
 from nas_with_rl.controller.dreaming.memory import FILE, Memory
-from nas_with_rl.controller.dreaming.surrogate import Surrogate, normal_scores
+from nas_with_rl.controller.dreaming.surrogate import Surrogate
 from nas_with_rl.controller.dreaming.wishes import NUM_PARENTS, Wishes
 from nas_with_rl.controller.encoding import EncodedArchitectures, encode_architectures
 from nas_with_rl.controller.reinforce import Reinforce, entropies_by_decision

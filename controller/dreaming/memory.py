@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nas_with_rl.controller.dreaming.surrogate import normal_scores
+from nas_with_rl.controller.advantages import normal_scores
 
 FILE = "tried.npz"
 

@@ -8,25 +8,12 @@ Legend: n architectures that are known, q others, D columns, F tokens of all col
 
 from __future__ import annotations
 
-import statistics
-
 import numpy as np
 
 from nas_with_rl.controller.columns import Columns
 
 JITTER = 1e-6  # of a variance, so that a matrix has a root
 FIT_STEPS, FIT_RATE = 30, 0.15
-
-
-def normal_scores(values: np.ndarray) -> np.ndarray:
-    """Return what a standard normal sample of that size has at the values' ranks, `[n]`.
-
-    Equal values share the mean of their ranks.
-    """
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # from 1
-    quantile = statistics.NormalDist().inv_cdf
-    return np.array([quantile((rank - 0.5) / len(values)) for rank in ranks])[place]
 
 
 class Surrogate:

@@ -8,7 +8,7 @@ with what is stored, the reason is looked for: a reward, a log-probability, an u
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nas_with_rl.launch.audits.comparison import compare
@@ -20,8 +20,9 @@ from nas_with_rl.launch.audits.failures import (
 from nas_with_rl.launch.audits.findings import Audit, Check, Finding, counted
 from nas_with_rl.launch.audits.populations import rewards_behind
 from nas_with_rl.launch.audits.recorded import RecordedSearch, read_recorded
-from nas_with_rl.launch.audits.replay import InPlace, Replay, Replayed, solve_reward
+from nas_with_rl.launch.audits.replay import InPlace, Replay, Replayed
 from nas_with_rl.launch.audits.rewards import Rewards, wrong_reward
+from nas_with_rl.launch.audits.solving import Solved, solve_reward
 from nas_with_rl.launch.audits.states import rewards_told
 from nas_with_rl.launch.audits.structure import Updates, check_trials, updates_of
 from nas_with_rl.launch.records.trial_store import Trial
@@ -32,7 +33,7 @@ from nas_with_rl.launch.records.workdir import commit, versions
 TOLERANCE = 1e-5
 # More than so many updates are not replayed again to look for the one reward that was changed.
 MOST_SOLVED = 5_000
-MOST_PAIRS = 4  # of which it is tried which of the two was changed: each takes two replays
+MOST_PAIRS = 4  # of which it is tried which was changed: each takes a replay or two
 
 
 def audit_search(
@@ -176,11 +177,38 @@ class _Auditor:
         if not update or update not in self.replay.batches or update > MOST_SOLVED:
             return
         solved = solve_reward(self.replay, update)
-        if solved is not None:
-            why = "from the log-probabilities of what was proposed after it"
-            about = wrong_reward(solved.trial, None, why, f"about {solved.reward:.6g}")
-            about = dataclasses.replace(about, follows=solved.reward)
-            found.add(solved.trial, solved.reward, about)
+        if not solved:
+            return
+        first, *others = self._most_consistent(solved)
+        why = f"from the log-probabilities of what was proposed after update {update}"
+        among = "".join(f", or for trial {each.trial.number} {each}," for each in others)
+        about = wrong_reward(first.trial, None, why, f"{first}{among}")
+        about = dataclasses.replace(about, follows=first.reward)
+        found.add(first.trial, first.reward, about)
+
+    def _most_consistent(self, solved: Sequence[Solved]) -> list[Solved]:
+        """Return those with which most of the rest of the search follows."""
+        tried = [self._by_failures(each) for each in solved[:MOST_PAIRS]]
+        if len(tried) == 1:
+            return tried
+        marks = []
+        for each in tried:
+            told = {each.trial.number: each.reward}
+            failures = wrong_failures(self.recorded, told)
+            marks.append((_num_wrong(self.replay.run(InPlace(told))), len(failures)))
+        return [each for each, mark in zip(tried, marks, strict=True) if mark == min(marks)]
+
+    def _by_failures(self, solved: Solved) -> Solved:
+        """Return the number, of a reward of which but the place is known, that failures tell."""
+        if solved.place is None:
+            return solved
+        told, (low, high) = {solved.trial.number: solved.reward}, solved.place
+        wrong = wrong_failures(self.recorded, told)
+        extreme = extreme_behind(self.recorded, told, wrong)
+        is_its = extreme is not None and extreme.trial.number == solved.trial.number
+        if extreme is None or not is_its or not low < extreme.reward < high:
+            return solved
+        return Solved(solved.trial, extreme.reward, (extreme.reward, extreme.reward))
 
     def _choose(
         self, pair: tuple[Trial, Trial], replayed: Replayed, rewards: Rewards, found: _Changed

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nas_with_rl.controller.random_search import uniform_log_prob
 from nas_with_rl.controller.searcher import Proposal, Searcher
 from nas_with_rl.launch.audits.findings import Finding, UpdateLine
@@ -318,69 +316,3 @@ class _Unreadable(Exception):
     def __init__(self, trial: int, message: str):
         super().__init__(message)
         self.trial = trial
-
-
-@dataclasses.dataclass(frozen=True)
-class Solved:
-    """A reward with which what comes after an update is what is stored."""
-
-    trial: Trial
-    reward: float
-
-
-def solve_reward(replay: Replay, update: int) -> Solved | None:
-    """Return the one reward of an update with which the next log-probabilities are as stored.
-
-    Each of its trials is tried, by the secant method on the log-probabilities of what was proposed
-    at that version.
-
-    Args:
-      replay: of the search.
-      update: its version.
-    """
-    batches = [batch for batch in replay.recorded.batches if batch.version == update]
-    if not batches or any(trial.log_prob is None for batch in batches for trial in batch.trials):
-        return None
-    stored = np.array([trial.log_prob for batch in batches for trial in batch.trials])
-    searcher = replay.new_searcher()
-    for version in range(1, update):
-        replay.tell(searcher, version, InPlace())
-    with tempfile.TemporaryDirectory(prefix="nas_with_rl-") as folder:
-        searcher.save(Path(folder))
-
-        def gaps(trial: Trial, reward: float) -> np.ndarray:
-            searcher.restore(Path(folder))
-            replay.tell(searcher, update, InPlace({trial.number: reward}))
-            scored = [replay.log_probs(searcher, batch) for batch in batches]
-            return np.concatenate([each for each in scored if each is not None]) - stored
-
-        trials = [trial for batch in replay.batches[update] for trial in batch.trials]
-        known = [t.reward or 0.0 for t in trials]
-        tolerance = replay.log_prob_tolerance * max(1.0, float(np.abs(stored).max()) / 10)
-        for trial in trials:
-            found = _root(functools.partial(gaps, trial), known, tolerance)
-            if found is not None:
-                return Solved(trial, found)
-    return None
-
-
-def _root(
-    gaps: Callable[[float], np.ndarray], known: Sequence[float], tolerance: float
-) -> float | None:
-    """Return where all gaps are within a tolerance; None where that is not found."""
-    one = float(np.median(known))
-    two = one + (float(np.ptp(known)) or abs(one) or 1.0) / 4
-    at_one = gaps(one)
-    for _ in range(12):
-        at_two = gaps(two)
-        if not np.all(np.isfinite(at_two)):
-            return None
-        if np.abs(at_two).max() <= tolerance / 10:
-            return two
-        slope = (at_two - at_one) / (two - one)
-        if not slope.any():
-            return None
-        one, at_one, two = two, at_two, two - float(slope @ at_two / (slope @ slope))
-        if two == one:
-            break
-    return one if np.abs(at_one).max() <= tolerance else None

@@ -18,10 +18,11 @@ from absl import logging
 from nas_with_rl.controller.configuration import ReinforceConfig
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.comparisons.shared_children import ChildStore, SharedChildren
+from nas_with_rl.launch.comparisons.variants import variant_of
 from nas_with_rl.launch.evaluators.evaluation import CrashLimit, Evaluator
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig, trials_for
-from nas_with_rl.launch.experiments.searchers import check_searcher_name
+from nas_with_rl.launch.experiments.searchers import check_own_searcher
 from nas_with_rl.launch.records import resumption
 from nas_with_rl.launch.records.resumption import Description, RunKind
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
@@ -54,7 +55,7 @@ class Contest:
       space: in which all search.
       config: how, but for the searcher; its `num_children` is the budget of each search.
       controller: of the searchers that learn.
-      searchers: by name.
+      searchers: by name, with settings of their own as `variants` has them.
       num_seeds: searches of each, with the seeds from 0.
       description: further JSON-ready facts that have to agree where it is continued.
     """
@@ -87,7 +88,7 @@ class Entry:
     """One search of a contest.
 
     Attributes:
-      searcher: its name.
+      searcher: its name, with settings of its own.
       seed: of it.
       children: the architectures and rewards of what it asked for, in their order; None for one
         that failed. What was asked for again is not there.
@@ -117,18 +118,21 @@ def config_for(search: SearchConfig, num_children: int, space: SearchSpace) -> S
 
 
 def check_contest(searchers: Sequence[str], num_seeds: int) -> None:
-    """Raise InputError for searchers that there are not, and for too few seeds."""
+    """Raise InputError for searchers or settings that there are not, and for too few seeds."""
     if not searchers or not all(isinstance(name, str) for name in searchers):
         raise InputError("searchers is empty: name at least one, as in evolution,random")
     for place, name in enumerate(searchers):
         if name in searchers[:place]:
             raise InputError(f"searchers has {shown(name)} twice")
-        try:
-            check_searcher_name(name)
-        except InputError as error:
-            raise InputError(str(error).replace("search.searcher", "searchers", 1)) from None
+        variant_of(name)
     if not 1 <= num_seeds <= MAX_SEEDS:
         raise InputError(f"seeds is {num_seeds}, not from 1 to {MAX_SEEDS:,}")
+
+
+def check_own_searchers(searchers: Sequence[str]) -> None:
+    """Import the classes of one's own among some searchers; see `check_own_searcher`."""
+    for name in searchers:
+        check_own_searcher(variant_of(name).searcher)
 
 
 @contextlib.contextmanager
@@ -204,10 +208,10 @@ def _entry(
 
 
 def _search(contest: Contest, shared: SharedChildren, store: TrialStore, bar: _Bar) -> Search:
-    config = dataclasses.replace(contest.config, searcher=bar.searcher)
-    run = Run(
-        contest.name, contest.source, contest.space, config, contest.controller, bar.seed, shared
-    )
+    variant = variant_of(bar.searcher)
+    config = dataclasses.replace(contest.config, searcher=variant.searcher)
+    controller = variant.controller(contest.controller)
+    run = Run(contest.name, contest.source, contest.space, config, controller, bar.seed, shared)
     return Search(
         space=contest.space,
         config=config,

@@ -15,6 +15,7 @@ from nas_with_rl.launch.comparisons.contest import (
     SEARCHES,
     Contest,
     check_contest,
+    check_own_searchers,
     claim_contest,
     config_for,
 )
@@ -23,6 +24,7 @@ from nas_with_rl.launch.comparisons.run import run_in
 from nas_with_rl.launch.comparisons.shared_children import seed_of
 from nas_with_rl.launch.comparisons.standings import Known, Standings
 from nas_with_rl.launch.comparisons.text import describe_standings
+from nas_with_rl.launch.comparisons.variants import variant_of
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.rows import trainer_of
 from nas_with_rl.launch.evaluators.local import local_children
@@ -31,7 +33,7 @@ from nas_with_rl.launch.experiments.catalogue import check_overrides
 from nas_with_rl.launch.experiments.children import TableLookup, TabularLookup
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.overrides import as_json
-from nas_with_rl.launch.experiments.searchers import check_own_searcher, needs_tensorflow
+from nas_with_rl.launch.experiments.searchers import needs_tensorflow
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.resumption import SearchRequest, new_workdir
 from nas_with_rl.launch.searches.named_run import prepare_data, prepare_libraries
@@ -66,7 +68,8 @@ class ContestRequest:
 
     def led(self) -> SearchRequest:
         """Return the search whose needs are those of all."""
-        lead = next(filter(needs_tensorflow, self.searchers), self.searchers[0])
+        names = [variant_of(title).searcher for title in self.searchers]
+        lead = next(filter(needs_tensorflow, names), names[0])
         overrides = (*self.search.overrides, f"search.searcher={lead}")
         return dataclasses.replace(self.search, overrides=overrides)
 
@@ -90,8 +93,7 @@ def run(request: ContestRequest) -> Standings:
     """
     check_contest(request.searchers, request.num_seeds)
     prepare_libraries(request.led())
-    for name in request.searchers:
-        check_own_searcher(name)
+    check_own_searchers(request.searchers)
     data = prepare_data(request.led())
     contest = _contest(request, data)
     search = dataclasses.replace(request.search, workdir=_workdir(request, contest))

@@ -20,6 +20,7 @@ DESCRIPTIVE = {"descriptive": True}  # metadata of fields that decide nothing: n
 _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "LanguageModelTraining": {"num_layers": 2},
+        "ReinforceConfig": {"advantage": "raw"},
         "SearchConfig": {
             "accumulate_gradients": 1,
             "num_replicas": 0,

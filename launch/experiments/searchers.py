@@ -49,10 +49,12 @@ class SearcherRow:
     Attributes:
       make: imports and makes it.
       needs_tensorflow: whether it learns by TensorFlow.
+      settings: of the controller that it heeds.
     """
 
     make: Callable[[SearcherSetting], Searcher]
     needs_tensorflow: bool = False
+    settings: tuple[str, ...] = ()
 
 
 def _reinforce(setting: SearcherSetting) -> Reinforce:
@@ -93,10 +95,13 @@ def _random(setting: SearcherSetting) -> Searcher:
     return RandomSearch(seed=setting.seed)
 
 
+# Its advantages are normal scores among all that it has tried, without a baseline.
+_OF_DREAMS = ("learning_rate", "entropy_weight", "policy")
+_ALL = tuple(field.name for field in dataclasses.fields(ReinforceConfig))
 SEARCHERS: Mapping[str, SearcherRow] = MappingProxyType(
     {
-        "dream": SearcherRow(_dream, needs_tensorflow=True),
-        "reinforce": SearcherRow(_reinforce, needs_tensorflow=True),
+        "dream": SearcherRow(_dream, needs_tensorflow=True, settings=_OF_DREAMS),
+        "reinforce": SearcherRow(_reinforce, needs_tensorflow=True, settings=_ALL),
         "evolution": SearcherRow(_evolution),
         "local_search": SearcherRow(_local_search),
         "random": SearcherRow(_random),
@@ -112,6 +117,11 @@ def is_own(name: str) -> bool:
 def needs_tensorflow(name: str) -> bool:
     """Return whether a searcher learns by TensorFlow; what one's own needs it imports itself."""
     return not is_own(name) and SEARCHERS[name].needs_tensorflow
+
+
+def settings_of(name: str) -> tuple[str, ...]:
+    """Return which of the controller's settings a searcher heeds; one's own has none."""
+    return () if is_own(name) else SEARCHERS[name].settings
 
 
 def check_searcher_name(name: str) -> None:

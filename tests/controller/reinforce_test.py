@@ -244,9 +244,10 @@ def test_a_state_of_another_shape_is_not_restored(state, tmp_path):
         searcher.restore(tmp_path)
 
 
-def test_save_and_restore_continue_exactly(tmp_path):
+@pytest.mark.parametrize("advantage", ["raw", slow("normalised"), "ranks"])
+def test_save_and_restore_continue_exactly(advantage, tmp_path):
     space = ConvolutionalSpace().search_space(2)
-    config = ReinforceConfig(learning_rate=0.01, policy=SMALL)
+    config = ReinforceConfig(learning_rate=0.01, policy=SMALL, advantage=advantage)
 
     def advance(searcher, batches):
         texts = []
@@ -265,6 +266,40 @@ def test_save_and_restore_continue_exactly(tmp_path):
     assert second.version == 3
     second._seed = 0
     assert advance(second, range(3, 6)) == advance(first, range(3, 6))
+
+
+def trials_of(searcher, space, of_reward):
+    """Let a searcher that has learned nothing search; return what it proposed."""
+    proposed = []
+    for batch in range(12):
+        proposals = searcher.ask(space, range(4 * batch, 4 * batch + 4))
+        proposed += [(str(p.architecture), p.log_prob) for p in proposals]
+        # Some dozen values, of which one is far away.
+        values = [int.from_bytes(str(p.architecture).encode(), "big") % 13 for p in proposals]
+        rewards = np.where(np.array(values) == 12, -60.0, np.array(values) / 12)
+        searcher.tell(proposals, [float(reward) for reward in of_reward(rewards)])
+    return proposed
+
+
+@pytest.mark.parametrize(
+    ("advantage", "maps"),
+    [
+        ("normalised", [lambda r: 100 * r, lambda r: 0.01 * r, lambda r: 5 * r - 1e4]),
+        ("ranks", [lambda r: 1e-9 * r, np.exp, np.arctan, lambda r: np.where(r < -1, -1e300, r)]),
+    ],
+)
+def test_the_rewards_scale_does_not_change_the_trials(advantage, maps, tmp_path):
+    space = NasBench201Space().search_space()
+    config = ReinforceConfig(0.05, policy=SMALL, advantage=advantage)
+    searcher = Reinforce(space, config, max_depth=0, seed=0)
+    searcher.save(tmp_path)
+    plain = trials_of(searcher, space, lambda rewards: rewards)
+    for of_reward in maps:
+        searcher.restore(tmp_path)
+        assert trials_of(searcher, space, of_reward) == plain
+    # It can fail: what is told matters.
+    searcher.restore(tmp_path)
+    assert trials_of(searcher, space, lambda rewards: -rewards) != plain
 
 
 def test_learns_skip_connections_with_a_known_best():

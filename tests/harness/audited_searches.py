@@ -6,10 +6,12 @@ import sqlite3
 
 import nas_with_rl as nas
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
+from nas_with_rl.launch.comparisons.variants import variant_of
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 
 SPACE = nas.SearchSpace([nas.Choice(f"digit_{place}", (1, 2, 3, 4)) for place in range(5)])
 LIGHT = ("random", "evolution", "local_search")
+NORMALISED, RANKS = (f"reinforce+advantage={name}" for name in ("normalised", "ranks"))
 CONTROLLER = ReinforceConfig(
     0.02, policy=PolicyConfig(num_layers=1, num_units=4, jit_compile=False)
 )
@@ -27,10 +29,14 @@ def measured(architecture, seed):
 
 
 def searched(workdir, name, *, space=SPACE, stops=(), num_samples=NUM_SAMPLES, **config):
-    """Search, stopped after so many children each time, until it has ended."""
-    settings = {"batch_size": 4, "checkpoint_every": 5, "searcher": name, **config}
+    """Search, stopped after so many children each time, until it has ended.
+
+    A name is a searcher's, with settings of its controller as `compare_searchers` takes them.
+    """
+    variant = variant_of(name)
+    settings = {"batch_size": 4, "checkpoint_every": 5, "searcher": variant.searcher, **config}
     options = nas.SearchOptions(
-        search=SearchConfig(**settings), controller=CONTROLLER, progress=False
+        search=SearchConfig(**settings), controller=variant.controller(CONTROLLER), progress=False
     )
     for stop in (*stops, -1):
         left = [stop]

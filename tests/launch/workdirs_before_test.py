@@ -88,6 +88,7 @@ def test_a_search_goes_on(name, named, workdirs):
         told["child"]["statistic"] = "median"
         told["overrides"] = [*median, *told["overrides"]]
     told["search"] |= {"num_children": 0, "on_repeats": "note"}  # which there were not
+    told["controller"] |= {"advantage": "raw"}
     assert {key: tells[key] for key in told} == told
 
 

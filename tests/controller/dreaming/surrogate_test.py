@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from nas_with_rl.controller.advantages import normal_scores
 from nas_with_rl.controller.columns import Columns
-from nas_with_rl.controller.dreaming.surrogate import Surrogate, normal_scores
+from nas_with_rl.controller.dreaming.surrogate import Surrogate
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 
 SPACE = SearchSpace(
@@ -30,18 +31,6 @@ def covariance(surrogate, left, right):
     weights = np.exp(surrogate.logs[:-2])
     differ = [[weights[x != y].sum() for y in right] for x in left]
     return surrogate.amplitude * np.exp(-np.array(differ))
-
-
-def test_normal_scores_hang_on_ranks_alone():
-    values = np.array([3.0, -1.0, 7.0, 0.0])
-    scores = normal_scores(values)
-    # Quantiles of the normal distribution at 1/8 and 3/8.
-    assert scores == pytest.approx([0.31864, -1.15035, 1.15035, -0.31864], abs=1e-5)
-    assert np.array_equal(normal_scores(np.array([3.0, -1e300, 1e308, 0.0])), scores)
-    assert np.array_equal(normal_scores(np.array([5.0, 5.0, 5.0])), [0.0, 0.0, 0.0])
-    ties = normal_scores(np.array([2.0, 1.0, 2.0, 0.0, 3.0]))
-    # Quantiles at 0.1, 0.3, 0.6 (the two share it) and 0.9.
-    assert ties == pytest.approx([0.25335, -0.52440, 0.25335, -1.28155, 1.28155], abs=1e-5)
 
 
 def test_the_gradient_equals_finite_differences(known):

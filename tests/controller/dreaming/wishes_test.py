@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from nas_with_rl.controller.advantages import normal_scores
 from nas_with_rl.controller.columns import Columns
 from nas_with_rl.controller.dreaming import wishes
-from nas_with_rl.controller.dreaming.surrogate import Surrogate, normal_scores
+from nas_with_rl.controller.dreaming.surrogate import Surrogate
 from nas_with_rl.controller.dreaming.wishes import Wishes
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 

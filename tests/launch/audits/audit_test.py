@@ -22,8 +22,10 @@ from nas_with_rl.search_spaces.errors import InputError
 from tests.harness.audited_searches import (
     CONTROLLER,
     LIGHT,
+    NORMALISED,
     NUM_SAMPLES,
     ONE,
+    RANKS,
     SPACE,
     Stopped,
     measured,
@@ -56,14 +58,22 @@ def test_a_search_that_was_stopped_follows(name, space, tmp_path):
     assert f"{NUM_SAMPLES} of {NUM_SAMPLES} trials proposed again" in audit.describe()
 
 
-@pytest.mark.parametrize("name", ["reinforce", "dream"])
+@pytest.mark.parametrize("name", ["reinforce", *(NORMALISED, RANKS), "dream"])
 def test_a_controller_that_was_stopped_follows(name, tmp_path):
     run = searched(tmp_path / "run", name, stops=(17,), num_samples=40)
+    whole = searched(tmp_path / "whole", name, num_samples=40)
+    assert learned(run) == learned(whole)
     audit = audit_search(run)
     assert audit.follows, audit.describe()
     assert "40 recomputed, largest difference" in audit.describe()
     assert "checkpoints after updates" in audit.describe()
     assert {update.staleness for update in audit.updates} == {(0,) * 4}
+
+
+def learned(workdir):
+    with sqlite3.connect(workdir / "trials.sqlite") as connection:
+        columns = "number, architecture, log_prob, reward, updated_version"
+        return connection.execute(f"SELECT {columns} FROM trials ORDER BY number").fetchall()
 
 
 def test_a_search_under_way_follows_and_what_is_not_learned_yet_is_said(tmp_path):

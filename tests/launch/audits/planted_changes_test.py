@@ -9,7 +9,7 @@ import pytest
 import nas_with_rl as nas
 from nas_with_rl.launch.audits.audit import audit_search
 from nas_with_rl.launch.experiments.search_config import SearchConfig
-from tests.harness.audited_searches import LIGHT, NUM_SAMPLES, ONE, value
+from tests.harness.audited_searches import LIGHT, NORMALISED, NUM_SAMPLES, ONE, RANKS, value
 
 
 @pytest.mark.parametrize("name", LIGHT)
@@ -94,21 +94,73 @@ def test_what_failed_children_count_as_is_recomputed(changed, runs):
     assert len(audit.findings) == 1, audit.describe()
 
 
-def test_a_controller_names_what_was_changed(changed, runs):
-    (finding,) = changed(
-        "reinforce", f"UPDATE trials SET log_prob = log_prob + 0.01 {ONE}"
-    ).findings
+@pytest.mark.parametrize("name", ["reinforce", NORMALISED])
+def test_a_controller_names_what_was_changed(name, changed, runs):
+    (finding,) = changed(name, f"UPDATE trials SET log_prob = log_prob + 0.01 {ONE}").findings
     assert finding.trial == 37 and "the log-probability" in finding.message
     number, query = 21, "SELECT reward FROM trials WHERE number = 21"
-    reward = value(runs("reinforce"), query)
+    reward = value(runs(name), query)
     statement = "UPDATE trials SET reward = reward + 0.01 WHERE number = 21"
     for keeps in (True, False):
-        audit = changed("reinforce", statement, keeps_checkpoints=keeps)
+        audit = changed(name, statement, keeps_checkpoints=keeps)
         (finding,) = audit.findings
         assert (finding.trial, finding.update) == (number, 6), audit.describe()
         assert finding.follows == pytest.approx(reward, abs=0 if keeps else 2e-3)
     # With what follows for that trial the rest follows.
     assert "with what follows for trials 21: 60 of 60 trials proposed again" in audit.describe()
+
+
+def test_a_controller_of_ranks_names_what_was_changed(changed, runs):
+    reward = value(runs(RANKS), "SELECT reward FROM trials WHERE number = 21")
+    # Too little to change a rank: the checkpoint alone was told another number.
+    slight = "UPDATE trials SET reward = reward + 0.0001 WHERE number = 21"
+    (finding,) = changed(RANKS, slight).findings
+    assert (finding.trial, finding.update, finding.follows) == (21, 6, reward)
+    assert changed(RANKS, slight, keeps_checkpoints=False).follows
+    # 5 is named by what was proposed at once; 21 by a later trial, since it was among the best.
+    for number, update in ((5, 2), (21, 6)):
+        reward = value(runs(RANKS), f"SELECT reward FROM trials WHERE number = {number}")
+        statement = f"UPDATE trials SET reward = 2 WHERE number = {number}"
+        audit = changed(RANKS, statement, keeps_checkpoints=False)
+        (finding,) = audit.findings
+        assert (finding.trial, finding.update) == (number, update), audit.describe()
+        bounds = dict(re.findall(r"(above|below) (-?\d+(?:\.\d+)?)", finding.message))
+        assert float(bounds["above"]) < reward < float(bounds["below"])
+        assert f"with what follows for trials {number}: 60 of 60 trials" in audit.describe()
+
+
+def noticed_late(workdir):
+    """Return a trial and a reward for it at the other side of what came to lie beside it later.
+
+    Up to then it has the same place among all others with both.
+    """
+    with sqlite3.connect(workdir / "trials.sqlite") as connection:
+        query = "SELECT number, updated_version, reward FROM trials ORDER BY number"
+        trials = connection.execute(query).fetchall()
+    for number, own, reward in trials[8:]:
+        others = [r for _, update, r in trials if update <= own and r != reward]
+        above = min((r for r in others if r > reward), default=None)
+        later = [(u, r) for _, u, r in trials if u > own and above and reward < r < above]
+        if (
+            later
+            and sum(u == later[0][0] for u, _ in later) == 1
+            and reward not in [r for n, _, r in trials if n != number]
+        ):
+            update, between = later[0]
+            return number, own, update, reward, (between + above) / 2
+    raise LookupError
+
+
+def test_a_rank_that_was_changed_is_named_where_it_is_noticed_later(changed, runs):
+    number, own, update, reward, other = noticed_late(runs(RANKS))
+    statement = f"UPDATE trials SET reward = {other} WHERE number = {number}"
+    audit = changed(RANKS, statement, keeps_checkpoints=False)
+    (finding,) = audit.findings
+    assert (finding.trial, finding.update) == (number, own), audit.describe()
+    assert f"proposed after update {update}" in finding.message and own < update
+    # It is the worst that has trained, which the failed child tells exactly.
+    assert finding.follows == pytest.approx(reward)
+    assert f"with what follows for trials {number}: 60 of 60 trials" in audit.describe()
 
 
 def test_a_dreaming_controller_names_what_was_changed(changed, runs):

@@ -106,6 +106,7 @@ def test_overrides_reach_every_depth_and_type():
         ("controller.learning_rate=nan", "learning_rate is nan"),
         ("controller.learning_rate=1e38", "learning_rate is 1e+38"),
         ("controller.policy.num_units=0", "policy.num_units is 0"),
+        ("controller.advantage=best", "'best' is not one of raw, normalised, ranks"),
         ("search.failure_reward=nan", "search.failure_reward is nan"),
         ("num_compared=-1", "num_compared is -1"),
     ],
@@ -128,7 +129,8 @@ def test_experiments_are_described_and_become_json(experiment):
 def test_a_run_begun_before_a_field_had_its_default():
     now = as_json(QUICKSTART)
     before = json.loads(json.dumps(now))
-    for group, name in (("child", "num_layers"), ("search", "num_replicas")):
+    added = (("child", "num_layers"), ("search", "num_replicas"), ("controller", "advantage"))
+    for group, name in added:
         del before[group][name]
     assert difference(before, now) is None
     other = as_json(with_overrides(QUICKSTART, ["child.num_layers=1"]))
