@@ -22,13 +22,18 @@ from nas_with_rl.launch.comparisons.contest import (
 )
 from nas_with_rl.launch.comparisons.run import run_in
 from nas_with_rl.launch.comparisons.standings import Standings
-from nas_with_rl.launch.evaluators.evaluation import EvaluateFunction, InProcess
+from nas_with_rl.launch.evaluators.evaluation import (
+    EvaluateFunction,
+    Evaluator,
+    InProcess,
+    MetricRequired,
+)
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
 from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig, trials_for
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, is_own
-from nas_with_rl.launch.records.continuation import COMMAND, stored_search
-from nas_with_rl.launch.records.search_result import SearchResult
+from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_search
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
+from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.run import Run, claim_search, execute
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
@@ -56,6 +61,8 @@ class SearchOptions:
         left alone are then the run's; whether XLA compiles the controller is in any case. A
         searcher of one's own has to be named again.
       progress: draw a progress bar.
+      metric: the measurement of `evaluate` that progress and result speak of beside the reward,
+        as "accuracy"; None for the reward alone, or what the run that is resumed has.
     """
 
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
@@ -64,6 +71,7 @@ class SearchOptions:
     )
     resume: bool = False
     progress: bool = True
+    metric: str | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, "options")
@@ -112,8 +120,10 @@ def search(
       options: everything else.
 
     Returns:
-      the result: `result.best.architecture`, `result.best.reward`, `result.trials`. Ctrl-C ends
-      the search early, with what there is.
+      the result, which shows itself: `result.best.architecture`, `result.best.reward`,
+      `result.top(10)`, `result.table()`, `result.plot()`, `result.trials`. Ctrl-C, and a
+      notebook's stop button, end the search early: the result then has what there is, and says
+      that it was `interrupted`.
 
     Raises:
       InputError: an argument that cannot be used; a workdir of another search, or one that cannot
@@ -145,8 +155,10 @@ def search(
         config=config,
         controller=options.controller,
         seed=seed,
-        evaluator=InProcess(evaluate, on_error=options.search.on_error),
+        evaluator=_evaluator(evaluate, options),
         description={"space": as_json(space)},
+        location={"metric": options.metric} if options.metric else {},
+        metric=options.metric,
     )
     if workdir is None:
         return execute(run, None, progress=options.progress)
@@ -213,6 +225,11 @@ def compare(
         return run_in(contest, evaluator, place, progress=options.progress)
 
 
+def _evaluator(evaluate: EvaluateFunction, options: SearchOptions) -> Evaluator:
+    evaluator = InProcess(evaluate, on_error=options.search.on_error)
+    return MetricRequired(evaluator, options.metric) if options.metric else evaluator
+
+
 def _completed(
     num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
 ) -> tuple[int, int, SearchOptions]:
@@ -248,7 +265,8 @@ def _completed(
         if not asked:
             kept = _stored(SearchConfig, stored["search"], place).num_children
             search = dataclasses.replace(search, num_children=kept)
-        options = dataclasses.replace(options, search=search, controller=controller)
+        metric = options.metric or metric_of(stored)
+        options = dataclasses.replace(options, search=search, controller=controller, metric=metric)
     return (
         usual if num_samples is None else num_samples,
         stored_seed if seed is None else seed,
