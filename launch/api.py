@@ -35,9 +35,10 @@ from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_s
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.run import Run, claim_search, execute
+from nas_with_rl.search_spaces.decisions import Option
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
-from nas_with_rl.search_spaces.space import Option, SearchSpace
+from nas_with_rl.search_spaces.space import SearchSpace
 
 _ARGUMENTS = (
     ("--resume", "options.resume=True"),

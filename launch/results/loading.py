@@ -23,10 +23,11 @@ from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, MODEL_FILE, Work
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.results.units import checked_unit
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
+from nas_with_rl.search_spaces.decisions import Option
 from nas_with_rl.search_spaces.errors import InputError, shown_path
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
-from nas_with_rl.search_spaces.space import Option, SearchSpace
+from nas_with_rl.search_spaces.space import SearchSpace
 
 # Which read their architectures as more than decisions, by the name that `experiment.json` has.
 _READERS: Mapping[str, type] = MappingProxyType(

@@ -109,6 +109,6 @@ def _chosen(step: Step, token: Any) -> Any:
     """Return what stands in a cell: a plain option itself, of any other its text."""
     if not isinstance(step.decision, Choice) or not isinstance(token, int):
         return token
-    option = step.decision.options[token]
-    is_plain = type(option) in (str, int, float, bool)
-    return option if is_plain else step.decision.texts[token]
+    # None is for what does not exist.
+    option = step.decision.written(token)
+    return step.decision.texts[token] if option is None else option

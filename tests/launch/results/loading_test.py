@@ -155,3 +155,35 @@ def test_a_running_search_is_looked_at_and_goes_on_undisturbed(tmp_path):
     assert process.returncode == 0 and said.split()[0] == "10"
     whole = nas.load(tmp_path / "run")
     assert len(whole.trials) == 10 and whole.trials[:4] == loaded.trials[:4]
+
+
+class Wide:
+    """A class, as an option."""
+
+
+def make(architecture):
+    return {Wide: 1.0, None: 0.5, abs: 0.25}[architecture["kind"]] + architecture.get("size", 0)
+
+
+def test_options_of_any_kind_are_their_texts_unless_the_space_is_given(tmp_path):
+    space = nas.SearchSpace(
+        [
+            nas.Choice("kind", {"wide": Wide, "none": None, "abs": abs}),
+            nas.Choice("shape", ((3, 3), (5, 5))),
+            nas.Choice("size", (0, -3), only_if={"kind": (Wide, abs), "shape": ((3, 3),)}),
+        ]
+    )
+    where = {"workdir": tmp_path / "run"}
+    options = nas.SearchOptions(search=nas.SearchConfig(searcher="random"), progress=False)
+    result = nas.search(space, make, num_samples=30, options=options, **where)
+    assert result.best.reward == 1.0 and result.best.architecture["kind"] is Wide
+    loaded = nas.load(tmp_path / "run")
+    assert str(loaded.best.architecture) == str(result.best.architecture)
+    assert loaded.best.architecture["kind"] == "wide"
+    assert loaded.best.architecture["shape"] == result.best.architecture["shape"]
+    given = nas.load(tmp_path / "run", space=space)
+    assert given.best.architecture["kind"] is Wide and given == result
+    assert "kind: wide" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "kind: wide" in repr(result) and "kind: wide" in repr(loaded)
+    again = nas.SearchOptions(search=options.search, progress=False, resume=True)
+    assert len(nas.search(space, make, num_samples=35, options=again, **where).trials) == 35
