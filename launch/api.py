@@ -31,6 +31,7 @@ from nas_with_rl.launch.evaluators.evaluation import (
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
 from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig, trials_for
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, is_own
+from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_search
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
@@ -61,7 +62,7 @@ class SearchOptions:
         function of one's own evaluates. `search`, but for its searcher, and `controller` that are
         left alone are then the run's; whether XLA compiles the controller is in any case. A
         searcher of one's own has to be named again.
-      progress: draw a progress bar.
+      progress: show a bar on a terminal and in a notebook; a line a minute elsewhere.
       metric: the measurement of `evaluate` that progress and result speak of beside the reward,
         as "accuracy"; None for the reward alone, or what the run that is resumed has.
     """
@@ -162,9 +163,18 @@ def search(
         metric=options.metric,
     )
     if workdir is None:
-        return execute(run, None, progress=options.progress)
+        return _executed(run, None, options)
     with claim_search(run, workdir, resume=options.resume) as claimed:
-        return execute(claimed.run, claimed.place, progress=options.progress)
+        return _executed(claimed.run, claimed.place, options)
+
+
+def _executed(run: Run, place: Workdir | None, options: SearchOptions) -> SearchResult:
+    """Run a search; where somebody looks on, say of one that is stopped what there is."""
+    result = execute(run, place, progress=options.progress)
+    if result.interrupted and options.progress:
+        how = "" if place is None else "; options=nas.SearchOptions(resume=True) goes on with it"
+        warn(f"stopped: {result.describe_done(run.config)} are done, which the result has{how}")
+    return result
 
 
 @_flags_as_arguments()

@@ -240,7 +240,13 @@ def _observers(
             curves = functools.partial(_curves, place.tensorboard, store)
             observers.append(Dispensable("the curves for TensorBoard", curves))
         if progress:
-            bar = functools.partial(Progress, run.config, store, has_layers=bool(run.space.depth))
+            bar = functools.partial(
+                Progress,
+                run.config,
+                store,
+                has_layers=bool(run.space.depth),
+                metric=run.metric,
+            )
             observers.append(Dispensable("the progress bar", bar))
         for observer in observers:
             stack.enter_context(contextlib.closing(observer))
