@@ -36,7 +36,7 @@ from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_s
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.run import Run, claim_search, execute
-from nas_with_rl.search_spaces.decisions import Option
+from nas_with_rl.search_spaces.decisions import Options
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -94,7 +94,7 @@ def _flags_as_arguments() -> Iterator[None]:
 
 @_flags_as_arguments()
 def search(
-    space: SearchSpace | Mapping[str, Sequence[Option]],
+    space: SearchSpace | Mapping[str, Options],
     evaluate: EvaluateFunction,
     *,
     num_samples: int | None = None,
@@ -106,7 +106,8 @@ def search(
     """Search a space for the architecture of the highest reward.
 
     Args:
-      space: what to choose from; `{"units": (16, 32)}` is short for a space of such choices.
+      space: what to choose from; `{"units": (16, 32)}` is short for a space of such choices, of
+        which each has its options in order, or by their texts as `{"small": 16}`.
       evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, a pair
         of the reward and named measurements, each a number or a sequence with one per epoch, or a
         `Measurement`. `architecture["name"]` is what was chosen. Raise `ChildFailure` for a child
@@ -179,7 +180,7 @@ def _executed(run: Run, place: Workdir | None, options: SearchOptions) -> Search
 
 @_flags_as_arguments()
 def compare(
-    space: SearchSpace | Mapping[str, Sequence[Option]],
+    space: SearchSpace | Mapping[str, Options],
     evaluate: EvaluateFunction,
     *,
     searchers: Sequence[str] = SEARCHERS,
@@ -200,7 +201,7 @@ def compare(
       num_children: different ones that a search may ask for.
       workdir: keeps what was evaluated, `report.html`, `results.json` and `curves.csv`; with the
         same arguments, or other searchers, seeds and budgets, the comparison goes on there.
-      options: everything else; its searcher, budgets and `resume` have no effect.
+      options: everything else; its searcher, budgets, `metric` and `resume` have no effect.
 
     Returns:
       the standings, which print as the binary says them.

@@ -17,6 +17,7 @@ from typing import Any
 from nas_with_rl.search_spaces.errors import InputError, shown
 
 Option = Any  # whatever is chosen; its text is a word
+Options = Sequence[Option] | Mapping[str, Option]  # in order, or by their texts
 # A decision and those of its options under which another one exists.
 Condition = tuple[str, tuple[Option, ...]]
 MAX_OPTIONS, MAX_STEPS = 10_000, 100_000

@@ -23,7 +23,7 @@ from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, MODEL_FILE, Work
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.results.units import checked_unit
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
-from nas_with_rl.search_spaces.decisions import Option
+from nas_with_rl.search_spaces.decisions import Options
 from nas_with_rl.search_spaces.errors import InputError, shown_path
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
@@ -40,7 +40,7 @@ _USUAL_METRICS = ("validation_perplexity", "validation_accuracy")
 def load(
     workdir: str | Path,
     *,
-    space: SearchSpace | Mapping[str, Sequence[Option]] | None = None,
+    space: SearchSpace | Mapping[str, Options] | None = None,
     metric: str | None = None,
 ) -> SearchResult:
     """Return the result so far of a search in a workdir, of `nas.search` or of a binary.
@@ -107,7 +107,7 @@ def _metric(description: Mapping[str, Any], trials: Sequence[Trial]) -> str | No
 
 
 def _given_space(
-    space: SearchSpace | Mapping[str, Sequence[Option]],
+    space: SearchSpace | Mapping[str, Options],
     description: Mapping[str, Any],
     place: Workdir,
 ) -> SearchSpace:

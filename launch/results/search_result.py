@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,13 +146,16 @@ class SearchResult:
           InputError: no trial has the metric.
         """
         unit, points = self._unit(metric), []
-        known: dict[str, list[Trial]] = collections.defaultdict(list)
-        for trial, best, reward in leaders(self.trials):
-            known[trial.architecture].append(trial)
-            if unit.metric == REWARD:
-                points.append((trial.number, reward))
-            elif value := unit.over(known[best]):
-                points.append((trial.number, value.mean))
+        if unit.metric == REWARD:
+            return [(trial.number, reward) for trial, _, reward in leaders(self.trials)]
+        sums: dict[str, tuple[Fraction, int]] = {}  # exact, as a mean over all of them is
+        for trial, best, _ in leaders(self.trials):
+            if (value := unit.of(trial)) is not None:
+                total, count = sums.get(trial.architecture, (Fraction(0), 0))
+                sums[trial.architecture] = total + Fraction(value), count + 1
+            if best in sums:
+                total, count = sums[best]
+                points.append((trial.number, float(total / count)))
         return points
 
     def table(self) -> pandas.DataFrame:
