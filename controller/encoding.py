@@ -1,6 +1,7 @@
 """A search space as arrays, so that one compiled program walks through every space and depth.
 
-Legend: m architectures, T steps, V choices, L layers (T, V, L: padded).
+Legend: m architectures, T steps, V choices, L layers (T, V, L: padded), P conditions of a step (the
+most of any, 1 at least).
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class EncodedSpace:
       layers: `[T]` 0 outside the layers, else from 1.
       is_anchor: `[T]` whether the step is an anchor point.
       valid: `[T, V]` which choices the step has.
-      parents: `[T]` the step that the condition reads; the step itself without a condition.
-      exists_if: `[T, V + 1]` tokens of the parent under which the step exists; the last column,
-        where ABSENT is found by its index -1, is true only without a condition.
+      parents: `[P, T]` the step that a condition reads; the step itself without one.
+      exists_if: `[P, T, V + 1]` tokens of the parent under which the condition holds; the last
+        column, where ABSENT is found by its index -1, is true only without a condition.
     """
 
     num_steps: np.ndarray
@@ -61,17 +62,18 @@ def encode_space(space: SearchSpace, max_depth: int) -> EncodedSpace:
     is_anchor = np.zeros(num_steps, bool)
     valid = np.zeros((num_steps, num_choices), bool)
     valid[:, 0] = True  # a softmax over nothing would not be finite
-    parents = np.arange(num_steps, dtype=np.int32)
-    exists_if = np.ones((num_steps, num_choices + 1), bool)
+    num_conditions = max(1, *(len(step.conditions) for step in steps))
+    parents = np.tile(np.arange(num_steps, dtype=np.int32), (num_conditions, 1))
+    exists_if = np.ones((num_conditions, num_steps, num_choices + 1), bool)
     for index, step in enumerate(steps):
         layers[index] = step.layer
         if not isinstance(step.decision, Choice):
             is_anchor[index] = True
             continue
         valid[index, : len(step.decision.options)] = True
-        if step.parent is not None:
-            parents[index] = step.parent
-            exists_if[index] = [token in step.parent_tokens for token in range(num_choices + 1)]
+        for place, (parent, tokens) in enumerate(step.conditions):
+            parents[place, index] = parent
+            exists_if[place, index] = [token in tokens for token in range(num_choices + 1)]
     return EncodedSpace(
         np.array(len(space.steps), np.int32), layers, is_anchor, valid, parents, exists_if
     )

@@ -9,6 +9,7 @@ Legend: m architectures, T steps, V choices, L layers, H hidden units.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -254,7 +255,8 @@ class _Program:
 
     def __init__(self, policy: Policy, encoded: tuple, *tokens: Any):
         self._policy = policy
-        _, self._layers, self._is_anchor, self._valid, self._parents, self._exists_if = encoded
+        _, self._layers, self._is_anchor, self._valid, parents, exists_if = encoded
+        self._conditions = list(zip(tf.unstack(parents), tf.unstack(exists_if), strict=True))
         self._choice_noise, self._skip_noise, self._choices, self._skips = tokens
         # Read once, outside the loop: inside it they are only sliced.
         self._kernels = tf.convert_to_tensor(policy.softmax_kernels.value)  # [T, H, V]
@@ -304,9 +306,12 @@ class _Program:
         )
 
     def _exists(self, t: tf.Tensor, choices: tf.Tensor) -> tf.Tensor:
-        """Return `[m]` 1.0 where the step's condition holds. ABSENT, -1, reads the last column."""
-        allowed = self._exists_if[t]
-        return tf.cast(tf.gather(allowed, choices[self._parents[t]] % allowed.shape[0]), tf.float32)
+        """Return `[m]` 1.0 where the step's conditions hold. ABSENT, -1, reads the last column."""
+        holds = [
+            tf.gather(allowed[t], choices[parents[t]] % allowed.shape[1])
+            for parents, allowed in self._conditions
+        ]
+        return tf.cast(functools.reduce(tf.logical_and, holds), tf.float32)
 
     def _choose(self, t: tf.Tensor, hidden: tf.Tensor) -> tuple[tf.Tensor, _Answer]:
         """Answer a choice among options: softmax, inverse distribution function."""

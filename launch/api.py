@@ -23,17 +23,24 @@ from nas_with_rl.launch.comparisons.contest import (
 )
 from nas_with_rl.launch.comparisons.run import run_in
 from nas_with_rl.launch.comparisons.standings import Standings
-from nas_with_rl.launch.evaluators.evaluation import EvaluateFunction, InProcess
+from nas_with_rl.launch.evaluators.evaluation import (
+    EvaluateFunction,
+    Evaluator,
+    InProcess,
+    MetricRequired,
+)
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
 from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig, trials_for
 from nas_with_rl.launch.experiments.searchers import check_own_searcher, is_own
-from nas_with_rl.launch.records.continuation import COMMAND, stored_search
-from nas_with_rl.launch.records.search_result import SearchResult
+from nas_with_rl.launch.host.terminal import warn
+from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_search
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
+from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.run import Run, claim_search, execute
+from nas_with_rl.search_spaces.decisions import Options
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
-from nas_with_rl.search_spaces.space import Option, SearchSpace
+from nas_with_rl.search_spaces.space import SearchSpace
 
 _ARGUMENTS = (
     ("--resume", "options.resume=True"),
@@ -56,7 +63,9 @@ class SearchOptions:
         function of one's own evaluates. `search`, but for its searcher, and `controller` that are
         left alone are then the run's; whether XLA compiles the controller is in any case. A
         searcher of one's own has to be named again.
-      progress: draw a progress bar.
+      progress: show a bar on a terminal and in a notebook; a line a minute elsewhere.
+      metric: the measurement of `evaluate` that progress and result speak of beside the reward,
+        as "accuracy"; None for the reward alone, or what the run that is resumed has.
     """
 
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
@@ -65,6 +74,7 @@ class SearchOptions:
     )
     resume: bool = False
     progress: bool = True
+    metric: str | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, "options")
@@ -85,7 +95,7 @@ def _flags_as_arguments() -> Iterator[None]:
 
 @_flags_as_arguments()
 def search(
-    space: SearchSpace | Mapping[str, Sequence[Option]],
+    space: SearchSpace | Mapping[str, Options],
     evaluate: EvaluateFunction,
     *,
     num_samples: int | None = None,
@@ -97,7 +107,8 @@ def search(
     """Search a space for the architecture of the highest reward.
 
     Args:
-      space: what to choose from; `{"units": (16, 32)}` is short for a space of such choices.
+      space: what to choose from; `{"units": (16, 32)}` is short for a space of such choices, of
+        which each has its options in order, or by their texts as `{"small": 16}`.
       evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, a pair
         of the reward and named measurements, each a number or a sequence with one per epoch, or a
         `Measurement`. `architecture["name"]` is what was chosen. Raise `ChildFailure` for a child
@@ -113,8 +124,10 @@ def search(
       options: everything else.
 
     Returns:
-      the result: `result.best.architecture`, `result.best.reward`, `result.trials`. Ctrl-C ends
-      the search early, with what there is.
+      the result, which shows itself: `result.best.architecture`, `result.best.reward`,
+      `result.top(10)`, `result.table()`, `result.plot()`, `result.trials`. Ctrl-C, and a
+      notebook's stop button, end the search early: the result then has what there is, and says
+      that it was `interrupted`.
 
     Raises:
       InputError: an argument that cannot be used; a workdir of another search, or one that cannot
@@ -146,18 +159,29 @@ def search(
         config=config,
         controller=options.controller,
         seed=seed,
-        evaluator=InProcess(evaluate, on_error=options.search.on_error),
+        evaluator=_evaluator(evaluate, options),
         description={"space": as_json(space)},
+        location={"metric": options.metric} if options.metric else {},
+        metric=options.metric,
     )
     if workdir is None:
-        return execute(run, None, progress=options.progress)
+        return _executed(run, None, options)
     with claim_search(run, workdir, resume=options.resume) as claimed:
-        return execute(claimed.run, claimed.place, progress=options.progress)
+        return _executed(claimed.run, claimed.place, options)
+
+
+def _executed(run: Run, place: Workdir | None, options: SearchOptions) -> SearchResult:
+    """Run a search; where somebody looks on, say of one that is stopped what there is."""
+    result = execute(run, place, progress=options.progress)
+    if result.interrupted and options.progress:
+        how = "" if place is None else "; options=nas.SearchOptions(resume=True) goes on with it"
+        warn(f"stopped: {result.describe_done(run.config)} are done, which the result has{how}")
+    return result
 
 
 @_flags_as_arguments()
 def compare(
-    space: SearchSpace | Mapping[str, Sequence[Option]],
+    space: SearchSpace | Mapping[str, Options],
     evaluate: EvaluateFunction,
     *,
     searchers: Sequence[str] = SEARCHERS,
@@ -179,7 +203,7 @@ def compare(
       num_children: different ones that a search may ask for.
       workdir: keeps what was evaluated, `report.html`, `results.json` and `curves.csv`; with the
         same arguments, or other searchers, seeds and budgets, the comparison goes on there.
-      options: everything else; its searcher, budgets and `resume` have no effect.
+      options: everything else; its searcher, budgets, `metric` and `resume` have no effect.
 
     Returns:
       the standings, which print as the binary says them.
@@ -212,6 +236,11 @@ def compare(
         return run_in(contest, evaluator, None, progress=options.progress)
     with claim_contest(contest, workdir) as place:
         return run_in(contest, evaluator, place, progress=options.progress)
+
+
+def _evaluator(evaluate: EvaluateFunction, options: SearchOptions) -> Evaluator:
+    evaluator = InProcess(evaluate, on_error=options.search.on_error)
+    return MetricRequired(evaluator, options.metric) if options.metric else evaluator
 
 
 def _completed(
@@ -249,7 +278,8 @@ def _completed(
         if not asked:
             kept = _stored(SearchConfig, stored["search"], place).num_children
             search = dataclasses.replace(search, num_children=kept)
-        options = dataclasses.replace(options, search=search, controller=controller)
+        metric = options.metric or metric_of(stored)
+        options = dataclasses.replace(options, search=search, controller=controller, metric=metric)
     return (
         usual if num_samples is None else num_samples,
         stored_seed if seed is None else seed,

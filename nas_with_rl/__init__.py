@@ -53,7 +53,8 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.explorations.exploring import explore as explore
     from nas_with_rl.launch.explorations.preparation import ExploreRequest as ExploreRequest
     from nas_with_rl.launch.host.backend import prepare_tensorflow as prepare_tensorflow
-    from nas_with_rl.launch.records.search_result import SearchResult as SearchResult
+    from nas_with_rl.launch.results.loading import load as load
+    from nas_with_rl.launch.results.search_result import SearchResult as SearchResult
     from nas_with_rl.search_spaces.architecture import Architecture as Architecture
     from nas_with_rl.search_spaces.architecture import parse_architecture as parse_architecture
     from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace as ConvolutionalSpace
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
     from nas_with_rl.search_spaces.space import Choice as Choice
     from nas_with_rl.search_spaces.space import SearchSpace as SearchSpace
     from nas_with_rl.search_spaces.space import Skips as Skips
+
+__version__: str  # asked for when it is first used
 
 _MODULES = {
     "Architecture": "search_spaces.architecture",
@@ -87,7 +90,7 @@ _MODULES = {
     "ReinforceConfig": "controller.configuration",
     "SearchConfig": "launch.experiments.search_config",
     "SearchOptions": "launch.api",
-    "SearchResult": "launch.records.search_result",
+    "SearchResult": "launch.results.search_result",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
     "TabularLookup": "launch.experiments.children",
@@ -98,6 +101,7 @@ _MODULES = {
     "draw": "search_spaces.drawing",
     "explore": "launch.explorations.exploring",
     "explorer_widget": "explorer.page.widget",
+    "load": "launch.results.loading",
     "load_corpus": "child_models.data.text",
     "load_model": "child_models.saved_models",
     "nas_bench_201_accuracies": "launch.evaluators.kinds.nas_bench_201",
@@ -109,17 +113,29 @@ _MODULES = {
     "write_cifar10_npz": "child_models.data.image_sources",
     "write_page": "explorer.page.page",
 }
-__all__ = list(_MODULES)
+__all__ = [*_MODULES, "__version__"]
 
 keep_options_out()  # of Keras and TensorFlow, which import much that nothing here uses
 register_with_keras()  # so that Keras loads the models that are saved here
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _MODULES:
         raise AttributeError(f"module 'nas_with_rl' has no attribute {name!r}")
     return getattr(importlib.import_module(f"nas_with_rl.{_MODULES[name]}"), name)
 
 
+def _version() -> str:
+    """Return the version that is installed; "0+unknown" of a checkout that was not."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("nas_with_rl")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES])
+    return sorted({*globals(), *__all__})

@@ -9,19 +9,27 @@ decision as the layers it takes ("1,3", or "-" for none):
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
+from nas_with_rl.search_spaces.decisions import Option
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown
-from nas_with_rl.search_spaces.space import Choice, Option, SearchSpace, Skips, Step, Token
+from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips, Step, Token
 
-Answer = Option | tuple[int, ...] | None
+Answer = Option  # of a skip decision a tuple of layers; None where a decision does not exist
 
 
-@dataclasses.dataclass(frozen=True)
-class Architecture:
-    """A complete token sequence of a space.
+@dataclasses.dataclass(frozen=True, repr=False)
+class Architecture(Mapping[str, Any]):
+    """A complete token sequence of a space: a mapping of its decisions to what was chosen.
+
+    `architecture["units"]` is an option, and for a layer's decision a tuple with one for each
+    layer. A decision that does not exist here is None, and no key: `dict(architecture)` and
+    `build(**architecture)` have those that do. Architectures of equal spaces and tokens are equal.
 
     Attributes:
       space: at the architecture's depth.
@@ -50,19 +58,68 @@ class Architecture:
             if not fits:
                 raise InputError(f"{step.title}: no such token: {shown(token)}")
 
-    def __getitem__(self, name: str) -> Answer | tuple[Answer, ...]:
+    def __getitem__(self, name: str) -> Answer:
         """What was chosen: one value, or one per layer for a layer's decision.
 
         A decision that does not exist in this architecture is None.
+
+        Raises:
+          KeyError: the space has no decision of that name.
         """
-        self.space.decision(name)
-        answers = tuple(
-            _answer(step, token)
-            for step, token in zip(self.space.steps, self.tokens, strict=True)
-            if step.decision.name == name
-        )
-        in_layers = any(decision.name == name for decision in self.space.layer_decisions)
-        return answers if in_layers else answers[0]
+        if name not in self._chosen:
+            near = difflib.get_close_matches(str(name), self._chosen, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise KeyError(f"space {shown(self.space.name)} has no decision named {name!r}{meant}")
+        return self._chosen[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the decisions that exist here, in the controller's order."""
+        return iter(self._existing)
+
+    def __len__(self) -> int:
+        return len(self._existing)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._existing
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """What was chosen; the default where the decision does not exist here."""
+        return self._chosen[name] if name in self else default
+
+    @functools.cached_property
+    def _chosen(self) -> dict[str, Answer]:
+        """What was chosen, by the name of every decision of the space."""
+        return self._by_decision(lambda choice, token: choice.options[token])
+
+    def written(self) -> dict[str, Answer]:
+        """Return the same as it is shown: an option that is no plain value as its text."""
+        return self._by_decision(Choice.written)
+
+    def _by_decision(self, answer: Callable[[Choice, int], Answer]) -> dict[str, Answer]:
+        found: dict[str, Any] = {each.name: None for each in self.space.decisions}
+        found |= {each.name: () for each in self.space.layer_decisions}
+        for step, token in zip(self.space.steps, self.tokens, strict=True):
+            value: Any = token
+            if isinstance(token, int):
+                assert isinstance(step.decision, Choice)
+                value = answer(step.decision, token)
+            name = step.decision.name
+            found[name] = (*found[name], value) if step.layer else value
+        return found
+
+    @functools.cached_property
+    def _existing(self) -> dict[str, None]:
+        """The names of the decisions that exist here; a layer's where it does in any layer."""
+        found = dict.fromkeys(self._chosen, False)
+        for step, token in zip(self.space.steps, self.tokens, strict=True):
+            found[step.decision.name] |= token is not None
+        return dict.fromkeys(name for name, exists in found.items() if exists)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"space": self.space, "tokens": self.tokens}
+
+    def __repr__(self) -> str:
+        return f"Architecture({str(self)!r})"
 
     def __str__(self) -> str:
         return self._text
@@ -78,13 +135,6 @@ class Architecture:
             if token is not None:
                 words.append(_word(step, token))
         return " ".join(words)
-
-
-def _answer(step: Step, token: Token) -> Answer:
-    if isinstance(token, int):
-        assert isinstance(step.decision, Choice)
-        return step.decision.options[token]
-    return token
 
 
 def _word(step: Step, token: Token) -> str:

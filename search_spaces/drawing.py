@@ -31,10 +31,7 @@ def draw(architecture: Architecture) -> str:
 
 def draw_decisions(architecture: Architecture) -> str:
     """Return a line for each decision."""
-    space = architecture.space
-    return "\n".join(
-        f"{d.name}: {architecture[d.name]}" for d in space.decisions + space.layer_decisions
-    )
+    return "\n".join(f"{name}: {value}" for name, value in architecture.written().items())
 
 
 def draw_blocks(

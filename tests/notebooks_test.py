@@ -114,6 +114,17 @@ def texts(notebook, stream):
     ]
 
 
+def shown(notebook):
+    """Return what the cells show, but for how far they were meanwhile."""
+    return [
+        output.data
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type in ("display_data", "execute_result")
+        and "nas-progress" not in output.data.get("text/html", "")
+    ]
+
+
 def test_there_are_notebooks():
     assert {path.stem for path in NOTEBOOKS} >= SMALLER.keys() | LOOKED_AT.keys()
 
@@ -158,12 +169,7 @@ def test_the_controller_learns_nas_bench_201_beyond_random_search():
     notebook, found = executed("search")
     assert 90 < found["best"] <= found["table_best"] < 92
     assert found["learned_last"] > found["random_last"] + 2
-    (figure,) = (
-        output.data
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if output.output_type == "display_data"
-    )
+    (figure,) = (data for data in shown(notebook) if "image/png" in data)
     assert len(figure["image/png"]) > 10_000
     assert f"best {found['best']:.2f} %" in "".join(texts(notebook, "stdout"))
 
@@ -204,11 +210,6 @@ def test_an_lstm_that_counts_is_shown_and_its_counting_neuron_named():
     said = "".join(texts(notebook, "stdout"))
     assert "every line of up to N = " in said
     assert "r = " in said and "MB" in said
-    shown = [
-        output.data
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if output.output_type in ("display_data", "execute_result")
-    ]
-    assert len(shown) == 2
-    assert all("application/vnd.jupyter.widget-view+json" in data for data in shown)
+    displayed = shown(notebook)
+    assert len(displayed) == 2
+    assert all("application/vnd.jupyter.widget-view+json" in data for data in displayed)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from nas_with_rl.controller.configuration import ReinforceConfig
-from nas_with_rl.launch.experiments.catalogue import configure
-from nas_with_rl.launch.experiments.overrides import from_json, space_from_json
+from nas_with_rl.launch.experiments.overrides import from_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.experiments.searchers import SearcherSetting, is_own
 from nas_with_rl.launch.records import checkpoints
 from nas_with_rl.launch.records.continuation import stored_search
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
+from nas_with_rl.launch.results.loading import stored_space
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
 
@@ -127,7 +127,7 @@ def read_recorded(workdir: str | Path, *, searcher: str | None = None) -> Iterat
     config = _stored(SearchConfig, description["search"], place)
     _check_named(config.searcher, searcher, place)
     controller = _stored(ReinforceConfig, description["controller"], place)
-    space, seed = _space(description, place), description.get("seed")
+    space, seed = stored_space(description, place), description.get("seed")
     if seed is None:
         raise InputError(f"{_file(place)} does not say the seed")
     with tempfile.TemporaryDirectory(prefix="nas_with_rl-") as folder:
@@ -166,20 +166,6 @@ def _stored(kind: type, values: Any, place: Workdir) -> Any:
         return from_json(kind, values)
     except InputError as error:
         raise InputError(f"{_file(place)}: {error}") from None
-
-
-def _space(description: Mapping[str, Any], place: Workdir) -> SearchSpace:
-    """Return the space that was searched: its decisions say it, whoever defined them."""
-    for values in (description.get("decisions"), description["space"]):
-        if isinstance(values, dict) and "decisions" in values:
-            try:
-                return space_from_json(values)
-            except InputError as error:
-                raise InputError(f"{_file(place)}: {error}") from None
-    name, overrides = description.get("experiment"), description.get("overrides")
-    if isinstance(name, str) and ":" not in name and isinstance(overrides, list):
-        return configure(name, overrides).search_space()  # of an earlier version
-    raise InputError(f"{_file(place)} does not say which decisions the space has")
 
 
 def _file(place: Workdir) -> Path:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import tqdm
 from absl import logging
 
 from nas_with_rl.controller.configuration import ReinforceConfig
@@ -23,12 +21,12 @@ from nas_with_rl.launch.evaluators.evaluation import CrashLimit, Evaluator
 from nas_with_rl.launch.experiments.overrides import as_json
 from nas_with_rl.launch.experiments.search_config import SearchConfig, trials_for
 from nas_with_rl.launch.experiments.searchers import check_own_searcher
+from nas_with_rl.launch.host.progress_bars import NoBar, make_bar
 from nas_with_rl.launch.records import resumption
 from nas_with_rl.launch.records.resumption import Description, RunKind
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.searches.loop import Search, run_search
-from nas_with_rl.launch.searches.progress import SHOWN_VARIABLE
 from nas_with_rl.launch.searches.run import Run, searcher_of
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -244,12 +242,8 @@ class _Bar:
     def __init__(self, contest: Contest, progress: bool):
         self._budget, self._begun = contest.config.num_children, 0
         self.searcher, self.seed = "", 0
-        self._bar = tqdm.tqdm(
-            total=self._budget * len(contest.searchers) * contest.num_seeds,
-            unit="child",
-            dynamic_ncols=True,
-            disable=not progress or (None if SHOWN_VARIABLE not in os.environ else False),
-        )
+        total = self._budget * len(contest.searchers) * contest.num_seeds
+        self._bar = make_bar(total, unit="child") if progress else NoBar()
 
     def __enter__(self) -> _Bar:
         return self
@@ -259,8 +253,8 @@ class _Bar:
 
     def begin(self, searcher: str, seed: int) -> None:
         """Begin with a search."""
-        self.searcher, self.seed, self._begun = searcher, seed, int(self._bar.n)
-        self._bar.set_postfix_str(f"{searcher}, seed {seed}", refresh=False)
+        self.searcher, self.seed, self._begun = searcher, seed, self._bar.n
+        self._bar.describe(f"{searcher}, seed {seed}")
 
     def finish(self, number: int) -> None:
         """Count children."""

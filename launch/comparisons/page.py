@@ -6,9 +6,10 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_with_rl.launch.comparisons import charts, text
-from nas_with_rl.launch.comparisons.charts import Line, chart, legend
+from nas_with_rl.launch.comparisons import text
 from nas_with_rl.launch.comparisons.standings import RANDOM, Standing, Standings
+from nas_with_rl.launch.results import charts
+from nas_with_rl.launch.results.charts import Line, chart, legend
 from nas_with_rl.search_spaces.whole_files import write_whole
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

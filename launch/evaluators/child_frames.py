@@ -144,8 +144,6 @@ def _tagged(value: Any) -> Any:
         # JSON has no tuples, and no keys but texts; a Measurement that came back with lists would
         # not equal the one that was sent.
         return {"tuple": [_tagged(item) for item in value]}
-    if isinstance(value, Mapping):
-        return {"pairs": [[_tagged(key), _tagged(item)] for key, item in value.items()]}
     kind = type(value)
     if dataclasses.is_dataclass(kind) and kind.__module__.startswith(_OWN):
         values = {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)}
@@ -153,6 +151,8 @@ def _tagged(value: Any) -> Any:
             "class": f"{kind.__module__}:{kind.__name__}",
             "fields": {name: _tagged(item) for name, item in values.items()},
         }
+    if isinstance(value, Mapping):  # after what is of this package: an architecture is one too
+        return {"pairs": [[_tagged(key), _tagged(item)] for key, item in value.items()]}
     raise TypeError(
         "an answer is of plain values and of this package's data, not of "
         f"{kind.__module__}.{kind.__qualname__}"

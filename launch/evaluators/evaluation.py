@@ -17,7 +17,7 @@ from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
 from nas_with_rl.launch.experiments.search_config import OnError
 from nas_with_rl.search_spaces.architecture import Architecture
-from nas_with_rl.search_spaces.errors import MOST_SHOWN, InputError, line_of, shortened
+from nas_with_rl.search_spaces.errors import MOST_SHOWN, InputError, line_of, shortened, shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,3 +150,31 @@ class CrashLimit:
                         f"{in_a_row} children in a row have crashed, the last with: {last}; the "
                         "set-up seems to be broken: mend it, then resume the run"
                     )
+
+
+class MetricRequired:
+    """An evaluator that ends the search where its first child lacks a measurement that it needs."""
+
+    def __init__(self, evaluator: Evaluator, metric: str):
+        self._evaluator, self._metric, self._is_known = evaluator, metric, False
+
+    def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
+        """Yield the outcomes of another evaluator.
+
+        Raises:
+          InputError: the first child that has trained has no such measurement.
+        """
+        with contextlib.closing(self._evaluator.evaluate(queue)) as outcomes:
+            for outcome in outcomes:
+                if isinstance(outcome.result, Measurement) and not self._is_known:
+                    self._check(outcome.result)
+                yield outcome
+
+    def _check(self, measured: Measurement) -> None:
+        names = shortened(", ".join(map(str, measured.metrics)) or "none", MOST_SHOWN)
+        if self._metric not in measured.metrics:
+            raise InputError(
+                f"options.metric is {shown(self._metric)}, which evaluate has not returned: of "
+                f"measurements there is {names}; return (reward, {{{self._metric!r}: value}})"
+            )
+        self._is_known = True

@@ -50,10 +50,11 @@ def with_overrides(config: Config, assignments: Sequence[str]) -> Config:
 def as_json(config: object) -> Any:
     """Return a configuration as JSON-ready values, each group with its class's name.
 
-    Of a plain search space these are the decisions, of which equal ones have equal texts; its name
-    decides nothing.
+    Of a plain search space these are the decisions, of which equal ones have equal texts, and
+    options that are classes, functions and the like are theirs; its name decides nothing.
     """
     if isinstance(config, SearchSpace):
+        config = config.plain()
         return {
             "decisions": [repr(decision) for decision in config.decisions],
             "layer_decisions": [repr(decision) for decision in config.layer_decisions],
@@ -104,13 +105,28 @@ def space_from_json(values: Mapping[str, Any]) -> SearchSpace:
 def _decision(text: Any) -> Decision:
     kinds: Mapping[str, type[Decision]] = {"Choice": Choice, "Skips": Skips}
     try:
-        call = ast.parse(text, mode="eval").body
+        call = _PlainNumbers().visit(ast.parse(text, mode="eval").body)
         if not isinstance(call, ast.Call) or call.args:
             raise ValueError("it is no call with named arguments")
         arguments = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
         return kinds[ast.unparse(call.func)](**arguments)
     except (ValueError, TypeError, LookupError, SyntaxError, RecursionError):
         raise InputError(f"{shown(text)} is no decision of plain options") from None
+
+
+class _PlainNumbers(ast.NodeTransformer):
+    """Reads a number that is written with its type, as NumPy's are, as the number alone."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:  # as the library calls it
+        """Return the argument of np.float64(0.5), and of what looks like it."""
+        node = ast.Call(
+            node.func,
+            [self.visit(each) for each in node.args],
+            [ast.keyword(each.arg, self.visit(each.value)) for each in node.keywords],
+        )
+        is_number = ast.unparse(node.func).startswith("np.") and not node.keywords
+        is_alone = len(node.args) == 1 and isinstance(node.args[0], ast.Constant | ast.UnaryOp)
+        return node.args[0] if is_number and is_alone else node
 
 
 def _value_from_json(hint: Any, value: Any) -> Any:

@@ -16,6 +16,8 @@ def warn(text: str) -> None:
 
     Where there is nobody to tell nothing happens.
     """
+    if sys.stderr is None:  # as of a program without a console
+        return
     with contextlib.suppress(OSError, ValueError):
         clear = "\r\033[K" if sys.stderr.isatty() else ""
         print(f"{clear}{text}", file=sys.stderr, flush=True)

@@ -88,6 +88,13 @@ def is_own_evaluation(description: Mapping[str, Any]) -> bool:
     return child is None or (isinstance(child, dict) and child.get("kind") == "OwnEvaluation")
 
 
+def metric_of(description: Mapping[str, Any]) -> str | None:
+    """Return the measurement that a run of `nas.search` is thought of in; None for the reward."""
+    location = description.get("location")
+    metric = location.get("metric") if isinstance(location, dict) else None
+    return metric if isinstance(metric, str) else None
+
+
 def complete_search(request: SearchRequest) -> SearchRequest:
     """Return a request with what a resumed search's own `experiment.json` says, or a new workdir.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from nas_with_rl.launch.records.trial_store import Trial
@@ -20,12 +20,17 @@ class Ranked:
     """An architecture among those that were measured.
 
     Attributes:
-      trial: that measured it first.
-      rewards: of its evaluations; a trial that took over an outcome is none.
+      trials: its evaluations, by number; a trial that took over an outcome is none.
+      rewards: of each.
     """
 
-    trial: Trial
+    trials: tuple[Trial, ...]
     rewards: tuple[float, ...]
+
+    @property
+    def trial(self) -> Trial:
+        """The trial that measured it first."""
+        return self.trials[0]
 
     @property
     def reward(self) -> float:
@@ -35,10 +40,7 @@ class Ranked:
     @property
     def spread(self) -> float:
         """The sample standard deviation; 0 for one evaluation."""
-        try:
-            return statistics.stdev(self.rewards) if len(self.rewards) > 1 else 0.0
-        except OverflowError:  # of rewards as far apart as numbers can be
-            return math.inf
+        return spread_of(self.rewards)
 
     def describe(self) -> str:
         """Return the reward as it is printed, with its spread where there is one."""
@@ -47,19 +49,31 @@ class Ranked:
         return f"{self.reward:.4f} ± {self.spread:.4f} ({len(self.rewards)} evaluations)"
 
 
+def spread_of(values: Sequence[float]) -> float:
+    """Return the sample standard deviation; 0 for one value."""
+    try:
+        return statistics.stdev(values) if len(values) > 1 else 0.0
+    except OverflowError:  # of values as far apart as numbers can be
+        return math.inf
+
+
 def ranked(trials: Iterable[Trial]) -> list[Ranked]:
     """Return the architectures of the trials that were completed, the best first."""
-    rewards: dict[str, list[float]] = {}
-    first: dict[str, Trial] = {}
+    measured: dict[str, list[tuple[Trial, float]]] = {}
     for trial, reward in _evaluations(trials):
-        rewards.setdefault(trial.architecture, []).append(reward)
-        first.setdefault(trial.architecture, trial)
-    found = [Ranked(first[text], tuple(measured)) for text, measured in rewards.items()]
+        measured.setdefault(trial.architecture, []).append((trial, reward))
+    found = [Ranked(*map(tuple, zip(*each, strict=True))) for each in measured.values()]
     return sorted(found, key=lambda each: -each.reward)  # stable: of equals the earliest
 
 
 def best_so_far(trials: Iterable[Trial]) -> Iterator[tuple[Trial, float]]:
     """Yield each evaluation's trial with the best architecture's reward up to it."""
+    for trial, _, reward in leaders(trials):
+        yield trial, reward
+
+
+def leaders(trials: Iterable[Trial]) -> Iterator[tuple[Trial, str, float]]:
+    """Yield each evaluation's trial with the best architecture up to it, and its reward then."""
     sums: dict[str, tuple[Fraction | float, int]] = {}  # exact: a float for one
     means: dict[str, float] = {}
     best: str | None = None
@@ -76,7 +90,7 @@ def best_so_far(trials: Iterable[Trial]) -> Iterator[tuple[Trial, float]]:
             best = max(means, key=means.__getitem__)
         elif best is None or means[text] > means[best]:
             best = text
-        yield trial, means[best]
+        yield trial, best, means[best]
 
 
 def _evaluations(trials: Iterable[Trial]) -> Iterator[tuple[Trial, float]]:

@@ -31,6 +31,7 @@ _STORED: Mapping[str, Any] = MappingProxyType(
         "location": dict,
         "location.data_dir": str | None,
         "location.plan": str,
+        "location.metric": str,
         "grid": dict,
         "grid.experiment": str,
         "grid.architectures": tuple[str, ...],

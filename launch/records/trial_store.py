@@ -319,6 +319,14 @@ class TrialStore:
         found: float | None = self._connection.read(query)[0][0]
         return found
 
+    def best_evaluations(self) -> list[Trial]:
+        """The evaluations of the best architecture, as `ranking` has it, by number."""
+        return self._select(
+            "WHERE status = 'completed' AND reused_from IS NULL AND architecture = "
+            "(SELECT architecture FROM trials WHERE status = 'completed' AND reused_from IS NULL "
+            "GROUP BY architecture ORDER BY AVG(reward) DESC, MIN(number) LIMIT 1) ORDER BY number"
+        )
+
     def _value(self, query: str, *values: object) -> int:
         return int(self._connection.read(query, values)[0][0])
 

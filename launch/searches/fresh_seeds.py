@@ -22,8 +22,8 @@ from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTra
 from nas_with_rl.launch.evaluators.local import LocalEvaluator
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.ranking import ranked
-from nas_with_rl.launch.records.search_result import SearchResult, finding
 from nas_with_rl.launch.records.workdir import read_object, write_object
+from nas_with_rl.launch.results.search_result import SearchResult, finding
 from nas_with_rl.launch.searches.run import Claim, report
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed

@@ -93,6 +93,7 @@ class NamedRun:
                 "program": [plan.program, plan.num_children],
             },
             location={"data_dir": self.request.data_dir, "plan": str(plan)},
+            metric=self.metric,
         )
 
 

@@ -1,46 +1,54 @@
-"""The progress bar of a search: trials done, time left, the best so far."""
+"""How far a search is: children or trials done, time left, the best so far, failures."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 
-import tqdm
-
 from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.host.progress_bars import make_bar
 from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from nas_with_rl.launch.results.units import THE_REWARD, Unit
 from nas_with_rl.launch.searches.forecast import Forecast
-
-SECONDS_BETWEEN_LOOKS = 0.5
-SHOWN_VARIABLE = "NAS_WITH_RL_PROGRESS"  # set where a pipe ends at a terminal
 
 
 class Progress:
-    """An observer of the search that draws one line on the standard error."""
+    """An observer of the search that shows a line where somebody looks on."""
 
-    def __init__(self, config: SearchConfig, store: TrialStore, *, has_layers: bool):
+    def __init__(
+        self,
+        config: SearchConfig,
+        store: TrialStore,
+        *,
+        has_layers: bool,
+        metric: str | None = None,
+    ):
+        """Begin to show.
+
+        Args:
+          config: of the search.
+          store: of its trials.
+          has_layers: whether its space has.
+          metric: the measurement that people think of it in; None for the reward.
+        """
         self._store, self._counts_children = store, config.num_children > 0
         self._num_children, self._entropy = store.num_evaluated(), ""
+        self._unit = Unit(metric) if metric else THE_REWARD
         self._forecast = Forecast(config, has_layers)
-        self._looked = -SECONDS_BETWEEN_LOOKS
         self._failed, self._num_finished = store.num_failed(), store.num_finished()
-        self._bar = tqdm.tqdm(
-            total=config.num_children or config.num_samples,
-            initial=self._num_done(),
-            unit="child",
-            dynamic_ncols=True,
-            mininterval=SECONDS_BETWEEN_LOOKS,
-            disable=None if SHOWN_VARIABLE not in os.environ else False,  # where nobody looks on
+        self._bar = make_bar(
+            config.num_children or config.num_samples, unit="child", initial=self._num_done()
         )
+        # A log's first line comes after a while, and with what is known by then.
+        self._looked = time.monotonic() - 0.5
 
     def finished(self, trial: Trial) -> None:
         """Count a trial."""
         self._failed += trial.status == "failed"
         self._num_children += trial.reused_from is None
-        if not self._bar.disable and time.monotonic() - self._looked >= SECONDS_BETWEEN_LOOKS:
+        if time.monotonic() - self._looked >= self._bar.seconds_between_looks:
             self._look()
         self._num_finished += 1
         self._bar.update(trial.reused_from is None or not self._counts_children)
@@ -57,17 +65,24 @@ class Progress:
 
     def close(self) -> None:
         """Leave the finished line."""
-        if not self._bar.disable:
+        if self._bar.is_shown:
             self._look()
         self._bar.close()
 
     def _look(self) -> None:
-        reward = self._store.best_reward()
-        best = "none" if reward is None else f"{reward:.4f}"
         failed = f", {self._failed} failed" if self._failed else ""
-        repeats = self._describe_repeats()
-        self._bar.set_postfix_str(f"best reward {best}{failed}{repeats}", refresh=False)
+        self._bar.describe(f"{self._best()}{failed}{self._describe_repeats()}")
         self._looked = time.monotonic()
+
+    def _best(self) -> str:
+        """Return the best so far in the unit that people think in."""
+        evaluations = self._store.best_evaluations()
+        unit = self._unit
+        value = unit.over(evaluations)
+        if value is None and evaluations:  # it lacks the measurement
+            unit, value = THE_REWARD, THE_REWARD.over(evaluations)
+        title = unit.title.removeprefix("validation ")
+        return f"best {title} {unit.show(value.mean) if value else 'none'}"
 
     def _describe_repeats(self) -> str:
         """Return the share of trials that took over an outcome, where it is worth a word."""

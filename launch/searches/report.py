@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nas_with_rl.launch.records.ledger import read_ledger
 from nas_with_rl.launch.records.ranking import Ranked, best_so_far, ranked
-from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.launch.records.workdir import LEDGER_FILE
+from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.time_spent import time_rows
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.whole_files import write_whole

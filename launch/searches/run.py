@@ -21,9 +21,9 @@ from nas_with_rl.launch.experiments.searchers import SearcherSetting, make_searc
 from nas_with_rl.launch.records import continuation, resumption
 from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.continuation import SEARCH
-from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
+from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.loop import Observer, Pace, Search, run_search
 from nas_with_rl.launch.searches.observers import ClosingObserver, Dispensable, attempt
 from nas_with_rl.launch.searches.progress import Progress
@@ -46,6 +46,7 @@ class Run:
       strategy: of the parameter servers that hold the controller; None keeps it in this process.
       description: further JSON-ready facts for `experiment.json` that a resumed run must share.
       location: where the data lies and the like, which a resumed run may change.
+      metric: the measurement that people think of it in; None for the reward.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Run:
     strategy: Any = None  # tf.distribute.ParameterServerStrategy
     description: dict[str, Any] = dataclasses.field(default_factory=dict)
     location: dict[str, Any] = dataclasses.field(default_factory=dict)
+    metric: str | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return what `experiment.json` says of the run."""
@@ -169,7 +171,14 @@ def _found(
     run: Run, store: TrialStore, place: Workdir | None, *, interrupted: bool
 ) -> SearchResult:
     """Return the result so far, and write its report."""
-    found = SearchResult(run.space, tuple(store.all()), place.path if place else None, interrupted)
+    found = SearchResult(
+        run.space,
+        tuple(store.all()),
+        place.path if place else None,
+        interrupted,
+        metric=run.metric,
+        config=run.config,
+    )
     if place and found.trials:
         report(run, found, place)
     return found
@@ -231,7 +240,13 @@ def _observers(
             curves = functools.partial(_curves, place.tensorboard, store)
             observers.append(Dispensable("the curves for TensorBoard", curves))
         if progress:
-            bar = functools.partial(Progress, run.config, store, has_layers=bool(run.space.depth))
+            bar = functools.partial(
+                Progress,
+                run.config,
+                store,
+                has_layers=bool(run.space.depth),
+                metric=run.metric,
+            )
             observers.append(Dispensable("the progress bar", bar))
         for observer in observers:
             stack.enter_context(contextlib.closing(observer))

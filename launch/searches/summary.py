@@ -12,9 +12,9 @@ from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.ledger import Ledger, read_ledger
 from nas_with_rl.launch.records.ranking import Ranked, ranked
-from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
+from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.named_run import NamedRun
 from nas_with_rl.launch.searches.recent_children import child_seconds
 from nas_with_rl.launch.searches.run import Claim, Run

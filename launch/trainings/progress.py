@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import tqdm
-
+from nas_with_rl.launch.host.progress_bars import Bar, NoBar, make_bar
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.training_result import FinalResult, figure
 
@@ -77,26 +76,21 @@ class EpochLines:
 
 
 class EpochBar:
-    """A bar on the standard error where that is a terminal, for trainings of a minute."""
+    """A bar where somebody looks on, for trainings of a minute."""
 
     def __init__(self, name: str):
-        self._name, self._bar = name, tqdm.tqdm(disable=True)
+        self._name = name
+        self._bar: Bar = NoBar()
 
     def begin(self, heading: str, result: FinalResult) -> None:
         """See `EpochProgress`."""
-        self._bar = tqdm.tqdm(
-            desc=self._name,
-            total=result.epochs,
-            initial=len(result.validation),
-            unit="epoch",
-            dynamic_ncols=True,
-            disable=None,
-        )
-        self._bar.set_postfix_str("compiling")
+        done = len(result.validation)
+        self._bar = make_bar(result.epochs, unit="epoch", initial=done, title=self._name)
+        self._bar.describe("compiling")
 
     def add(self, epoch: Epoch, result: FinalResult) -> None:
         """See `EpochProgress`."""
-        self._bar.set_postfix_str(f"validation {figure(epoch.validation, result.metric)}", False)
+        self._bar.describe(f"validation {figure(epoch.validation, result.metric)}")
         self._bar.update()
 
     def close(self) -> None:

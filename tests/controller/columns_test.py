@@ -37,6 +37,19 @@ SPACES = {
         ),
         depth=3,
     ),
+    "several conditions": SearchSpace(
+        [
+            Choice("a", (1, 2, 3)),
+            Choice("b", (1, 2), only_if=("a", (1, 2))),
+            Choice("c", (1, 2, 3, 4), only_if={"a": (2, 3), "b": 2}),
+        ],
+        (
+            Choice("kind", ("x", "y")),
+            Choice("size", (1, 2, 3), only_if={"kind": "y", "a": (1, 3)}),
+            Choice("again", (1, 2), only_if={"size": (1, 2), "kind": "y", "a": 1}),
+        ),
+        depth=2,
+    ),
     "skips alone": SearchSpace(layer_decisions=(Skips(),), depth=4),
     "cells": NasBench201Space().search_space(),
     "recurrent": RecurrentCellSpace(base=2).search_space(),
@@ -97,11 +110,8 @@ def test_what_is_drawn_or_changed_is_an_architecture_of_the_depth(space, columns
 
 def hanging_on(space, step, tokens):
     """Return whether a step's existence hangs on one of the steps, directly or not."""
-    while space.steps[step].parent is not None:
-        step = space.steps[step].parent
-        if step in tokens:
-            return True
-    return False
+    parents = [parent for parent, _ in space.steps[step].conditions]
+    return any(parent in tokens or hanging_on(space, parent, tokens) for parent in parents)
 
 
 def changes_between(columns, space, one, other):

@@ -24,7 +24,7 @@ CONDITIONAL = SearchSpace(
         Choice("filters", (8, 16, 32), only_if=("type", ("conv",))),
         Choice("window", (2, 3), only_if=("type", ("pool",))),
         Skips("inputs"),
-        Choice("deep", ("a", "b"), only_if=("decay", (2, 3))),
+        Choice("deep", ("a", "b"), only_if={"decay": (2, 3), "type": "conv"}),
     ),
     depth=4,
 )

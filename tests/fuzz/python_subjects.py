@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ class Spaces:
         assert space.size > 0
         found = random_architecture(space, np.random.default_rng(0))
         assert parse_architecture(str(found), space).tokens == found.tokens
+        sent = pickle.loads(pickle.dumps(found))
+        assert sent == found and hash(sent) == hash(found) and sent in {found}
+        assert list(dict(found)) == list(found)
+        assert [step.conditions for step in space.plain().steps] == [
+            step.conditions for step in space.steps
+        ]
 
 
 @st.composite
@@ -58,7 +65,7 @@ def _described_spaces(draw: Any) -> tuple[list[list[Any]], list[list[Any]], Any]
     decisions: list[list[Any]] = []
     for name in ("a", "group/b", "group/c")[: draw(st.integers(0, 3))]:
         parents = [each for each in decisions if draw(st.booleans())]
-        condition = (parents[-1][1], parents[-1][2][:1]) if parents else None
+        condition = {each[1]: each[2][:1] for each in parents} or None
         decisions.append(["choice", name, draw(options), condition])
     depth = draw(st.integers(0 if decisions else 1, 3))
     layers: list[list[Any]] = []

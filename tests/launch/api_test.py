@@ -1,6 +1,7 @@
 """The Python API: an own space, an own evaluation."""
 
 import importlib
+import importlib.metadata
 import itertools
 import sqlite3
 
@@ -256,6 +257,33 @@ def test_a_wrong_argument_is_one_short_line_before_anything_runs(tmp_path, argum
     said = str(error.value)
     assert message in said and "\n" not in said and "--" not in said and len(said) < 250
     assert not calls and not list(tmp_path.iterdir())
+
+
+def test_a_metric_of_ones_own_is_what_the_result_speaks_of_also_when_resumed(tmp_path):
+    def evaluate(architecture):
+        return bounded(architecture), {"accuracy": bounded(architecture) / 2, "other": 1}
+
+    where = {"workdir": tmp_path / "run"}
+    settings = options(search=RANDOM, metric="accuracy")
+    result = nas.search(UNITS, evaluate, num_samples=8, options=settings, **where)
+    assert result.best.value == 0.5 and result.best.metric == "accuracy"
+    again = options(search=RANDOM, resume=True)
+    assert nas.search(UNITS, evaluate, num_samples=9, options=again, **where).best.value == 0.5
+    calls = []
+
+    def without(architecture):
+        calls.append(architecture)
+        return 1.0, {"loss": 2}
+
+    with pytest.raises(nas.InputError, match="metric is 'accuracy', which evaluate") as e:
+        nas.search(UNITS, without, num_samples=8, options=settings)
+    assert "there is loss; return (reward, {'accuracy': value})" in str(e.value)
+    assert len(calls) == 1
+
+
+def test_the_version_is_the_installed_ones():
+    assert nas.__version__ == importlib.metadata.version("nas_with_rl")
+    assert "__version__" in dir(nas) and "__version__" in nas.__all__
 
 
 def test_a_space_too_large_to_count_in_digits_is_searched(tmp_path):

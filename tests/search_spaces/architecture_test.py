@@ -1,4 +1,6 @@
 import collections
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -245,3 +247,46 @@ def test_random_architectures_follow_the_generator():
     space = ConvolutionalSpace().search_space(depth=15)
     drawn = [random_architecture(space, np.random.default_rng(seed)) for seed in (3, 3, 4)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+class Wide:
+    """A class, as an option."""
+
+
+def test_an_architecture_is_a_mapping_of_the_decisions_that_exist():
+    layer = [
+        Choice("units", (8, 16)),
+        Choice("bias", (True, False), only_if=("kind", Wide)),
+        Skips(),
+    ]
+    space = SearchSpace({"kind": {"wide": Wide, "none": None}}, layer, depth=2)
+    wide = parse_architecture("wide | 8 True - | 16 False 1", space)
+    assert dict(wide) == {
+        "kind": Wide, "units": (8, 16), "bias": (True, False), "inputs": ((), (1,)),
+    }  # fmt: skip
+    none = parse_architecture("none | 8 - | 8 -", space)
+    assert dict(none) == {"kind": None, "units": (8, 8), "inputs": ((), ())}
+    assert none["kind"] is None and "kind" in none and none["bias"] == (None, None)
+    assert "bias" not in none and none.get("bias", 3) == 3 and len(none) == 3
+    assert next(iter(wide.items())) == ("kind", Wide)
+    assert (lambda kind, **rest: kind)(**wide) is Wide
+    with pytest.raises(KeyError, match="no decision named 'unit'; did you mean 'units'"):
+        _ = wide["unit"]
+    with pytest.raises(KeyError, match="no decision named 3"):
+        _ = wide[3]
+    assert wide.get("unit") is None and wide.get("unit", 5) == 5
+
+
+def test_architectures_are_equal_hashed_and_sent_to_other_processes():
+    def make():
+        return SearchSpace({"a": {"wide": Wide, "small": [1, 2]}, "b": ((3, 3), None)})
+
+    words = SearchSpace({"a": ("wide", "small"), "b": ((3, 3), None)})
+    one, other = (parse_architecture("small 3x3", make()) for _ in range(2))
+    assert one == other and hash(one) == hash(other) and {one: 1}[other] == 1
+    assert one != parse_architecture("small None", make()) and one != dict(one)
+    assert one != parse_architecture("small 3x3", words)
+    sent = pickle.loads(pickle.dumps(one))
+    assert sent == one and hash(sent) == hash(one) and dict(sent) == {"a": [1, 2], "b": (3, 3)}
+    assert str(sent) == "small 3x3" and repr(sent) == "Architecture('small 3x3')"
+    assert copy.deepcopy(one) == one

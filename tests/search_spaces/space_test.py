@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import itertools
 import math
 import pickle
@@ -46,7 +47,7 @@ def every_architecture(space: SearchSpace) -> list[tuple]:
                 for size in range(layer)
                 for subset in itertools.combinations(earlier, size)
             ]
-        elif decision.only_if and chosen[decision.only_if[0]] not in decision.only_if[1]:
+        elif any(chosen[parent] not in values for parent, values in decision.conditions):
             answers = [(None, None)]
         else:
             answers = list(enumerate(decision.options))
@@ -59,6 +60,10 @@ def every_architecture(space: SearchSpace) -> list[tuple]:
     return extended(0, {})
 
 
+def parents(space: SearchSpace) -> list[list[int]]:
+    return [[parent for parent, _ in step.conditions] for step in space.steps]
+
+
 @st.composite
 def small_spaces(draw: st.DrawFn) -> SearchSpace:
     """Spaces of at most some thousand architectures, with conditions and layers."""
@@ -67,13 +72,13 @@ def small_spaces(draw: st.DrawFn) -> SearchSpace:
     choices: list[Choice] = []
     for index in range(num_decisions + num_layer_decisions):
         options = tuple(f"o{n}" for n in range(draw(st.integers(1, 3))))
-        only_if = None
-        if choices and draw(st.booleans()):
+        only_if = {}
+        for _ in range(draw(st.integers(0, 3)) if choices else 0):
             parent = draw(st.sampled_from(choices))
             values = draw(st.lists(st.sampled_from(parent.options), min_size=1, unique=True))
-            only_if = (parent.name, tuple(values))
+            only_if[parent.name] = tuple(values)
         group = draw(st.sampled_from(("", "left/", "right/")))
-        choices.append(Choice(f"{group}decision_{index}", options, only_if))
+        choices.append(Choice(f"{group}decision_{index}", options, only_if or None))
     layer_decisions: list[Choice | Skips] = list(choices[num_decisions:])
     if draw(st.booleans()):
         layer_decisions.insert(draw(st.integers(0, len(layer_decisions))), Skips())
@@ -98,6 +103,37 @@ def test_a_long_chain_of_conditions_is_counted_at_once():
     for index in range(1, 2000):
         chain.append(Choice(f"c{index}", ("a", "b"), only_if=(f"c{index - 1}", ("a", "b"))))
     assert SearchSpace(tuple(chain)).size == 2**2000
+
+
+def test_several_conditions_are_counted_by_hand_and_however_many_hang_together():
+    both = SearchSpace(
+        [
+            Choice("a", (1, 2, 3)),
+            Choice("b", (1, 2), only_if=("a", (1, 2))),
+            Choice("c", (1, 2, 3, 4), only_if={"a": (2, 3), "b": 2}),
+        ]
+    )
+    # a 1: 2 of b; a 2: 1 and, with c, 4; a 3: no b, and so no c.
+    assert both.size == 2 + (1 + 4) + 1 == len(every_architecture(both))
+    flags = [Choice(f"f{n}", (False, True)) for n in range(40)]
+    pairs = [
+        Choice(f"p{n}", (1, 2, 3), only_if={f"f{n}": True, f"f{n + 1}": True})
+        for n in range(0, 40, 2)
+    ]
+    assert SearchSpace([*flags, *pairs]).size == (3 + 3) ** 20
+    every = {flag.name: True for flag in flags}
+    assert SearchSpace([*flags, Choice("last", (1, 2, 3), only_if=every)]).size == 2**40 + 2
+    chain = [Choice(f"p{n}", (1, 2), only_if={f"f{n}": True, f"f{n + 1}": True}) for n in range(39)]
+    counts = {False: 1, True: 1}  # ways so far, by the last flag
+    for _ in range(39):
+        counts = {False: counts[False] + counts[True], True: counts[False] + 2 * counts[True]}
+    assert SearchSpace([*flags, *chain]).size == sum(counts.values())
+    tangled = [
+        Choice(f"t{n}_{m}", (1, 2), only_if={f"f{n}": True, f"f{m}": True})
+        for n, m in itertools.combinations(range(40), 2)
+    ]
+    with pytest.raises(InputError, match="cannot be counted: let fewer"):
+        _ = SearchSpace([*flags, *tangled]).size
 
 
 @pytest.mark.parametrize(
@@ -162,7 +198,7 @@ def test_a_layers_condition_refers_to_its_own_layer():
         ),
         depth=2,
     )
-    assert [step.parent for step in space.steps] == [None, 0, None, 2]
+    assert parents(space) == [[], [0], [], [2]]
     assert space.size == 3**2
     assert space.at_depth(4).size == 3**4
 
@@ -173,7 +209,7 @@ def test_a_layers_condition_may_refer_to_a_decision_before_the_layers():
         layer_decisions=(Choice("gate", ("relu", "tanh"), only_if=("kind", ("gated",))),),
         depth=3,
     )
-    assert [step.parent for step in space.steps] == [None, 0, 0, 0]
+    assert parents(space) == [[], [0], [0], [0]]
     assert space.size == 1 + 2**3
 
 
@@ -279,13 +315,21 @@ N = Choice("n", (1, 2))
         (lambda: Choice("a", b"ab"), "options of 'a' are b'ab', no tuple"),
         (lambda: Choice("a", np.array(3)), "no tuple"),
         (lambda: Choice("a", itertools.count()), "options of 'a' are more than 10,000"),
-        (lambda: Choice("a", (None, "relu")), "option None cannot be chosen"),
         (lambda: Choice("a", (math.nan, 1.0)), "option nan cannot be chosen"),
         (lambda: Choice("a", ([3, 3], [5, 5])), "option [3, 3] cannot"),
-        (lambda: Choice("a", ((3, 3),)), "option (3, 3) cannot"),
+        (lambda: Choice("a", ((3, [3]),)), "option (3, [3]) cannot"),
+        (lambda: Choice("a", [lambda: 1, lambda: 2]), "two options with the same text; name them"),
+        (lambda: Choice("a", ((3, 3), "3x3")), "two options with the same text; name them"),
+        (lambda: Choice("a", {"x y": 1}), "an option's name is a word"),
+        (lambda: Choice("a", {"-": 1}), "an option's name is a word"),
+        (lambda: Choice("a", {3: 1}), "an option's name is a word (no white space, '|' or ','"),
+        (lambda: Choice("a", (1, 2), names=("x",)), "has 2 options and 1 names"),
+        (lambda: Choice("a", (1, 2), names=("x", "x")), "two options with the same text"),
+        (lambda: Choice("a", (1, 2), names="xy"), "names of 'a' are one text"),
+        (lambda: Choice("a", {}), "has no options"),
         (lambda: Choice("a", ({}, {"b": 1})), "option {} cannot"),
         (lambda: Choice("a", np.ones((2, 2))), "as one word"),
-        (lambda: Choice("a", (abs,)), "option <built-in function abs> cannot be written"),
+        (lambda: Choice("a", (functools.partial(abs),)), "option functools.partial(<built-in"),
         (lambda: Choice("a", (10**5000,)), "as one word"),
         (lambda: Choice("a", ("x" * 10**6,)), "as one word"),
         (lambda: Choice("a", ("x\0",)), "as one word"),
@@ -296,7 +340,17 @@ N = Choice("n", (1, 2))
         (lambda: Choice("a", (1,), only_if="n"), "only_if is 'n', not (decision, options)"),
         (lambda: Choice("a", (1,), only_if=("n",)), "only_if is ('n',), not"),
         (lambda: Choice("a", (1,), only_if=("n", 1, 2)), "only_if is ('n', 1, 2), not"),
-        (lambda: Choice("a", (1,), only_if={"n": 1}), "only_if is {'n': 1}, not"),
+        (lambda: Choice("a", (1,), only_if=()), "only_if is (), which says nothing"),
+        (lambda: Choice("a", (1,), only_if={3: 1}), "only_if is {3: 1}, not (decision, options)"),
+        (lambda: Choice("a", (1,), only_if=[("n", 1), "n"]), "only_if is [('n', 1), 'n'], not"),
+        (
+            lambda: SearchSpace([N, Choice("a", (1,), only_if=(("n", 1), ("n", 2)))]),
+            "choice 'a' can never exist: it depends twice on 'n'",
+        ),
+        (
+            lambda: SearchSpace([N, Choice("a", (1,), only_if={"n": 1, "m": 2})]),
+            "choice 'a' depends on 'm', which is no earlier choice",
+        ),
         (lambda: Choice("a", (1,), only_if=(1, ("n",))), "only_if is (1, ('n',)), not"),
         (lambda: SearchSpace([N, Choice("a", (1,), only_if=("n", None))]), "one of (None,)"),
         (lambda: SearchSpace("ab"), "decisions is 'ab', no list of choices"),
@@ -345,6 +399,78 @@ def test_a_space_keeps_its_reader_and_compares_without_it(space):
         assert space.at_depth(5).reader is space.reader
     bare = dataclasses.replace(space, reader=None)
     assert bare == space and hash(bare) == hash(space) and repr(bare) == repr(space)
+
+
+class Small:
+    """A class, as an option."""
+
+
+def test_options_of_any_kind_have_texts_of_their_own():
+    options = (abs, Small, None, (3, 3), ("relu", True), ((3, 5), 7), 1.5, ())
+    choice = Choice("a", options)
+    assert choice.texts == ("abs", "Small", "None", "3x3", "relu+True", "3x5+7", "1.5", "()")
+    assert choice.options == options and choice.names is None
+    mapped = Choice("a", {"wide": [64, 64], "deep": [[8] * 3], "none": None})
+    assert mapped.texts == ("wide", "deep", "none") and mapped.options[0] == [64, 64]
+    assert mapped == Choice("a", ([64, 64], [[8] * 3], None), names=["wide", "deep", "none"])
+    assert SearchSpace({"a": {"one": abs}, "b": [1, 2]}).decisions[0].options == (abs,)
+    assert dataclasses.replace(mapped, name="b").texts == mapped.texts
+
+
+def test_choices_are_equal_by_their_texts_and_plain_values():
+    named = Choice("a", {"f": abs, "g": max}, only_if=("n", 1))
+    assert named == Choice("a", {"f": max, "g": abs}, only_if=("n", (1,)))  # as another process's
+    assert hash(named) == hash(pickle.loads(pickle.dumps(named)))
+    assert pickle.loads(pickle.dumps(named)) == named and named.options == (abs, max)
+    assert Choice("a", (1, 2)) != Choice("a", ("1", "2"))
+    assert Choice("a", (1, 2)) != Choice("a", (1, 2), names=("1", "two"))
+    assert Choice("a", {"f": abs}) != Choice("a", ("f",)) != Choice("b", ("f",))
+    assert Choice("a", ((3, 3),)) != Choice("a", ("3x3",)) and Choice("a", (1,)) != "a"
+    assert Choice("a", (1,), only_if={"n": 1, "m": 2}) != Choice("a", (1,), only_if=("n", 1))
+
+
+def test_conditions_are_met_by_values_names_and_whole_tuples():
+    kernel = Choice("kernel", ((3, 3), (5, 5), None))
+    made = Choice("made", {"f": abs, "g": max, "h": Small})
+    rest = [
+        Choice("a", (1, 2), only_if=("kernel", (3, 3))),
+        Choice("b", (1, 2), only_if=("kernel", ((5, 5), None))),
+        Choice("c", (1, 2), only_if=("made", max)),
+        Choice("d", (1, 2), only_if={"made": ("f", Small), "kernel": None}),
+    ]
+    space = SearchSpace([kernel, made, *rest])
+    assert [step.conditions for step in space.steps[2:]] == [
+        ((0, frozenset({0})),),
+        ((0, frozenset({1, 2})),),
+        ((1, frozenset({1})),),
+        ((1, frozenset({0, 2})), (0, frozenset({2}))),
+    ]
+    # kernel 3x3 and 5x5: 2 x (1 + 2 + 1); None: 2 x (2 + 2 + 2), of b and of c or d
+    assert space.size == 2 * 2 * 4 + 2 * 6
+
+
+def test_a_space_is_written_in_plain_values_alone():
+    plain = OPTIMISER.plain()
+    assert repr(plain) == repr(OPTIMISER) and plain == OPTIMISER
+    space = SearchSpace(
+        [
+            Choice("f", {"abs": abs, "largest": max}),
+            Choice("kernel", ((3, 3), None, Small)),
+            Choice("n", (1, 2), only_if={"f": max, "kernel": Small}),
+            Choice("m", (1,), only_if=("kernel", None)),
+        ]
+    )
+    assert [repr(each) for each in space.plain().decisions] == [
+        "Choice(name='f', options=('abs', 'largest'), only_if=None)",
+        "Choice(name='kernel', options=((3, 3), None, 'Small'), only_if=None)",
+        "Choice(name='n', options=(1, 2), only_if=(('f', ('largest',)), ('kernel', ('Small',))))",
+        "Choice(name='m', options=(1,), only_if=('kernel', (None,)))",
+    ]
+    named = SearchSpace({"a": {"small": 1, "abs": abs}}).plain().decisions[0]
+    assert (
+        repr(named) == "Choice(name='a', options=(1, 'abs'), only_if=None, names=('small', 'abs'))"
+    )
+    assert [step.conditions for step in space.plain().steps] == [s.conditions for s in space.steps]
 
 
 def test_an_unknown_decision_is_a_key_error():

@@ -21,9 +21,10 @@ from nas_with_rl.launch.experiments.children import STATISTICS, Missing, Tabular
 from nas_with_rl.launch.experiments.tabular.table import Row, Table, Tokens, described
 from nas_with_rl.launch.experiments.tabular.tabular_space import Direction, TabularSpace
 from nas_with_rl.search_spaces.architecture import Architecture
+from nas_with_rl.search_spaces.decisions import Option
 from nas_with_rl.search_spaces.errors import InputError, shown
 from nas_with_rl.search_spaces.field_checks import check_number, checked
-from nas_with_rl.search_spaces.space import Choice, Option, SearchSpace, Token
+from nas_with_rl.search_spaces.space import Choice, SearchSpace, Token
 
 
 @dataclasses.dataclass(frozen=True)

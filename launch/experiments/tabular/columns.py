@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nas_with_rl.launch.experiments.tabular.sources import Cell, Source
+from nas_with_rl.search_spaces.decisions import Option
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown
-from nas_with_rl.search_spaces.space import Choice, Option
+from nas_with_rl.search_spaces.space import Choice
 
 if TYPE_CHECKING:  # which imports this module
     from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace

@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from nas_with_rl.controller.configuration import ReinforceConfig
-from nas_with_rl.launch.comparisons.charts import Line, chart
 from nas_with_rl.launch.comparisons.contest import Contest, Entry, config_for
 from nas_with_rl.launch.comparisons.page import page
 from nas_with_rl.launch.comparisons.standings import Known, standings_of
 from nas_with_rl.launch.comparisons.text import describe_standings, sentence
 from nas_with_rl.launch.experiments.search_config import SearchConfig
+from nas_with_rl.launch.results.charts import Line, chart
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 
 SPACE = SearchSpace([Choice("n", tuple(range(1000)))])

@@ -284,9 +284,35 @@ def test_a_space_is_read_from_its_decisions(space):
     assert read.steps == space.steps
 
 
+def test_options_of_any_kind_are_read_by_their_texts():
+    space = nas.SearchSpace(
+        [
+            nas.Choice("a", np.array([1, -2])),
+            nas.Choice("b", np.array([0.5, 1e-3], np.float32), only_if=("a", 1)),
+            nas.Choice("c", {"small": (3, 3), "none": None, "abs": abs}),
+            nas.Choice("d", (-1, abs, None), only_if={"b": 0.5, "c": (abs, None)}),
+        ]
+    )
+    read = space_from_json(json.loads(json.dumps(as_json(space))))
+    assert [step.conditions for step in read.steps] == [step.conditions for step in space.steps]
+    assert [each.texts for each in read.decisions] == [each.texts for each in space.decisions]
+    assert [each.options for each in read.decisions] == [
+        (1, -2), (0.5, pytest.approx(1e-3)), ((3, 3), None, "abs"), (-1, "abs", None),
+    ]  # fmt: skip
+    assert as_json(read)["decisions"][2:] == as_json(space)["decisions"][2:]
+
+
 @pytest.mark.parametrize(
     "decision",
-    ["Choice(name='a', options=(print(1),))", "Skips('a')", "os", "Choice(", 3, "Own(a=1)"],
+    [
+        "Choice(name='a', options=(print(1),))",
+        "Skips('a')",
+        "Choice(name='a', options=(np.load('x', 1),))",
+        "os",
+        "Choice(",
+        3,
+        "Own(a=1)",
+    ],
 )
 def test_what_is_no_decision_is_refused_and_not_called(decision, capsys):
     with pytest.raises(InputError, match="no decision of plain options"):

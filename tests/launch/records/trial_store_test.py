@@ -79,6 +79,10 @@ def test_the_best_reward_is_the_highest_mean_of_an_architectures_own_evaluations
         reused = {"reused_from": 2} if number == 3 else {}
         store.finish(Trial(**{**vars(completed(number, reward, text)), **reused}))
     assert store.best_reward() == 0.625
+    assert [trial.number for trial in store.best_evaluations()] == [1, 2]
+    store.add([running(4, "z")])
+    store.finish(completed(4, 0.625, "z"))
+    assert [trial.number for trial in store.best_evaluations()] == [1, 2]  # of equals the first
 
 
 def test_a_count_that_was_numpys_is_an_integer_again(tmp_path):

@@ -23,6 +23,14 @@ SPACES = [
     SearchSpace(layer_decisions=(Choice("units", (1, 2)), Skips()), depth=2),
     ConvolutionalSpace(filter_sizes=(1, 3), filters=(4, 8), skips=False).search_space(1),
     RecurrentCellSpace(base=2).search_space(),
+    SearchSpace({"a": (abs, None), "b": {"x": [1], "y": (3, 3)}}),
+    SearchSpace(
+        [
+            Choice("a", (1, 2)),
+            Choice("b", (1, 2), only_if=("a", 1)),
+            Choice("c", (1, 2), only_if={"a": 1, "b": 2}),
+        ]
+    ),
 ]
 GROWING = DepthSchedule(initial=1, increment=1, every=3, maximum=3)
 

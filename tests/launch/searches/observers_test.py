@@ -5,11 +5,12 @@ import itertools
 import pytest
 
 import nas_with_rl as nas
+from nas_with_rl.launch.host.progress_bars import SHOWN_VARIABLE
 from nas_with_rl.launch.records.event_file import EventFile
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.searches import run
 from nas_with_rl.launch.searches.observers import Dispensable
-from nas_with_rl.launch.searches.progress import SHOWN_VARIABLE, Progress
+from nas_with_rl.launch.searches.progress import Progress
 
 SPACE = nas.SearchSpace([nas.Choice("units", (16, 32, 64))])
 
@@ -101,4 +102,44 @@ def test_the_progress_bar_shows_the_best_mean(monkeypatch, capsys):
     )
     assert result.best.reward == 0.5 and result.best.num_evaluations == 16
     assert "best reward 0.5000" in capsys.readouterr().err.split("\r")[-1]
-    assert isinstance(result.trials, tuple) and TrialStore(None).best_reward() is None
+    assert isinstance(result.trials, tuple) and TrialStore(None).best_evaluations() == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "best"),
+    [(None, "best reward 0.0100"), ("validation_perplexity", "best perplexity 8.045")],
+)
+def test_progress_speaks_of_the_best_in_the_unit_of_the_search(monkeypatch, capsys, metric, best):
+    monkeypatch.setenv(SHOWN_VARIABLE, "1")
+
+    def evaluate(architecture):
+        if architecture["units"] == 16:
+            raise nas.ChildFailure("diverged", "NaN")
+        return 0.01, {"validation_perplexity": [12.0, 8.045]}
+
+    search = nas.SearchConfig(searcher="random", failure_retries=0)
+    options = nas.SearchOptions(search=search, metric=metric)
+    result = nas.search(SPACE, evaluate, num_samples=32, options=options)
+    num_failed = sum(trial.status == "failed" for trial in result.trials)
+    assert num_failed and f"{best}, {num_failed} failed" in capsys.readouterr().err
+
+
+def test_a_search_that_is_stopped_says_what_there_is_and_how_to_go_on(tmp_path, capsys):
+    calls = itertools.count()
+
+    def evaluate(architecture):
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return 1.0
+
+    search = nas.SearchConfig(searcher="random", duplicates="evaluate")
+    for place, how in (
+        ({}, "which the result has\n"),
+        ({"workdir": tmp_path / "run"}, "has; options=nas.SearchOptions(resume=True) goes on"),
+    ):
+        calls = itertools.count()
+        options = nas.SearchOptions(search=search)
+        result = nas.search(SPACE, evaluate, num_samples=20, options=options, **place)
+        assert result.interrupted and "interrupted" in repr(result)
+        said = capsys.readouterr().err
+        assert "stopped: 3 of 20 trials are done, " in said and how in said

@@ -24,7 +24,7 @@ SPACES = {
         [
             Choice("a", (1, 2)),
             Choice("b", (1, 2, 3), only_if=("a", 1)),
-            Choice("c", (1, 2), only_if=("b", (1, 3))),
+            Choice("c", (1, 2), only_if={"a": 1, "b": (1, 3)}),
         ]
     ),
     "layers": SearchSpace(

@@ -6,8 +6,8 @@ import time
 
 from nas_with_rl.launch.evaluators import evaluation
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
-from nas_with_rl.launch.records.search_result import SearchResult
 from nas_with_rl.launch.records.trial_store import Trial
+from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.summary import describe_search
 from nas_with_rl.search_spaces.space import Choice, SearchSpace
 

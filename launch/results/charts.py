@@ -1,18 +1,23 @@
-"""Curves as SVG inside a page: lines with bands, axes with ticks, no script."""
+"""Curves as SVG, inside a page or alone: lines with bands, axes with ticks, no script."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import html
 import math
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
+
+from nas_with_rl.search_spaces.whole_files import write_whole
 
 WIDTH, HEIGHT = 480, 300  # of the drawing's own units: a phone shows nearly one a pixel
 LEFT, RIGHT, TOP, BOTTOM = 62, 12, 12, 40
 NUM_COLOURS = 8
 _DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "12 4", "1 2", "6 2 2 2 2 2")
 _MOST_TICKS = 5
+_HEADING = 26  # units above a drawing that stands alone
 
 STYLE = """
 .c0 { --c: light-dark(#0b6fb8, #6cb4f0); } .c1 { --c: light-dark(#b3470a, #f0a060); }
@@ -20,12 +25,46 @@ STYLE = """
 .c4 { --c: light-dark(#666, #aaa); } .c5 { --c: light-dark(#a8123f, #ff8fab); }
 .c6 { --c: light-dark(#0a7f83, #5fd3d6); } .c7 { --c: light-dark(#7a6200, #e3c64f); }
 .line { stroke: var(--c); fill: none; stroke-width: 2; } .band { fill: var(--c); opacity: .14; }
-.axis { stroke: var(--faint); fill: none; } .grid { stroke: var(--faint); opacity: .45; }
+.dot { fill: var(--faint); opacity: .7; } .axis { stroke: var(--faint); fill: none; }
+.grid { stroke: var(--faint); opacity: .45; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font-size: 13px; }
 .legend { display: flex; flex-wrap: wrap; gap: .2em 1.2em; padding: 0; list-style: none; }
 .legend svg { display: inline-block; width: 34px; height: 10px; margin-right: .4em; }
 .legend li { overflow-wrap: anywhere; }
 """
+# A drawing alone has no page whose colours it could take.
+_ALONE = """
+svg { color-scheme: light dark; --ink: light-dark(#222, #ddd); --faint: light-dark(#bbb, #555);
+  font-family: system-ui, sans-serif; } .paper { fill: light-dark(#fff, #16181c); }
+"""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Drawing:
+    """A drawing that a notebook shows, and that can be kept as a file.
+
+    Attributes:
+      title: what it shows.
+      svg: the whole file.
+    """
+
+    title: str
+    svg: str
+
+    def save(self, path: str | Path) -> None:
+        """Write it, whole or not at all."""
+        write_whole(self.svg, Path(path))
+
+    def __repr__(self) -> str:
+        return f"<drawing: {self.title}; save(path) writes it as SVG>"
+
+    def _repr_html_(self) -> str:
+        # As an image: its styles and the notebook's leave each other alone.
+        data = base64.b64encode(self.svg.encode()).decode()
+        return (
+            f"<img alt='{html.escape(self.title)}' style='width: 100%; max-width: {WIDTH}px' "
+            f"src='data:image/svg+xml;base64,{data}'>"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,9 +110,35 @@ def legend(titles: Sequence[str]) -> str:
     return f"<ul class='legend'>{items}</ul>"
 
 
+def drawing(
+    lines: Sequence[Line],
+    *,
+    title: str,
+    x_title: str,
+    start: float = 0.0,
+    dots: Sequence[tuple[float, float]] = (),
+) -> Drawing:
+    """Return a drawing of curves that stands alone, its title above; see `chart`."""
+    inside = chart(lines, label=title, x_title=x_title, start=start, dots=dots)
+    height = HEIGHT + _HEADING
+    svg = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' "
+        f"height='{height}'><style>{STYLE}{_ALONE}</style>"
+        f"<rect class='paper' width='{WIDTH}' height='{height}'/>"
+        f"<text x='{LEFT}' y='18'>{html.escape(title)}</text>"
+        f"<svg y='{_HEADING}' width='{WIDTH}' height='{HEIGHT}'>{inside}</svg></svg>\n"
+    )
+    return Drawing(title, svg)
+
+
 def chart(
-    lines: Sequence[Line], *, label: str, x_title: str, start: float = 0.0
-) -> str:  # fmt: skip
+    lines: Sequence[Line],
+    *,
+    label: str,
+    x_title: str,
+    start: float = 0.0,
+    dots: Sequence[tuple[float, float]] = (),
+) -> str:
     """Return a drawing of curves; nothing without a point.
 
     Args:
@@ -81,6 +146,7 @@ def chart(
       label: what it shows, for those who do not see it.
       x_title: of the axis.
       start: the axis reaches as far as the curves do from this x on; the rest is cut off.
+      dots: x and y of what lies behind the curves.
     """
     lines = [line for line in lines if line.points]
     if not lines:
@@ -99,7 +165,10 @@ def chart(
         for tick in _ticks(0, scale.most_x)
         if tick == int(tick)
     )
-    drawn = "".join(_band(line, scale) for line in lines)
+    drawn = "".join(
+        f"<circle class='dot' r='2' cx='{scale.x(x)}' cy='{scale.y(y)}'/>" for x, y in dots
+    )
+    drawn += "".join(_band(line, scale) for line in lines)
     drawn += "".join(_line(line, scale) for line in lines)
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{html.escape(label)}'>"
