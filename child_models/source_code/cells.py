@@ -188,6 +188,11 @@ def cell_code(cell: Cell) -> CellCode:
     return _DESIGNED[cell]
 
 
+def has_code(cell: Cell) -> bool:
+    """Say whether a cell has code; one of KNOWN_CELLS that is new may have no row here."""
+    return isinstance(cell, RecurrentCell) or cell in _DESIGNED
+
+
 def described(text: str, drawing: str) -> str:
     """Return an architecture's text, in lines of at most 96 characters, and its drawing."""
     space = "\N{NO-BREAK SPACE}"  # lines end after a "|" alone

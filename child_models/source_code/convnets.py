@@ -34,7 +34,7 @@ class ConvNetFile:
     Attributes:
       image_shape, num_classes: what it is built for where nothing else is said.
       batch_norm_epsilon: what is added to the variance.
-      further: code at the end, as the preparation of images.
+      further: code at the end.
     """
 
     image_shape: tuple[int, int, int] = (32, 32, 3)
@@ -52,9 +52,6 @@ _HEAD = '''"""A ConvNet that an architecture search found, as a function of plai
 maps images [batch, height, width, channels] to logits [batch, classes], on any backend of Keras.
 Its weights stand in get_weights(), and in files of weights, in the order of its layers.
 """
-
-import keras
-from keras import {names}
 '''
 
 _BUILD = '''
@@ -170,12 +167,16 @@ def convnet_source(convnet: ConvNet, text: str, file: ConvNetFile = ConvNetFile(
         for name, code in _HELPERS.items()
         if name in lines.called
     ]
-    words = described(text, draw_convnet(convnet))
     code = "\n".join([built, *helpers, *([file.further] if file.further else [])])
-    head = _HEAD.format(words=words, file=file, names="layers, ops" if "ops." in code else "layers")
-    if "np." in code:
-        head = head.replace("import keras\n", "import keras\nimport numpy as np\n", 1)
-    return f"{head}\n{code}"
+    names = "layers, ops" if "ops." in code else "layers"
+    imports = [
+        *(["from pathlib import Path", ""] if "Path(" in code else []),
+        "import keras",
+        *(["import numpy as np"] if "np." in code else []),
+        f"from keras import {names}",
+    ]
+    head = _HEAD.format(words=described(text, draw_convnet(convnet)), file=file)
+    return "\n".join([head, *imports, "", code])
 
 
 class _Name(NamedTuple):
