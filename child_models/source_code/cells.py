@@ -111,19 +111,21 @@ class PeepholeLSTMCell(keras.layers.Layer):
         return super().get_config() | {"units": self.units}
 '''
 
-_FILE = '''"""{title}, as a cell of plain Keras 3.
+_FILE = '''"""A recurrent cell that an architecture search found, as a cell of plain Keras 3.
 
 {words}
 
 It is used as any cell of Keras, on any of its backends:
 
-    layer = keras.layers.RNN({make}, return_sequences=True)
+    layer = keras.layers.RNN(FoundCell(units=64), return_sequences=True)
     hidden = layer(inputs)  # [batch, steps, features] -> [batch, steps, 64]
 
-get_weights() returns, and set_weights() takes, {weights}.
+get_weights() returns, and set_weights() takes, kernel and recurrent_kernel, in this order.
 """
 
 import keras
+from keras import ops
+
 '''
 
 
@@ -158,14 +160,7 @@ def cell_source(cell: RecurrentCell, text: str) -> str:
       cell: the tree.
       text: its architecture, as one line.
     """
-    code = cell_code(cell)
-    head = _FILE.format(
-        title="A recurrent cell that an architecture search found",
-        words=described(text, draw_cell(cell)),
-        make=code.make.replace("UNITS", "units=64"),
-        weights="kernel and recurrent_kernel, in this order",
-    )
-    return f"{head}from keras import ops\n\n{code.definitions}"
+    return _FILE.format(words=described(text, draw_cell(cell))) + cell_code(cell).definitions
 
 
 def cell_code(cell: Cell) -> CellCode:

@@ -9,11 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
-
-sys.modules["nas_with_rl"] = None  # whoever imports it gets an ImportError
-
-import keras  # noqa: E402
 
 
 def use(folder):
@@ -44,5 +41,6 @@ def use(folder):
 
 
 if __name__ == "__main__":
+    sys.modules["nas_with_rl"] = None  # whoever imports it gets an ImportError
     for path in sys.argv[1:]:
         use(Path(path))

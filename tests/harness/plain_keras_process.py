@@ -5,11 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
-
-sys.modules["nas_with_rl"] = None  # whoever imports it gets an ImportError
-
-import keras  # noqa: E402
 
 UNITS = 6
 
@@ -64,4 +61,5 @@ def _off(found, wanted):
 
 
 if __name__ == "__main__":
+    sys.modules["nas_with_rl"] = None  # whoever imports it gets an ImportError
     print(json.dumps({Path(path).name: difference(Path(path)) for path in sys.argv[1:]}))
