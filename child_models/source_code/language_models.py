@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from nas_with_rl.child_models.cells.known_cells import Cell, cell_kind
+from nas_with_rl.child_models.data.text import END_OF_LINE, UNKNOWN
 from nas_with_rl.child_models.language_models.size import LanguageModelSize
 from nas_with_rl.child_models.source_code.cells import cell_code, described
 from nas_with_rl.search_spaces.drawing import draw_cell
@@ -70,6 +71,11 @@ class LanguageModel(keras.Model):
 
     def compute_output_shape(self, tokens_shape):
         return (*tokens_shape, len(VOCABULARY))
+
+    def export(self, filepath, format="tf_saved_model", *, input_signature=None, **kwargs):
+        extents = (1, 35) if format == "litert" else (None, None)  # LiteRT needs fixed ones
+        signature = input_signature or [keras.InputSpec(shape=extents, dtype="int32")]
+        super().export(filepath, format=format, input_signature=signature, **kwargs)
 
     @classmethod
     def from_config(cls, config):
@@ -137,6 +143,10 @@ print(model.decode(tokens))
 `model.py` is the whole model as code; the cell in it is one for `keras.layers.RNN` of other models
 too. `vocabulary.json` lists the token of each number. The tokens of a text are
 {tokens}.
+
+`language_model.export("saved_model")` writes it for TensorFlow alone, `format="onnx"` for ONNX
+(Keras needs tf2onnx for it), `format="litert"` for LiteRT: one sequence of 35 tokens there, or
+another `input_signature=[keras.InputSpec(shape=(2, 50), dtype="int32")]`.
 """
 _TOKENS = {
     "character": "its characters; `<unk>` stands for those that the list lacks",
@@ -170,7 +180,7 @@ def language_model_files(model: LanguageModelFiles) -> Mapping[str, str]:
     Raises:
       InputError: the cell has no code that stands alone.
     """
-    first = next(token for token in model.vocabulary if not token.startswith("<"))
+    first = next(token for token in model.vocabulary if token not in (UNKNOWN, END_OF_LINE))
     facts = {"unit": model.unit, "prompt": json.dumps(first)}
     layers = model.size.num_layers
     readme = _README.format(

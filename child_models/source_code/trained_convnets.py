@@ -73,6 +73,9 @@ print(logits.argmax(axis=-1))
 
 `model.py` has the network as code (`build`), and what was done to the images (`prepared`):
 they were {preparation}.
+
+`convnet.export("saved_model")` writes it for TensorFlow alone, `format="onnx"` for ONNX (Keras
+needs tf2onnx for it), `format="litert"` for LiteRT.
 """
 
 
