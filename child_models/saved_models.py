@@ -110,7 +110,10 @@ def load_model(path: str | Path) -> keras.Model:
     import keras
 
     try:
-        return keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False)
+        if kind == "convnet":  # Keras writes for ONNX only what has been called
+            model(keras.ops.zeros((1, *model.input_shape[1:])))
+        return model
     except Exception as error:  # there is no end to what Keras may meet in a damaged file
         raise InputError(f"{path} is damaged, Keras cannot load it: {_reason(error)}") from None
 

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace as TabularSpace
     from nas_with_rl.launch.explorations.exploring import explore as explore
     from nas_with_rl.launch.explorations.preparation import ExploreRequest as ExploreRequest
+    from nas_with_rl.launch.handing_on.models import cell as cell
+    from nas_with_rl.launch.handing_on.models import convnet as convnet
     from nas_with_rl.launch.host.backend import prepare_tensorflow as prepare_tensorflow
     from nas_with_rl.launch.results.loading import load as load
     from nas_with_rl.launch.results.search_result import SearchResult as SearchResult
@@ -97,7 +99,9 @@ _MODULES = {
     "TabularSpace": "launch.experiments.tabular.tabular_space",
     "TextDataConfig": "child_models.data.text",
     "audit_search": "launch.audits.audit",
+    "cell": "launch.handing_on.models",
     "compare": "launch.api",
+    "convnet": "launch.handing_on.models",
     "draw": "search_spaces.drawing",
     "explore": "launch.explorations.exploring",
     "explorer_widget": "explorer.page.widget",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -123,6 +124,20 @@ class Architecture(Mapping[str, Any]):
 
     def __str__(self) -> str:
         return self._text
+
+    def source(self) -> str:
+        """Return a file of plain Keras 3 that builds what this stands for, without this project.
+
+        Of a recurrent cell it has a class `FoundCell` for `keras.layers.RNN`, of a ConvNet a
+        function `build`. Both take the weights of what is built here.
+
+        Raises:
+          InputError: of a space of one's own, or of NAS-Bench-201: nothing is built of it here.
+        """
+        # By name, since what is built imports this folder and not the reverse.
+        name = "nas_with_rl.child_models.source_code.architectures"
+        text: str = importlib.import_module(name).architecture_source(self)
+        return text
 
     @functools.cached_property  # a search asks several times for each
     def _text(self) -> str:

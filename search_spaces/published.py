@@ -187,9 +187,9 @@ def read_architecture(
 def _check_kind(name: str, space: Space) -> None:
     kind, wanted = PUBLISHED[name].architecture.space.noun, space.search_space().noun
     if kind != wanted:
-        raise InputError(f"architecture {name!r} is a {kind}, the experiment's space has {wanted}s")
+        raise InputError(f"architecture {name!r} is a {kind}, the space has {wanted}s")
     if isinstance(space, ConvolutionalSpace) and space.block_size > 1:
         raise InputError(
-            f"architecture {name!r} says what each layer is, the experiment's space predicts "
+            f"architecture {name!r} says what each layer is, the space predicts "
             f"blocks of {space.block_size} convolutions (block_size)"
         )

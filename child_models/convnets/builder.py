@@ -17,6 +17,7 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
+from nas_with_rl.child_models.convnets.config import BATCH_NORM_MOMENTUM
 from nas_with_rl.child_models.convnets.contrast_normalization import LocalContrastNormalization
 from nas_with_rl.child_models.convnets.wiring import Sides, classifier_inputs
 from nas_with_rl.search_spaces.convnet import (
@@ -27,10 +28,6 @@ from nas_with_rl.search_spaces.convnet import (
     LocalContrastNormalizationLayer,
     PoolingLayer,
 )
-
-# The moving averages' momentum. Keras's default of 0.99 has forgotten too little of its first
-# value after the few hundred steps of a short child; 0.9 is what Huang et al.'s code runs with.
-BATCH_NORM_MOMENTUM = 0.9
 
 
 def build_convnet(

@@ -10,6 +10,10 @@ from nas_with_rl.search_spaces.field_checks import check_fields, check_range
 
 MAX_EPOCHS, MAX_BATCH, MAX_UPSAMPLED = 1_000_000, 1_000_000, 1_024
 
+# The moving averages' momentum. Keras's default of 0.99 has forgotten too little of its first
+# value after the few hundred steps of a short child; 0.9 is what Huang et al.'s code runs with.
+BATCH_NORM_MOMENTUM = 0.9
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageTraining:

@@ -19,8 +19,7 @@ from contextlib import AbstractContextManager
 
 import tensorflow as tf
 
-from nas_with_rl.child_models.convnets.builder import BATCH_NORM_MOMENTUM
-from nas_with_rl.child_models.convnets.config import ImageTraining
+from nas_with_rl.child_models.convnets.config import BATCH_NORM_MOMENTUM, ImageTraining
 from nas_with_rl.child_models.convnets.tf_epochs import augment, key_of, tensors_of, traced
 from nas_with_rl.child_models.convnets.tf_network import Network
 from nas_with_rl.child_models.data.images import Images, central_crop, whiten

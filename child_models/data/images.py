@@ -26,6 +26,7 @@ from nas_with_rl.search_spaces.field_checks import check_fields
 
 DatasetName = Literal["cifar10", "digits"]
 SIDES = {"cifar10": 32, "digits": 8}  # pixels
+CHANNELS = {"cifar10": 3, "digits": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,12 @@ class ImageDataConfig:
     def has_test(self) -> bool:
         """Whether there is a test split."""
         return True
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the images as they are loaded."""
+        side = self.resolution or SIDES[self.dataset]
+        return side, side, CHANNELS[self.dataset]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

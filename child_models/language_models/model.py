@@ -157,6 +157,29 @@ class LanguageModel(keras.Model):
         kernel = self.softmax_kernel
         return keras.ops.transpose(self.embedding) if kernel is None else kernel
 
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the model as a SavedModel, for ONNX or LiteRT; see `keras.Model.export`.
+
+        Without an `input_signature` it takes tokens [B, T] of any extents, int32; for "litert" one
+        sequence of 35, since its interpreter needs extents that are fixed.
+        """
+        from nas_with_rl.child_models.language_models.exported import default_signature, exported
+
+        exported(self).export(
+            filepath,
+            format=format,
+            verbose=verbose,
+            input_signature=input_signature or default_signature(format),
+            **kwargs,
+        )
+
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs, as plain JSON; a known cell by its name."""
         cell = self.cell

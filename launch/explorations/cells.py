@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS, cell_kind
+from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS, Cell, cell_kind
 from nas_with_rl.child_models.data.text import UNKNOWN
 from nas_with_rl.child_models.saved_models import describe_model
 from nas_with_rl.launch.records.ranking import ranked
@@ -23,6 +23,7 @@ from nas_with_rl.search_spaces.recurrent_cell import (
     BASES,
     COMBINATIONS,
     RecurrentCellSpace,
+    cell_of,
 )
 
 PUBLISHED_NAMES = tuple(
@@ -70,10 +71,23 @@ def read_cells(texts: Sequence[str]) -> tuple[ExploredCell, ...]:
     return tuple(cells)
 
 
-def read_cell(text: str) -> ExploredCell:
+def named_cell(text: str) -> Cell:
+    """Return the cell that a text stands for as `read_cell` reads it, of a model of words too."""
+    read = read_cell(text, of_characters=False)
+    name = read.architecture if read.model is None else describe_model(read.model).architecture
+    if name in KNOWN_CELLS:
+        return name
+    return cell_of(read_architecture(name, read.space if read.model is None else _space_of(name)))
+
+
+def read_cell(text: str, *, of_characters: bool = True) -> ExploredCell:
     """Read a cell: a name, an architecture's text, a search's workdir, or a trained model.
 
     A search's workdir stands for its best cell; a training's, for its `model.keras`.
+
+    Args:
+      text: what says which.
+      of_characters: whether a model has to be one of characters.
 
     Raises:
       InputError: it is none of these.
@@ -84,13 +98,13 @@ def read_cell(text: str) -> ExploredCell:
         return ExploredCell(name, cell_kind(name).title, name)
     if name in PUBLISHED_NAMES:
         return ExploredCell(name, PUBLISHED[name].title, name)
-    if path := _path(name):
-        return _lying_at(path)
+    if path := path_named(name):
+        return _lying_at(path, of_characters=of_characters)
     space, architecture = _parsed(name)
     return ExploredCell("cell", f"cell of base {space.base}", architecture, space)
 
 
-def _path(name: str) -> Path | None:
+def path_named(name: str) -> Path | None:
     """Return the directory or the model that a text names, None for what names neither.
 
     An architecture's text may be longer than any path, and a text may hold what no path does.
@@ -103,12 +117,12 @@ def _path(name: str) -> Path | None:
     return path if name and is_named else None
 
 
-def _lying_at(path: Path) -> ExploredCell:
+def _lying_at(path: Path, *, of_characters: bool) -> ExploredCell:
     if not os.path.isdir(path):
-        return _trained(path)
+        return _trained(path, of_characters=of_characters)
     place = Workdir(path, flag="cell")
     if os.path.exists(place.model):
-        return _trained(place.model)
+        return _trained(place.model, of_characters=of_characters)
     if not os.path.exists(place.trials):
         inside = [shown_path(each.parent) for each in sorted(path.glob(f"*/{MODEL_FILE}"))]
         raise InputError(
@@ -132,15 +146,15 @@ def _lying_at(path: Path) -> ExploredCell:
     return ExploredCell("found", title, architecture, space)
 
 
-def _trained(path: Path) -> ExploredCell:
+def _trained(path: Path, *, of_characters: bool) -> ExploredCell:
     if not os.path.isfile(path):
         is_there = os.path.exists(path)
         raise InputError(f"cell {_in_quotes(path)}: {'not a file' if is_there else 'no such file'}")
     saved = describe_model(path)
-    if saved.kind != "language_model" or any(
-        len(token) > 1 for token in saved.vocabulary if token != UNKNOWN
-    ):
-        raise InputError(f"cell {_in_quotes(path)} is no language model of characters")
+    words = any(len(token) > 1 for token in saved.vocabulary if token != UNKNOWN)
+    if saved.kind != "language_model" or (of_characters and words):
+        of = " of characters" if of_characters else ""
+        raise InputError(f"cell {_in_quotes(path)} is no language model{of}")
     name = shortened(path.resolve().parent.name) or "model"
     return ExploredCell(name, f"the model of {shown_path(path)}", model=path)
 

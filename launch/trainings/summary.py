@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nas_with_rl.child_models.source_code.language_models import README_FILE
 from nas_with_rl.launch.records.training_result import FinalResult, figure
 from nas_with_rl.launch.records.workdir import TENSORBOARD, Workdir
 
@@ -40,6 +41,7 @@ def describe_end(result: FinalResult, workdir: str | Path, *, has_test: bool) ->
     curves = "tensorboard --logdir=" + str(Path(workdir, TENSORBOARD))
     if not Path(workdir, TENSORBOARD).exists():
         curves = "none, since TensorBoard is not installed"
+    readme = Path(workdir, README_FILE)
     return "\n".join(
         [
             *lines,
@@ -47,6 +49,7 @@ def describe_end(result: FinalResult, workdir: str | Path, *, has_test: bool) ->
             "  model.keras  result.json  experiment.json  checkpoints/",
             f"  curves: {curves}",
             f"  in Python: nas_with_rl.load_model('{workdir}/model.keras')",
+            *(["  without this project: README.md says how"] if readme.exists() else []),
         ]
     )
 

@@ -51,7 +51,7 @@ from nas_with_rl.launch.trainings.trainees import (
     make_trainee,
 )
 from nas_with_rl.search_spaces.errors import InputError, shortened
-from nas_with_rl.search_spaces.whole_files import written_whole
+from nas_with_rl.search_spaces.whole_files import write_whole, written_whole
 
 if TYPE_CHECKING:
     import keras
@@ -161,6 +161,7 @@ class _Run:
                 epoch = self._train_epoch(child, number)
                 if self._best == number:
                     saved = self._trainee.saved(number, epoch.validation)
+                    self._write_files()
                     with storing(self._place.model):
                         save_model(child.model, self._place.model, saved)
                 checkpoints.save(self)
@@ -220,6 +221,13 @@ class _Run:
     def _write(self, result: FinalResult) -> None:
         self.result = result
         write_result(result, self._place)
+
+    def _write_files(self) -> None:
+        """Write what the model is used with where this project is not; equal for all its epochs."""
+        for name, text in self._trainee.files_beside().items():
+            path = self._place.path / name
+            with storing(path):
+                write_whole(text, path)
 
     @property
     def version(self) -> int:

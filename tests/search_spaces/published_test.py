@@ -144,22 +144,22 @@ def test_a_line_of_text_of_any_depth():
         (
             "nas_cell",
             ConvolutionalSpace(),
-            "'nas_cell' is a recurrent cell, the experiment's space has ConvNets",
+            "'nas_cell' is a recurrent cell, the space has ConvNets",
         ),
         (
             "figure_7",
             RecurrentCellSpace(8),
-            "'figure_7' is a ConvNet, the experiment's space has recurrent cells",
+            "'figure_7' is a ConvNet, the space has recurrent cells",
         ),
         (
             "figure_7",
             NasBench201Space(),
-            "'figure_7' is a ConvNet, the experiment's space has NAS-Bench-201 cells",
+            "'figure_7' is a ConvNet, the space has NAS-Bench-201 cells",
         ),
         (
             "figure_7",
             ConvolutionalSpace(block_size=3),
-            "'figure_7' says what each layer is, the experiment's space predicts blocks of 3",
+            "'figure_7' says what each layer is, the space predicts blocks of 3",
         ),
         ("3 3 - 40", ConvolutionalSpace(), "layer 1, filters is '40', not one of 24, 36, 48, 64"),
         ("", ConvolutionalSpace(), "missing token for layer 1, filter_height"),

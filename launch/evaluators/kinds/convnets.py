@@ -24,6 +24,7 @@ from nas_with_rl.child_models.data.images import (
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.child_models.rewards import accuracy_reward
 from nas_with_rl.child_models.saved_models import SavedDescription
+from nas_with_rl.child_models.source_code.trained_convnets import TrainedConvNet, convnet_files
 from nas_with_rl.launch.evaluators.kinds.kind import (
     LocatedExperiment,
     NamedArchitecture,
@@ -131,6 +132,13 @@ class ConvNetTrainee:
         """See `Trainee`."""
         name = self._located.experiment.name
         return SavedDescription("convnet", self.named.text, name, epoch, validation)
+
+    def files_beside(self) -> Mapping[str, str]:
+        """See `Trainee`."""
+        data, classes = self._located.experiment.data, self._images.num_classes
+        return convnet_files(
+            TrainedConvNet(self._convnet, self.named.text, data, self._config, classes)
+        )
 
 
 def convnet_axes(child: ImageTraining, space: ConvolutionalSpace) -> Mapping[str, tuple[str, ...]]:

@@ -114,6 +114,9 @@ class Trainee(Protocol):
     def saved(self, epoch: int, validation: float) -> SavedDescription:
         """Return what the saved model says of itself."""
 
+    def files_beside(self) -> Mapping[str, str]:
+        """Return, by name, the files with which the saved model is used without this project."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Timing:

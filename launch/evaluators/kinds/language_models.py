@@ -24,6 +24,11 @@ from nas_with_rl.child_models.language_models.training import (
 )
 from nas_with_rl.child_models.rewards import perplexity_reward
 from nas_with_rl.child_models.saved_models import SavedDescription
+from nas_with_rl.child_models.source_code.cells import has_code
+from nas_with_rl.child_models.source_code.language_models import (
+    LanguageModelFiles,
+    language_model_files,
+)
 from nas_with_rl.launch.evaluators.kinds.kind import (
     LocatedExperiment,
     NamedArchitecture,
@@ -133,6 +138,16 @@ class LanguageModelTrainee:
             epoch,
             validation,
             vocabulary=self._corpus.vocabulary,
+        )
+
+    def files_beside(self) -> Mapping[str, str]:
+        """See `Trainee`."""
+        if not has_code(self._cell):
+            return {}
+        vocabulary, unit = self._corpus.vocabulary, self._located.experiment.data.unit
+        size = self._config.size(len(vocabulary), self._cell)
+        return language_model_files(
+            LanguageModelFiles(self._cell, size, self.named.text, unit, vocabulary)
         )
 
 

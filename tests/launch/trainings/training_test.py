@@ -107,9 +107,11 @@ def test_a_training_leaves_what_the_readme_says(finished):
     ]
     assert sorted(p.name for p in finished.iterdir()) == [
         ".lock",
+        "README.md",
         "checkpoints",
         "experiment.json",
         "model.keras",
+        "model.py",
         "result.json",
         "tensorboard",
     ]
