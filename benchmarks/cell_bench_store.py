@@ -51,7 +51,8 @@ class TrainedGroup:
     Attributes:
       cells, trainings, seeds: by member.
       train_nll, validation_nll: by member, one for each checkpoint, in nats per character; None
-        where it was not finite. The training's is the mean since the checkpoint before.
+        where it was not finite, and from then on: a child that has diverged in training is frozen,
+        and measures what it was before. The training's is the mean since the checkpoint before.
       seconds, cpu_seconds: of the whole group.
     """
 
@@ -73,12 +74,14 @@ class TrainedGroup:
     ) -> TrainedGroup:
         """Return it from nll by checkpoint and member, and seconds by the clock and of the CPU."""
         cells, trainings = (list(each) for each in zip(*group, strict=True))
+        # NaN once and for all: a sum with NaN is one.
+        unharmed = np.cumsum(np.where(np.isfinite(train), 0, np.nan), axis=0)
         return cls(
             cells,
             trainings,
             [seed_of(cell_at(cell), training) for cell, training in group],
             [_rounded(each) for each in np.transpose(train)],
-            [_rounded(each) for each in np.transpose(validation)],
+            [_rounded(each) for each in np.transpose(np.asarray(validation) + unharmed)],
             *(round(each, 3) for each in seconds),
         )
 

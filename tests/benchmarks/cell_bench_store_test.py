@@ -48,6 +48,16 @@ def test_a_group_is_read_as_it_was_written_and_no_longer_missing(tmp_path):
     assert again.missing(SMALL) == [0]
 
 
+def test_what_has_diverged_in_training_has_no_perplexity_from_then_on():
+    group = [(cell, 0) for cell in range(4)]
+    train = [[1.0, 1.0, math.inf, 1.0], [1.0, math.nan, math.nan, 1.0]]
+    validation = [[2.0, 2.0, 2.0, math.nan], [2.5, 2.0, 2.0, 3.0]]
+    found = store_module.TrainedGroup.of(group, train, validation, (2.0, 1.0))
+    assert found.train_nll == [[1.0, 1.0], [1.0, None], [None, None], [1.0, 1.0]]
+    # The last one's training went on: its validation was not finite once.
+    assert found.validation_nll == [[2.0, 2.5], [2.0, None], [None, None], [None, 3.0]]
+
+
 def test_a_store_of_other_settings_is_refused(tmp_path):
     store_module.Store(tmp_path, CELL_BENCH, 2)
     for settings, size in ((dataclasses.replace(CELL_BENCH, num_best=5), 2), (CELL_BENCH, 3)):
