@@ -56,18 +56,18 @@ class PopulationProgram:
         settings: Settings,
         cells: Cells,
         tokens: jax.Array,
-        num_segments: jax.Array,
+        segments: jax.Array,
     ) -> tuple[TrainState, jax.Array]:
-        """Train for an epoch; return each child's mean nll too, [C], in nats per token.
+        """Train on some segments; return each child's mean nll too, [C], in nats per token.
 
         It is NaN for those that had diverged before.
 
         Args:
-          training: where the epoch starts.
+          training: where they start.
           settings: the children's own; `seed` as two words of 32 bits, [2, C], as JAX has no 64.
           cells: which cells.
           tokens: [segments·T + 1, B], the same for all.
-          num_segments: how many of these to train on, from the first.
+          segments: [2], the first to train on and the one after the last.
         """
 
         def summed(weights: Weights, *segment: Any) -> tuple[jax.Array, tuple]:
@@ -77,7 +77,7 @@ class PopulationProgram:
         def is_unfinished(carry: tuple) -> jax.Array:
             index, training, *_ = carry
             # Where all have diverged the rest would change nothing.
-            return jnp.logical_and(index < num_segments, jnp.any(training.alive))
+            return jnp.logical_and(index < segments[1], jnp.any(training.alive))
 
         def body(carry: tuple) -> tuple:
             index, training, state, total = carry
@@ -90,12 +90,15 @@ class PopulationProgram:
             training = self._updated(training._replace(alive=alive), gradients, settings)
             return index + 1, training, state, total
 
-        # Those that diverged in an earlier epoch have measured nothing in this one.
+        # Those that diverged before have measured nothing here.
         total = jnp.where(training.alive, jnp.zeros_like(settings.learning_rate), jnp.nan)
-        start = (0, training, self._zero_state(tokens, total), total)
-        _, training, _, total = jax.lax.while_loop(is_unfinished, body, start)
+        state = tuple(zip(training.hidden, training.cell_state, strict=True))
+        start = (segments[0], training, state, total)
+        _, training, state, total = jax.lax.while_loop(is_unfinished, body, start)
+        hidden, cell_state = map(jnp.stack, zip(*state, strict=True))
+        training = training._replace(hidden=hidden, cell_state=cell_state)
         # Also where the loop has ended early: no total is finite then.
-        return training, total / num_segments.astype(total.dtype)
+        return training, total / (segments[1] - segments[0]).astype(total.dtype)
 
     def evaluate(
         self, weights: Weights, cells: Cells, tokens: jax.Array, num_segments: jax.Array
@@ -177,7 +180,7 @@ class PopulationProgram:
             (weights, slots),
             (training.weights, training.slots),
         )
-        return TrainState(weights, slots, step_number, training.alive)
+        return training._replace(weights=weights, slots=slots, step=step_number)
 
     def _masks(self, seeds: jax.Array, step_number: jax.Array) -> DropoutMasks:
         """Draw each child's masks of a training step as `language_models.jax_epochs` does."""
@@ -325,9 +328,13 @@ def loops(
     compiled, evaluate = jax.jit(program.train), jax.jit(program.evaluate)
 
     def train(
-        training: TrainState, settings: Settings, cells: Cells, tokens: np.ndarray, number: np.int32
+        training: TrainState,
+        settings: Settings,
+        cells: Cells,
+        tokens: np.ndarray,
+        segments: np.ndarray,
     ) -> tuple[TrainState, jax.Array]:
         seeds = np.stack([settings.seed & 0xFFFFFFFF, settings.seed >> 32]).astype(np.uint32)
-        return compiled(training, settings._replace(seed=seeds), cells, tokens, number)
+        return compiled(training, settings._replace(seed=seeds), cells, tokens, segments)
 
     return train, evaluate

@@ -196,7 +196,9 @@ class PopulationInTraining:
         # Adam's first and second moments.
         slots = tuple(tuple(map(np.zeros_like, weights)) for _ in range(num_slots))
         alive = np.ones(population.num_children, bool)
-        self._training = TrainState(weights, slots, np.zeros((), np.int32), alive)
+        step = np.zeros((), np.int32)
+        self._training = TrainState(weights, slots, step, alive, *self._zero_state())
+        self._next_segment = 0
 
     def train_epoch(self, epoch: int, *, most: int = 0) -> np.ndarray:
         """Train for an epoch, counted from 1; return the mean nll of each child, in nats per token.
@@ -207,12 +209,31 @@ class PopulationInTraining:
           epoch: from 1.
           most: segments, from the start; 0 for all.
         """
+        hidden, cell_state = self._zero_state()
+        self._training = self._training._replace(hidden=hidden, cell_state=cell_state)
+        self._next_segment = 0
+        return self.continue_epoch(epoch, most=most)
+
+    def continue_epoch(self, epoch: int, *, most: int = 0) -> np.ndarray:
+        """Train on an epoch's next segments, as `train_epoch`, which has begun it.
+
+        An epoch in parts is the same epoch: the state goes on from one to the next.
+
+        Args:
+          epoch: from 1.
+          most: segments, from where the last part has ended; 0 for all that are left.
+        """
         population = self._population
+        tokens, num_segments = self._segments(population.train_tokens)
+        first = self._next_segment
+        last = min(first + most, int(num_segments)) if most else int(num_segments)
+        if last <= first:
+            raise InputError(f"all {num_segments} segments of epoch {epoch} were trained on")
         training = keras.tree.map_structure(keras.ops.convert_to_tensor, self._training)
-        settings = self._settings(epoch)
         self._training, nll = population.train_loop(
-            training, settings, self._cells, *self._segments(population.train_tokens, most)
+            training, self._settings(epoch), self._cells, tokens, np.array([first, last], np.int32)
         )
+        self._next_segment = last
         return np.array(nll)[: self._num_members]
 
     def validate(self, *, most: int = 0) -> np.ndarray:
@@ -242,9 +263,15 @@ class PopulationInTraining:
             values[index] = values[index][:, np.argsort(columns)]
         return values
 
-    def _segments(self, tokens: np.ndarray, most: int) -> tuple[np.ndarray, np.int32]:
+    def _segments(self, tokens: np.ndarray, most: int = 0) -> tuple[np.ndarray, np.int32]:
         num_segments = len(tokens) // self._population.config.num_steps
         return tokens, np.int32(min(num_segments, most) if most else num_segments)
+
+    def _zero_state(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return h and c of all layers, [L, C, B, H], as an epoch starts with them."""
+        size, config = self._population.size, self._population.config
+        shape = (size.num_layers, self._population.num_children, config.batch_size, size.units)
+        return np.zeros(shape, self._dtype), np.zeros(shape, self._dtype)
 
     @property
     def _kernels(self) -> range:

@@ -1,6 +1,6 @@
 """What the programs of a population take and change, on every backend.
 
-Shapes: C children.
+Shapes: C children, L layers, B sequences, H hidden units.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ class TrainState(NamedTuple):
       slots: the optimizer's moving averages: none for "sgd", first and second moments for "adam".
       step: updates made so far, a scalar.
       alive: [C]; a child whose loss was not finite is frozen.
+      hidden, cell_state: h and c after the last segment, [L, C, B, H]; zeros where an epoch starts.
     """
 
     weights: Weights
     slots: tuple[Weights, ...]
     step: Tensor
     alive: Tensor
+    hidden: Tensor
+    cell_state: Tensor
 
 
 class Settings(NamedTuple):

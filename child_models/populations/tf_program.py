@@ -55,22 +55,22 @@ class PopulationProgram:
         settings: Settings,
         cells: Cells,
         tokens: tf.Tensor,
-        num_segments: tf.Tensor,
+        segments: tf.Tensor,
     ) -> tuple[TrainState, tf.Tensor]:
-        """Train for an epoch; return each child's mean nll too, [C], in nats per token.
+        """Train on some segments; return each child's mean nll too, [C], in nats per token.
 
         It is NaN for those that had diverged before.
 
         Args:
-          training: where the epoch starts.
+          training: where they start.
           settings, cells: the children's own.
           tokens: [segments·T + 1, B], the same for all.
-          num_segments: how many of these to train on, from the first.
+          segments: [2], the first to train on and the one after the last.
         """
 
         def unfinished(index: tf.Tensor, training: TrainState, *_: object) -> tf.Tensor:
             # Where all have diverged the rest would change nothing.
-            return tf.logical_and(index < num_segments, tf.reduce_any(training.alive))
+            return tf.logical_and(index < segments[1], tf.reduce_any(training.alive))
 
         def body(index: tf.Tensor, training: TrainState, state: States, total: tf.Tensor) -> tuple:
             masks = self._masks(settings.seed, training.step)
@@ -88,12 +88,13 @@ class PopulationProgram:
             return index + 1, training, state, total
 
         total = tf.zeros_like(settings.learning_rate)
-        # Those that diverged in an earlier epoch have measured nothing in this one.
+        # Those that diverged before have measured nothing here.
         total = tf.where(training.alive, total, total + np.nan)
-        start = (0, training, self._zero_state(tokens, total), total)
-        _, training, _, total = tf.while_loop(unfinished, body, start)
+        start = (segments[0], training, (training.hidden, training.cell_state), total)
+        _, training, state, total = tf.while_loop(unfinished, body, start)
+        training = training._replace(hidden=state[0], cell_state=state[1])
         # Also where the loop has ended early: no total is finite then.
-        return training, total / tf.cast(num_segments, total.dtype)
+        return training, total / tf.cast(segments[1] - segments[0], total.dtype)
 
     def evaluate(
         self, weights: Weights, cells: Cells, tokens: tf.Tensor, num_segments: tf.Tensor
@@ -183,7 +184,7 @@ class PopulationProgram:
         weights, slots = tf.nest.map_structure(
             lambda new, old: tf.where(_by_child(training.alive, new), new, old), after, before
         )
-        return TrainState(weights, slots, step, training.alive)
+        return training._replace(weights=weights, slots=slots, step=step)
 
     def _masks(self, seeds: tf.Tensor, step: tf.Tensor) -> DropoutMasks:
         """Draw each child's masks of a training step as `language_models.tf_epochs` draws them."""

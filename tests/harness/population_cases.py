@@ -24,6 +24,7 @@ from nas_with_rl.child_models.populations.population import Member, Population
 from nas_with_rl.child_models.populations.states import MAX_ONE_HOT
 from nas_with_rl.child_models.populations.universal_cell import UniversalCell
 from nas_with_rl.search_spaces.architecture import random_architecture
+from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import (
     ACTIVATIONS,
     COMBINATIONS,
@@ -239,6 +240,20 @@ def test_an_infinite_value_under_a_tanh_is_no_divergence(population):
     alone = begin_training(cell, corpus(), own_config(member, SGD), seed=0)
     expected = [(alone.train_epoch(epoch), alone.validate()) for epoch in (1, 2)]
     np.testing.assert_allclose(nlls[0], expected, rtol=1e-3)
+
+
+def test_an_epoch_in_parts_is_the_same_epoch(population, together):
+    group = population.begin(own_members())
+    parts = [group.train_epoch(1, most=100), group.continue_epoch(1, most=30)]
+    parts.append(group.continue_epoch(1))
+    mean = np.average(parts, axis=0, weights=[100, 30, 20])
+    np.testing.assert_allclose(mean, together[1][:, 0, 0], rtol=1e-6)
+    np.testing.assert_array_equal(group.validate(), together[1][:, 0, 1])
+    with pytest.raises(InputError, match="all 150 segments of epoch 1 were trained on"):
+        group.continue_epoch(1)
+    group.train_epoch(2)  # starts from the text's beginning and from zero again
+    for child in range(C):
+        assert same_bits(group.weights(child), together[0].weights(child))
 
 
 @pytest.mark.slow
