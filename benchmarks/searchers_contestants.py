@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from searchers_optuna import Column
 from searchers_tasks import TASKS, Task
 
 import nas_with_rl as nas
@@ -174,22 +175,22 @@ class Optuna:
         return found
 
 
-def columns_of(space: nas.SearchSpace) -> list[tuple[int, int | None, list[int]]]:
+def columns_of(space: nas.SearchSpace) -> list[Column]:
     """Return a space's columns, as `controller/columns.py` counts them, for another library.
 
     Returns:
-      of each its number of tokens, the column that its existence hangs on, and under which tokens.
+      of each its number of tokens, and the columns that its existence hangs on, each with the
+      tokens under which it exists.
     """
-    columns: list[tuple[int, int | None, list[int]]] = []
+    columns: list[Column] = []
     first = []
     for step in space.steps:
         first.append(len(columns))
-        parent = None if step.parent is None else first[step.parent]
-        tokens = sorted(step.parent_tokens)
+        conditions = [(first[parent], sorted(tokens)) for parent, tokens in step.conditions]
         if isinstance(step.decision, nas.Choice):
-            columns.append((len(step.decision.options), parent, tokens))
+            columns.append((len(step.decision.options), conditions))
         else:
-            columns += [(2, parent, tokens)] * step.num_candidates
+            columns += [(2, conditions)] * step.num_candidates
     return columns
 
 

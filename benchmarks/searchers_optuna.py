@@ -1,9 +1,9 @@
 """Optuna's TPE for `searchers.py`: a process that asks for architectures' rewards, one at a time.
 
 It runs under whichever Python has Optuna and needs nothing else. Each line that it reads is JSON:
-`{"columns": [[size, parent, tokens], ...], "seed": 0}` begins a study, where a column exists if its
-parent, the number of a column before it or null, has one of the tokens; then a number is the reward
-of what was proposed last, and null says that it failed. Each line that it answers with is
+`{"columns": [[size, [[parent, tokens], ...]], ...], "seed": 0}` begins a study, where a column
+exists if each parent, the number of a column before it, has one of its tokens; then a number is the
+reward of what was proposed last, and null says that it failed. Each line that it answers with is
 `[row, CPU seconds so far]`, the row with a token for each column, -1 where it does not exist.
 """
 
@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-Column = tuple[int, int | None, Sequence[int]]
+Column = tuple[int, Sequence[tuple[int, Sequence[int]]]]
 ABSENT = -1
 
 
@@ -35,8 +35,8 @@ class Study:
         """Return the next row."""
         self._trial = self._study.ask()
         row: list[int] = []
-        for number, (size, parent, tokens) in enumerate(self._columns):
-            if parent is None or row[parent] in tokens:
+        for number, (size, conditions) in enumerate(self._columns):
+            if all(row[parent] in tokens for parent, tokens in conditions):
                 row.append(self._trial.suggest_categorical(str(number), range(size)))
             else:
                 row.append(ABSENT)

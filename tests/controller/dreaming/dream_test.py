@@ -169,9 +169,9 @@ def test_batches_in_vain_make_it_bolder_until_one_brings_the_best(learner_of, mo
     boldnesses = []
     make = dream.Wishes
 
-    def noted(*args, boldness):
-        boldnesses.append(boldness)
-        return make(*args, boldness=boldness)
+    def noted(*args, **settings):
+        boldnesses.append(settings["boldness"])
+        return make(*args, **settings)
 
     monkeypatch.setattr(dream, "Wishes", noted)
     searcher = Dream(learner_of(CHOICES), CHOICES, max_depth=0, seed=0)
