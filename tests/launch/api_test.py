@@ -10,6 +10,7 @@ import pytest
 
 import nas_with_rl as nas
 from nas_with_rl.controller import reinforce
+from nas_with_rl.controller.dreaming import dream
 from nas_with_rl.launch.records.trial_store import TrialStore
 
 FAST = nas.ReinforceConfig(0.02, policy=nas.PolicyConfig(num_layers=1, jit_compile=False))
@@ -118,8 +119,16 @@ def test_a_stored_setting_that_cannot_be_used_names_the_file(tmp_path):
         nas.search(SPACE, score, workdir=tmp_path / "run", options=options(resume=True))
 
 
-@pytest.mark.parametrize("moment", ["tell", pytest.param("mark_learned", marks=pytest.mark.slow)])
-def test_ctrl_c_within_an_update_changes_nothing(tmp_path, monkeypatch, moment):
+@pytest.mark.parametrize(
+    ("searcher", "owner", "moment"),
+    [
+        ("reinforce", reinforce, "moving_average"),  # the weights have moved, the version has not
+        ("dream", dream, "encode_architectures"),  # the rewards are known, the weights as before
+        pytest.param("reinforce", TrialStore, "mark_learned", marks=pytest.mark.slow),
+        pytest.param("dream", TrialStore, "mark_learned", marks=pytest.mark.slow),
+    ],
+)
+def test_ctrl_c_within_an_update_changes_nothing(tmp_path, monkeypatch, searcher, owner, moment):
     """Whatever is interrupted: the same trials as a search never interrupted."""
     calls = []
 
@@ -132,16 +141,14 @@ def test_ctrl_c_within_an_update_changes_nothing(tmp_path, monkeypatch, moment):
 
         return wrapped
 
+    begun = options(search=nas.SearchConfig(searcher=searcher))
     where = {"num_samples": 40, "workdir": tmp_path / "run"}
     with monkeypatch.context() as patched:
-        if moment == "tell":  # after the weights have moved, before the version has
-            patched.setattr(reinforce, "moving_average", interrupting(reinforce.moving_average))
-        else:
-            method = interrupting(TrialStore.mark_learned)
-            patched.setattr(TrialStore, "mark_learned", lambda *args: method(*args))
-        assert nas.search(SPACE, score, options=options(), **where).interrupted
+        function = interrupting(getattr(owner, moment))
+        patched.setattr(owner, moment, lambda *args: function(*args))
+        assert nas.search(SPACE, score, options=begun, **where).interrupted
     resumed = nas.search(SPACE, score, options=options(resume=True), **where)
-    whole = nas.search(SPACE, score, num_samples=40, options=options())
+    whole = nas.search(SPACE, score, num_samples=40, options=begun)
     first, second = (
         [(t.architecture, t.log_prob, t.reward, t.updated_version) for t in result.trials]
         for result in (resumed, whole)

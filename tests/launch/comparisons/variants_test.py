@@ -67,7 +67,7 @@ def test_each_searches_with_its_own_settings(tmp_path):
     controller = nas.ReinforceConfig(
         0.02, policy=nas.PolicyConfig(num_layers=1, num_units=4, jit_compile=False)
     )
-    config = nas.SearchConfig(batch_size=4)
+    config = nas.SearchConfig(batch_size=4, searcher="reinforce")
     options = nas.SearchOptions(search=config, controller=controller, progress=False)
     where = {"seeds": 1, "num_children": 40, "workdir": tmp_path, "options": options}
     nas.compare(SPACE, value, searchers=("reinforce",), **where)
