@@ -192,9 +192,10 @@ def _entry(
     name, seed = bar.searcher, bar.seed
     title = f"{name.replace(':', '.')}-{seed}"
     path = folder / f"{title}.sqlite" if folder else None
+    ended = f"{title} of {contest.config.num_children} children"
+    is_there = path is not None and path.exists() and children.has_ended(ended)
     with contextlib.closing(TrialStore(path)) as store:
-        ended = f"{title} of {contest.config.num_children} children"
-        if path is None or not children.has_ended(ended):
+        if not is_there:
             bar.finish(store.num_evaluated())
             run_search(_search(contest, shared, store, bar))
             children.end(ended)

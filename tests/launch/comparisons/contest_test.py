@@ -109,6 +109,15 @@ def test_a_comparison_that_is_stopped_again_and_again_ends_as_one_that_never_was
     assert files(tmp_path / "run") == files(tmp_path / "whole")
 
 
+def test_a_search_whose_file_is_gone_is_searched_again(tmp_path):
+    compare(workdir=tmp_path)
+    before = files(tmp_path)
+    (gone,) = tmp_path.glob("searches/*/random-1.sqlite")
+    gone.unlink()
+    compare(lambda _: pytest.fail("all children are known"), workdir=tmp_path)
+    assert files(tmp_path) == before and gone.exists()
+
+
 _KILLED = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
