@@ -130,7 +130,7 @@ def main() -> int:
     parser.add_argument("--beside", type=Path, help="another checkout of this project")
     parser.add_argument("--runs", type=int, default=1, help="of each")
     parser.add_argument("--plan", help="the plan of all, rather than what each chooses")
-    parser.add_argument("--num-samples", type=int, help="rather than the quickstart's 100")
+    parser.add_argument("--num-samples", type=int, help="rather than the quickstart's 60")
     parser.add_argument("--json", help="where the figures are written too")
     options = parser.parse_args()
     words = [f"--plan={options.plan}"] if options.plan else []
