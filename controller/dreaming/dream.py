@@ -34,7 +34,6 @@ from nas_with_rl.search_spaces.space import SearchSpace
 
 STATE_FILE = "dream.json"
 NUM_UNIFORM = 8  # children before the surrogate is asked
-UNIFORM_SHARE = 8  # one place in so many stays uniform
 DREAM_SIZE, MOST_DREAMS = 64, 4  # samples of a dreamt step; such steps after a batch
 CHILDREN_A_DREAM = 2  # one such step for so many children of the batch
 DREAMT_DECISIONS = 24  # steps times decisions, so that a night in a long space is no longer
@@ -107,17 +106,16 @@ class Dream:
         """Propose architectures that have not been tried, as long as there are any."""
         generator = trial_generator(self._seed, trials[0], "sampling")
         wanted = len(trials)
-        num_uniform = wanted // UNIFORM_SHARE
         rows: list[np.ndarray] = []
         if self._knows():
-            trusted = round(self.trust * (wanted - num_uniform))
+            trusted = round(self.trust * wanted)
             drawn, _ = self._sample(space, POOL, generator)
             boldness = 1 + BOLDER * (max(self._num_vain - 1, 0) % BOLD_BATCHES)
             wishes = Wishes(
                 self._columns, self._surrogate, space.depth, self._is_new, boldness=boldness
             )
             rows += list(wishes.choose(trusted, self._best, drawn, generator))
-            rows += self._fresh(drawn, rows, wanted - num_uniform - len(rows))
+            rows += self._fresh(drawn, rows, wanted - len(rows))
         uniform = self._columns.uniform(8 * wanted, space.depth, generator)
         rows += self._fresh(uniform, rows, wanted - len(rows))
         # Nothing new is left, or next to nothing: the policy repeats itself.

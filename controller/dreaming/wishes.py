@@ -15,7 +15,7 @@ from nas_with_rl.controller.dreaming.surrogate import Surrogate
 
 # Standard deviations that are added to the mean, by the place in a batch: most trust the surrogate,
 # some try where it knows little.
-BOLDNESS = (1.0, 2.0, 1.0, 3.0, 1.0, 4.0, 1.0)
+BOLDNESS = (1.0, 2.0, 1.0, 3.0, 1.0, 4.0, 1.0, 5.0)
 NUM_MUTATIONS, NUM_PARENTS, MOST_CHANGES = 200, 8, 3
 NUM_UNIFORM = 128
 CLIMBERS, CLIMBS, MOST_NEIGHBOURS = 8, 5, 64
