@@ -47,7 +47,8 @@ class ReinforceConfig:
         ten thousand samples; here: ten times that, so that a thousand are enough to learn from.
         The experiments `cifar10` and `ptb` have the paper's.
       baseline_decay: of the moving average of rewards, per architecture. Not in the paper.
-      entropy_weight: of a bonus on the policy's entropy; 0 as the paper names none.
+      entropy_weight: of a bonus on the policy's entropy; 0 for the searcher's own: none for
+        `reinforce`, as the paper names none, and `dreaming.dream.ENTROPY_WEIGHT` for `dream`.
       policy: the recurrent network's sizes.
       advantage: what a gradient is weighed with, see `advantages`: the paper's difference from the
         baseline, the same in standard deviations of the rewards, or their ranks alone. A

@@ -63,7 +63,8 @@ class SearchConfig:
         last update is a short one.
       num_children: children to train, at which the search ends before `num_samples`; 0 for no such
         budget. A trial that takes over an earlier outcome costs nothing of it, an evaluation
-        that failed does. A space all of whose architectures have their outcome ends the search.
+        that failed does. A run that is extended later equals one that was never ended as with
+        `num_samples`. A space all of whose architectures have their outcome ends the search.
       batch_size: m, architectures that a replica of the controller samples at a time.
       accumulate_gradients: batches whose mean gradient an update of the controller takes. In one
         process they are sampled together, as one batch.
@@ -81,7 +82,7 @@ class SearchConfig:
         it learns once one has.
       failure_retries: with `reuse`, how often an architecture whose child failed is evaluated again
         when it is sampled again, before the failure is believed; one that is "infeasible" is
-        believed at once.
+        believed at once. `dream` samples one again only where nothing new is left.
       on_error: what an exception of an evaluation does, apart from `ChildFailure`: end the search,
         or fail the child as "crashed", with the traceback as its message. Twenty children that
         crash in a row end the search.
