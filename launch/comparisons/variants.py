@@ -49,13 +49,16 @@ def variant_of(title: str) -> Variant:
       InputError: no such searcher, or settings that it does not have.
     """
     searcher, *settings = (part.strip() for part in _BEFORE_SETTING.split(title))
+    if title.strip().endswith("+"):
+        raise InputError(f"searchers has {shown(title)}, with no setting after its +")
     try:
         check_searcher_name(searcher)
     except InputError as error:
         raise InputError(str(error).replace("search.searcher", "searchers", 1)) from None
-    known = settings_of(searcher)
-    for setting in settings:
-        name = setting.partition("=")[0].strip()
+    known, names = settings_of(searcher), [each.partition("=")[0].strip() for each in settings]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"searchers has {shown(title)}, which has the setting {name} twice")
         if name.partition(".")[0] not in known:
             there = f"; it has {', '.join(known)}" if known else ", nor any other"
             raise InputError(

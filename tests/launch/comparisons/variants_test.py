@@ -53,6 +53,8 @@ def test_settings_take_the_place_of_the_usual_ones():
         ("evolution+learning_rate=1", "evolution has no setting 'learning_rate', nor any other"),
         ("a:B+learning_rate=1", "a:B has no setting 'learning_rate', nor any other"),
         ("+advantage=ranks", "searchers is '', not one of dream, reinforce"),
+        ("reinforce+", "searchers has 'reinforce+', with no setting after its +"),
+        ("reinforce+advantage=raw+advantage=ranks", "which has the setting advantage twice"),
         ("genetic+advantage=ranks", "searchers is 'genetic', not one of dream, reinforce"),
     ],
 )
