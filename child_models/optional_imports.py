@@ -1,7 +1,7 @@
 """Keeps out of a process what Keras and TensorFlow import in case that someone uses it.
 
-Some of their modules import matplotlib.pyplot, scikit-learn, SciPy, IPython or JAX where these are
-installed, for functions that hardly anyone calls: half the time that both take to import, and a
+Some of their modules import matplotlib.pyplot, scikit-learn, SciPy, IPython, pandas or JAX where
+these are installed, for functions that hardly anyone calls: half the time that both take to import, and a
 quarter of the memory. Here such a module is told that they are not there, and gets a stand-in
 under the same name right afterwards, which imports the real one when it is used: `keras.wrappers`
 and `keras.visualization` do what they would have done.
@@ -44,6 +44,20 @@ class _LazyName:
         return self._real()(*args, **kwargs)
 
 
+class _OfPandas(type):
+    """A class whose instances are those of pandas' class of its name, once that is imported."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        real = getattr(sys.modules.get("pandas"), cls.__name__, None)
+        return real is not None and isinstance(value, real)
+
+
+class _Pandas:
+    """What Keras asks of pandas: whether a value is of it."""
+
+    DataFrame, Series = _OfPandas("DataFrame", (), {}), _OfPandas("Series", (), {})
+
+
 def _is_sparse(value: object) -> bool:
     """Return what `scipy.sparse.issparse` would: nothing is sparse that SciPy has not made."""
     sparse = sys.modules.get("scipy.sparse")
@@ -56,6 +70,8 @@ _OPTIONS: Mapping[str, tuple[str, Mapping[str, object]]] = MappingProxyType(
     {
         "keras.src.callbacks.orbax_checkpoint": ("jax", {}),  # mends an old JAX, for JAX alone
         "keras.src.saving.file_editor": ("IPython", {"ipython": _LazyName("IPython")}),
+        # Its PyArrow starts a thread too, so that this process could not be forked.
+        "keras.src.trainers.data_adapters.array_slicing": ("pandas", {"pandas": _Pandas}),
         "keras.src.visualization.plot_bounding_box_gallery": (
             "matplotlib",
             {"patches": _LazyName("matplotlib.patches")},

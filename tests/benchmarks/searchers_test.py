@@ -63,9 +63,9 @@ def test_the_best_of_a_conditional_space_is_reached_and_none_is_better(searchers
 def test_columns_for_another_library_hang_on_those_before_them(searchers):
     tasks, contestants = (sys.modules[f"searchers_{name}"] for name in ("tasks", "contestants"))
     described = contestants.columns_of(tasks.TASKS["conditional"].make(0).space)
-    own = [(4, 0, [kind]) for kind in range(3) for _ in range(4)]
-    assert described == [(3, None, []), *own, *[(4, None, [])] * 4]
-    assert contestants.columns_of(tasks.TASKS["skips"].make(0).space) == [(2, None, [])] * 21
+    own = [(4, [(0, [kind])]) for kind in range(3) for _ in range(4)]
+    assert described == [(3, []), *own, *[(4, [])] * 4]
+    assert contestants.columns_of(tasks.TASKS["skips"].make(0).space) == [(2, [])] * 21
 
 
 def test_what_is_proposed_again_costs_nothing_and_the_end_is_said(searchers):

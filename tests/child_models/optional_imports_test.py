@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,21 @@ for use in (
     else:
         raise AssertionError
 """
+PANDAS = """
+import nas_with_rl.child_models.language_models.model
+import keras, numpy as np
+assert "pandas" not in sys.modules and "pyarrow" not in sys.modules
+import pandas
+from keras.src.trainers.data_adapters import array_slicing
+frame, series = pandas.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]}), pandas.Series([1.0, 2.0])
+assert isinstance(frame, array_slicing.pandas.DataFrame)
+assert isinstance(series, array_slicing.pandas.Series)
+assert not isinstance(series, array_slicing.pandas.DataFrame)
+model = keras.Sequential([keras.layers.Dense(1, kernel_initializer="ones")])
+model.compile("sgd", "mse")
+assert model.predict(frame, verbose=0).ravel().tolist() == [4.0, 7.0]
+model.fit(frame, series, verbose=0)
+"""
 
 
 @pytest.mark.parametrize(
@@ -120,6 +136,12 @@ for use in (
         pytest.param("jax", WHOEVER_WAS_FIRST, id="whoever was first"),
         pytest.param("jax", IN_THREADS, id="in threads"),
         pytest.param("jax", UNINSTALLED, id="uninstalled"),
+        pytest.param(
+            "tensorflow",
+            PANDAS,
+            id="pandas",
+            marks=pytest.mark.skipif(not find_spec("pandas"), reason="needs pandas"),
+        ),
     ],
 )
 def test_options_are_kept_out_of_the_import_alone(tmp_path, backend, program):

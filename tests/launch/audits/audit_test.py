@@ -245,7 +245,9 @@ def test_numbers_are_said_as_ranges():
 
 def test_what_was_drawn_because_a_policy_repeated_itself_follows(tmp_path):
     controller = dataclasses.replace(CONTROLLER, learning_rate=0.5)
-    settings = SearchConfig(batch_size=4, checkpoint_every=5, on_repeats="explore")
+    settings = SearchConfig(
+        searcher="reinforce", batch_size=4, checkpoint_every=5, on_repeats="explore"
+    )
     options = nas.SearchOptions(search=settings, controller=controller, progress=False)
     result = nas.search(
         SPACE, measured, num_samples=160, seed=3, workdir=tmp_path / "run", options=options
