@@ -1,9 +1,9 @@
 """Keeps out of a process what Keras and TensorFlow import in case that someone uses it.
 
 Some of their modules import matplotlib.pyplot, scikit-learn, SciPy, IPython, pandas or JAX where
-these are installed, for functions that hardly anyone calls: half the time that both take to
-import, and a quarter of the memory. Here such a module is told that they are not there, and gets a
-stand-in under the same name right afterwards, which imports the real one when it is used: `keras.wrappers`
+these are installed, for functions that hardly anyone calls: half the time that both take to import,
+and a quarter of the memory. Here such a module is told that they are not there, and gets a stand-in
+under the same name right afterwards, which imports the real one when it is used: `keras.wrappers`
 and `keras.visualization` do what they would have done.
 
 Who else imports one of them, at any time, gets it as ever: the user's own code, Keras on JAX, and
