@@ -247,11 +247,10 @@ def _completed(
     num_samples: int | None, seed: int | None, options: SearchOptions, workdir: str | Path | None
 ) -> tuple[int, int, SearchOptions]:
     """Return what is asked for; where nothing is, what the resumed run says, or the default."""
-    default = SearchOptions()
     usual: Any = options.search.num_samples
+    is_usual, asked = usual == SearchConfig().num_samples, options.search.num_children
     stored_seed: Any = 0
-    asked = options.search.num_children
-    if asked and usual == default.search.num_samples:
+    if asked and is_usual:
         usual = trials_for(asked)
     if options.resume:
         if workdir is None:
@@ -259,32 +258,35 @@ def _completed(
         place = Workdir(workdir)
         stored = stored_search(place)
         stored_seed = stored.get("seed")
-        search, controller = options.search, options.controller
-        if search.num_samples == default.search.num_samples:
+        if is_usual:
             usual = _trials(asked, stored["search"])
-        alone = dataclasses.replace(
-            default.search,
-            num_samples=search.num_samples,
-            num_children=asked,
-            searcher=search.searcher,
-        )
-        there = stored["search"].get("searcher")
-        if search == alone and search.searcher in (default.search.searcher, there):
-            search = _stored(SearchConfig, stored["search"], place)
-            search = dataclasses.replace(search, num_children=asked)
-            _check_named(search.searcher, options.search.searcher, place)
-        if controller == default.controller:
-            controller = _stored(ReinforceConfig, stored["controller"], place)
-        if not asked:
-            kept = _stored(SearchConfig, stored["search"], place).num_children
-            search = dataclasses.replace(search, num_children=kept)
-        metric = options.metric or metric_of(stored)
-        options = dataclasses.replace(options, search=search, controller=controller, metric=metric)
+        options = _taken_over(options, stored, place)
     return (
         usual if num_samples is None else num_samples,
         stored_seed if seed is None else seed,
         options,
     )
+
+
+def _taken_over(options: SearchOptions, stored: Mapping[str, Any], place: Workdir) -> SearchOptions:
+    """Return options in which what was left alone is as the resumed run has it."""
+    default, search, controller = SearchOptions(), options.search, options.controller
+    run = _stored(SearchConfig, stored["search"], place)
+    alone = dataclasses.replace(
+        default.search,
+        num_samples=search.num_samples,
+        num_children=search.num_children,
+        searcher=search.searcher,
+    )
+    if search == alone and search.searcher in (default.search.searcher, run.searcher):
+        _check_named(run.searcher, search.searcher, place)
+        search = dataclasses.replace(run, num_children=search.num_children)
+    if controller == default.controller:
+        controller = _stored(ReinforceConfig, stored["controller"], place)
+    if not search.num_children:
+        search = dataclasses.replace(search, num_children=run.num_children)
+    metric = options.metric or metric_of(stored)
+    return dataclasses.replace(options, search=search, controller=controller, metric=metric)
 
 
 def _trials(asked: int, stored: Mapping[str, Any]) -> Any:

@@ -87,9 +87,8 @@ class PopulationProgram:
             training = self._updated(training._replace(alive=alive), gradients, settings)
             return index + 1, training, state, total
 
-        total = tf.zeros_like(settings.learning_rate)
         # Those that diverged before have measured nothing here.
-        total = tf.where(training.alive, total, total + np.nan)
+        total = tf.where(training.alive, tf.zeros_like(settings.learning_rate), np.nan)
         start = (segments[0], training, (training.hidden, training.cell_state), total)
         _, training, state, total = tf.while_loop(unfinished, body, start)
         training = training._replace(hidden=state[0], cell_state=state[1])

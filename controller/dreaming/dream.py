@@ -93,7 +93,7 @@ class Dream:
         self._num_fitted = 0  # architectures that the surrogate's weights were fitted to last
         self._best = np.empty((0, len(self._columns.sizes)), np.int16)
         self._predictions: list[tuple[float, float]] = []  # expected score, reward
-        self._num_vain = 0  # batches since the one that brought the best
+        self._batches_since_best = 0
         self._version = 0
 
     @property
@@ -110,7 +110,7 @@ class Dream:
         if self._knows():
             trusted = round(self.trust * wanted)
             drawn, _ = self._sample(space, POOL, generator)
-            boldness = 1 + BOLDER * (max(self._num_vain - 1, 0) % BOLD_BATCHES)
+            boldness = 1 + BOLDER * (max(self._batches_since_best - 1, 0) % BOLD_BATCHES)
             wishes = Wishes(
                 self._columns, self._surrogate, space.depth, self._is_new, boldness=boldness
             )
@@ -143,7 +143,7 @@ class Dream:
         self._note_predictions(rows, values)
         best = self._memory.best()
         places = self._memory.add(rows, values)
-        self._num_vain = 0 if self._memory.best() > best else self._num_vain + 1
+        self._batches_since_best = 0 if self._memory.best() > best else self._batches_since_best + 1
         scores = self._memory.scores()
         encoded = encode_architectures(architectures, self._max_depth)
         norm, entropies = self._learner.step(space, encoded, scores[places].astype(np.float32))
@@ -236,7 +236,7 @@ class Dream:
             "version": self._version,
             "fitted": self._num_fitted,
             "predictions": self._predictions,
-            "vain": self._num_vain,
+            "since_best": self._batches_since_best,
         }
         (directory / STATE_FILE).write_text(json.dumps(state))
 
@@ -250,7 +250,8 @@ class Dream:
         self._learner.restore(directory)
         try:
             state = json.loads((directory / STATE_FILE).read_text())
-            version, fitted, vain = (int(state[name]) for name in ("version", "fitted", "vain"))
+            names = ("version", "fitted", "since_best")
+            version, fitted, since_best = (int(state[name]) for name in names)
             predictions = [(float(mean), float(reward)) for mean, reward in state["predictions"]]
             with np.load(directory / FILE, allow_pickle=False) as arrays:
                 logs = arrays["logs"].astype(float)
@@ -263,7 +264,7 @@ class Dream:
             raise NotFinite(f"{directory}: a weight of the surrogate is not finite")
         self._version, self._num_fitted, self._predictions = version, fitted, predictions
         self._memory, self._surrogate.logs, self._under_way = memory, logs, set()
-        self._num_vain = vain
+        self._batches_since_best = since_best
         if self._knows():  # as it was conditioned when it was saved
             rows, scores = memory.selected(memory.scores(), MOST_KNOWN)
             self._surrogate.condition(rows, scores)

@@ -83,16 +83,11 @@ def convnet(
     if space is not None and not isinstance(space, ConvolutionalSpace):
         raise InputError(f"space is {shown(space)}, no ConvolutionalSpace")
     read = _read(found, space)
-    shape = checked(image_shape or read.image_shape, tuple[int, ...], "image_shape")
-    if len(shape) != 3:
-        raise InputError(f"image_shape is {shown(shape)}, not (height, width, channels)")
     classes = checked(10 if num_classes is None else num_classes, int, "num_classes")
-    for value in shape:
-        check_number(value, "image_shape", least=1, most=MOST_PIXELS)
     check_number(classes, "num_classes", least=1, most=MOST_CLASSES)
     return build_convnet(
         read.convnet,
-        image_shape=shape,
+        image_shape=_checked_shape(image_shape or read.image_shape),
         num_classes=classes,
         batch_norm_epsilon=read.batch_norm_epsilon,
         seed=checked(seed, int, "seed"),
@@ -106,6 +101,15 @@ class _Read:
     convnet: ConvNet
     image_shape: tuple[int, int, int] = (32, 32, 3)
     batch_norm_epsilon: float = ImageTraining.batch_norm_epsilon
+
+
+def _checked_shape(given: object) -> tuple[int, int, int]:
+    shape: tuple[int, ...] = checked(given, tuple[int, ...], "image_shape")
+    for value in shape:
+        check_number(value, "image_shape", least=1, most=MOST_PIXELS)
+    if len(shape) != 3:
+        raise InputError(f"image_shape is {shown(shape)}, not (height, width, channels)")
+    return shape[0], shape[1], shape[2]
 
 
 def _text(found: object) -> str:

@@ -310,15 +310,6 @@ class TrialStore:
             )
         )
 
-    def best_reward(self) -> float | None:
-        """The highest mean reward of an architecture, as `ranking` has it; None without any."""
-        query = (
-            "SELECT MAX(mean) FROM (SELECT AVG(reward) AS mean FROM trials "
-            "WHERE status = 'completed' AND reused_from IS NULL GROUP BY architecture)"
-        )
-        found: float | None = self._connection.read(query)[0][0]
-        return found
-
     def best_evaluations(self) -> list[Trial]:
         """The evaluations of the best architecture, as `ranking` has it, by number."""
         return self._select(

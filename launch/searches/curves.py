@@ -150,8 +150,8 @@ def _of_updates(learned: Sequence[tuple[Update, Sequence[Trial]]]) -> dict[str, 
 
 
 def _of_the_search(store: TrialStore) -> dict[str, float]:
-    best = store.best_reward()
-    points = {} if best is None else {"reward/best": best}
+    best = [trial.reward for trial in store.best_evaluations() if trial.reward is not None]
+    points = {"reward/best": _mean(best)} if best else {}
     return points | {"trials/unique": store.num_unique(), "trials/failed": store.num_failed()}
 
 

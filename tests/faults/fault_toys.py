@@ -133,6 +133,7 @@ OWN = nas.Experiment(
     child=nas.OwnEvaluation("fault_toys:measure"),
     search=nas.SearchConfig(
         num_samples=240,
+        searcher="reinforce",
         batch_size=4,
         checkpoint_every=4,
         depth=nas.DepthSchedule(initial=3, increment=1, every=80, maximum=5),

@@ -147,7 +147,7 @@ class Faults:
             for path in workdir.glob("*.*"):
                 path.chmod(0o444)
             store = TrialStore(workdir / "trials.sqlite")
-            print(len(store), store.best_reward(), flush=True)
+            print(len(store), len(store.best_evaluations()), flush=True)
             os._exit(0)
 
         workdir, output = self._whole["OWN"], self._folder / "reading.txt"

@@ -9,7 +9,7 @@ SMALL = nas.Experiment(
     name="small",
     space=nas.SearchSpace([nas.Choice(name, tuple(range(5))) for name in "abc"]),
     child=nas.OwnEvaluation("cluster_toys:instant"),
-    search=nas.SearchConfig(batch_size=4, checkpoint_every=3),
+    search=nas.SearchConfig(searcher="reinforce", batch_size=4, checkpoint_every=3),
     controller=CONTROLLER,
 )
 LARGER = dataclasses.replace(
@@ -24,6 +24,7 @@ LAYERED = nas.Experiment(
     ),
     child=nas.OwnEvaluation("cluster_toys:skips"),
     search=nas.SearchConfig(
+        searcher="reinforce",
         batch_size=4,
         accumulate_gradients=2,
         checkpoint_every=2,
