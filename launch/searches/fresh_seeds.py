@@ -1,7 +1,9 @@
 """The best cell beside an LSTM of equal size and beside the best of the first samples.
 
 A search picks the lowest of many perplexities, which is partly luck. So each candidate is trained
-again with fresh seeds, and a difference within their spread is not called one.
+again with fresh seeds, and a difference within their spread is not called one. A search also fits
+cells to its own learning rate: each candidate has the best of several, the same for all, found with
+one further seed.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ TrainCells = Callable[
 
 LSTM = "lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
+RATES = (0.5, 1.0, 2.0, 4.0)  # times the search's own learning rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +49,13 @@ class Candidate:
       num_parameters: of the whole model.
       perplexities: validation perplexity after the last epoch, one per seed; a failed seed has
         none.
+      learning_rate: the best of `RATES` for it.
     """
 
     title: str
     num_parameters: int
     perplexities: tuple[float, ...]
+    learning_rate: float
 
     @property
     def mean(self) -> float:
@@ -89,7 +94,7 @@ def compare_again(result: SearchResult, claimed: Claim, children: LocalEvaluator
     if measured is not None:
         say(f"\neach trained with {seeds}, of {path.name}:")
     else:
-        say(f"\ntraining each with {seeds} ...")
+        say(f"\ntraining each at {len(RATES)} learning rates, then at its best with {seeds} ...")
         trainer, train = language_models.language_model_trainer(data), children.train_cells
         measured = compare(result, trainer, train, num_seeds=num_seeds, seed=data.seed)
         keep(measured, path, num_trials=num_trials, num_seeds=num_seeds)
@@ -107,7 +112,8 @@ def compare(
 ) -> tuple[Candidate, ...]:
     """Train the best cell, an LSTM of equal size, and the best of the first samples.
 
-    The LSTM has the hidden size whose model comes closest in parameters, and as many steps.
+    The LSTM has the hidden size whose model comes closest in parameters, and as many steps. All
+    have the same learning rates to choose from.
 
     Args:
       result: of the search.
@@ -116,15 +122,46 @@ def compare(
       num_seeds: for each.
       seed: of the search.
     """
-    contestants = _contestants(result, trainer)
-    # Fresh seeds: none that a trial of the search had.
-    seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
-    # All in one call, which keeps every process busy to the end.
-    trained = iter(train_cells([(c.cell, c.training, each) for c in contestants for each in seeds]))
+    # Fresh seeds: none that a trial of the search had, and another one for the learning rates.
+    tuning, *seeds = (child_seed(seed, len(result.trials) + n) for n in range(num_seeds + 1))
+    contestants = _tuned(_contestants(result, trainer), train_cells, tuning)
+    trained = _trained(contestants, train_cells, seeds)
     return tuple(
-        _candidate(each.title, [t for t in itertools.islice(trained, num_seeds) if t])
-        for each in contestants
+        _candidate(contestant, [each for each in results if each])
+        for contestant, results in zip(contestants, trained, strict=True)
     )
+
+
+def _tuned(
+    contestants: Sequence[_Contestant], train_cells: TrainCells, seed: int
+) -> list[_Contestant]:
+    """Give each the one of `RATES` at which it is best; its own where it fails at all of them."""
+    varied = [_at_rate(each, factor) for each in contestants for factor in RATES]
+    measured = iter(zip(varied, _trained(varied, train_cells, [seed]), strict=True))
+    tuned = []
+    for contestant in contestants:
+        found = list(itertools.islice(measured, len(RATES)))
+        at_rates = [(each.validation_perplexity[-1], one) for one, (each,) in found if each]
+        best = min(at_rates, key=lambda pair: pair[0], default=(0.0, contestant))
+        tuned.append(best[1])
+    return tuned
+
+
+def _at_rate(contestant: _Contestant, factor: float) -> _Contestant:
+    rate = factor * contestant.training.learning_rate
+    training = dataclasses.replace(contestant.training, learning_rate=rate)
+    return dataclasses.replace(contestant, training=training)
+
+
+def _trained(
+    contestants: Sequence[_Contestant], train_cells: TrainCells, seeds: Sequence[int]
+) -> list[list[LanguageModelResult | None]]:
+    """Return what each measured with each seed; what is there twice is trained once."""
+    wanted = [[(each.cell, each.training, seed) for seed in seeds] for each in contestants]
+    # All in one call, which keeps every process busy to the end.
+    tasks = list(dict.fromkeys(task for of_one in wanted for task in of_one))
+    measured = dict(zip(tasks, train_cells(tasks), strict=True))
+    return [[measured[task] for task in of_one] for of_one in wanted]
 
 
 def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_Contestant]:
@@ -143,10 +180,11 @@ def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_C
     return contestants
 
 
-def _candidate(title: str, trained: Sequence[LanguageModelResult]) -> Candidate:
+def _candidate(contestant: _Contestant, trained: Sequence[LanguageModelResult]) -> Candidate:
     num_parameters = trained[-1].num_parameters if trained else 0
     perplexities = tuple(each.validation_perplexity[-1] for each in trained)
-    return Candidate(title, num_parameters, perplexities)
+    rate = contestant.training.learning_rate
+    return Candidate(contestant.title, num_parameters, perplexities, rate)
 
 
 def keep(candidates: Sequence[Candidate], path: Path, *, num_trials: int, num_seeds: int) -> None:
@@ -179,6 +217,7 @@ def _read(values: Any) -> Candidate:
         str(values["title"]),
         int(values["num_parameters"]),
         tuple(float(perplexity) for perplexity in values["perplexities"]),
+        float(values["learning_rate"]),
     )
 
 
@@ -197,7 +236,7 @@ def _measured(candidate: Candidate) -> str:
     spread = "" if candidate.spread is None else f" ± {candidate.spread:.2f}"
     return (
         f"{candidate.num_parameters:>9,} parameters  perplexity {candidate.mean:6.2f}{spread} "
-        f"({counted_seeds(len(candidate.perplexities))})"
+        f"({counted_seeds(len(candidate.perplexities))}, learning rate {candidate.learning_rate:g})"
     )
 
 
