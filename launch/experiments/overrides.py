@@ -28,6 +28,7 @@ _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "on_error": "raise",
         },
         "TableLookup": {"statistic": "median"},
+        "TextDataConfig": {"test_share": 0.0},
     }
 )
 
