@@ -161,7 +161,7 @@ def directories(architectures: Sequence[str], experiment: Experiment) -> dict[st
     found: dict[str, str] = {}
     texts: set[str] = set()
     for given in architectures:
-        name, text = _split(given)
+        name, text = named_parts(given)
         named = read_named(text, experiment)
         unnamed = sum(each.startswith("architecture_") for each in found)
         name = name or named.name or f"architecture_{unnamed + 1}"
@@ -172,7 +172,7 @@ def directories(architectures: Sequence[str], experiment: Experiment) -> dict[st
     return found
 
 
-def _split(architecture: str) -> tuple[str | None, str]:
+def named_parts(architecture: str) -> tuple[str | None, str]:
     """Return the name that an architecture is given, None without one, and what it is."""
     if match := _NAMED.fullmatch(architecture.strip()):
         return match[1], match[2].strip()
