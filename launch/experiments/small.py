@@ -38,9 +38,11 @@ QUICK = (
             clip_norm=175.0,
             init_scale=0.3,
         ),
-        search=SearchConfig(num_samples=120, batch_size=4, checkpoint_every=1),
+        search=SearchConfig(
+            num_samples=160, searcher="reinforce", batch_size=4, checkpoint_every=1
+        ),
         num_compared=3,
-        controller=ReinforceConfig(learning_rate=0.02, entropy_weight=0.01, policy=SMALL_SEARCH),
+        controller=ReinforceConfig(learning_rate=0.012, entropy_weight=0.01, policy=SMALL_SEARCH),
     ),
     Experiment(
         name="quickstart_conv",
