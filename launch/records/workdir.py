@@ -29,6 +29,7 @@ CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 REPORT_FILE = "report.html"
 COMPARISON_FILE = "comparison.json"
+RETRAINED_FILE = "retrained.sqlite"
 LEDGER_FILE = "ledger.json"
 RESULT_FILE = "result.json"
 MODEL_FILE = "model.keras"
@@ -64,7 +65,7 @@ class Workdir:
 
     Attributes:
       path: the directory.
-      trials, checkpoints, tensorboard, comparison, ledger, report: where they lie.
+      trials, checkpoints, tensorboard, comparison, retrained, ledger, report: where they lie.
       result, model: those of a final training.
     """
 
@@ -84,6 +85,7 @@ class Workdir:
         self.checkpoints = self.path / CHECKPOINTS
         self.tensorboard = self.path / TENSORBOARD
         self.comparison = self.path / COMPARISON_FILE
+        self.retrained = self.path / RETRAINED_FILE
         self.ledger = self.path / LEDGER_FILE
         self.report = self.path / REPORT_FILE
         self.result = self.path / RESULT_FILE
