@@ -84,10 +84,13 @@ class Unit:
         """Return a value as it is printed, with its spread where there is one."""
         shown_spread = ""
         if value.count > 1:
-            in_percent = self.show(value.mean).endswith("%")
-            spread = f"{100 * value.spread:.2f} %" if in_percent else f"{value.spread:.2g}"
-            shown_spread = f" ± {spread} ({value.count} evaluations)"
+            shown_spread = f" ± {self.show_spread(value)} ({value.count} evaluations)"
         return f"{self.title} {self.show(value.mean)}{shown_spread}"
+
+    def show_spread(self, value: Value) -> str:
+        """Return a value's spread as it is printed behind its mean."""
+        in_percent = self.show(value.mean).endswith("%")
+        return f"{100 * value.spread:.2f} %" if in_percent else f"{value.spread:.2g}"
 
 
 THE_REWARD = Unit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ def result_text(result: SearchResult) -> str:
         if len(values) > 1:
             ends = f"{unit.show(values[0])} to {unit.show(values[-1])}"
             lines.append(f"best so far: {_bars(values)}  {ends}")
+        if again := _again(result):
+            lines.append(f"again: {again}")
     if result.workdir:
         lines.append(f"workdir: {shown_path(result.workdir)}")
     return "\n".join(lines)
@@ -51,6 +54,8 @@ def result_html(result: SearchResult) -> str:
         parts.append(_table(result.top(NUM_LISTED)))
         parts.append(f"<pre>{html.escape(chr(10).join(_drawn(found)))}</pre>")
         parts.append(trials_drawing(result, result.unit)._repr_html_())
+        if again := _again(result):
+            parts.append(f"<p><b>Again</b>: {html.escape(again)}</p>")
     if result.workdir:
         parts.append(f"<p>workdir: <code>{html.escape(shown_path(result.workdir))}</code></p>")
     return f"<div class='nas-result'><style>{_STYLE}</style>{''.join(parts)}</div>"
@@ -80,6 +85,17 @@ def trials_drawing(result: SearchResult, unit: Unit) -> Drawing:
 
 def _best(result: SearchResult) -> FoundArchitecture | None:
     return next(iter(result.top(1)), None)
+
+
+def _again(result: SearchResult) -> str:
+    """Return in a line what fresh seeds say of the best; "" where nothing was trained again."""
+    with contextlib.suppress(InputError, OSError):  # it is not what is shown here
+        again = result.retrained
+        if again and (found := again.top()):
+            text = shortened(str(found[0].architecture), LONGEST_LINE // 2)
+            verdict = again.verdict()
+            return f"{text}: {found[0].describe()}{f'; {verdict}' if verdict else ''}"
+    return ""
 
 
 def _counts(result: SearchResult) -> str:
