@@ -89,10 +89,7 @@ def folded(values: CellValues) -> CellValues:
     hidden = folding.value(values.hidden)
     if all(each.operation != CELL for each in hidden.all()):
         return CellValues(hidden, None)
-    kept = folding.kept
-    if kept is None and values.cell is not None:  # h_t is of no part of it
-        kept = folding.value(values.cell)
-    return CellValues(hidden, kept)
+    return CellValues(hidden, folding.kept)
 
 
 class _Folding:

@@ -14,12 +14,12 @@ from nas_with_rl.search_spaces.pictures.cell_values import CELL, INPUT, STATE, C
 from nas_with_rl.search_spaces.pictures.scene import (
     MARGIN,
     Box,
+    Heading,
     Line,
     Net,
     Point,
     Scene,
     Text,
-    heading,
     text_width,
 )
 
@@ -28,12 +28,15 @@ SIGNS = {"add": "+", "elem_mult": "×", "max": "max"}
 _RADIUS = 11.0  # of a combination
 _PORT = 12.0  # between two lines into one
 _ACTIVATION = 18.0  # height
+_INTO = 3.0  # how far a line goes in under a combination, whose lower edge is round
 _TAP = 12.0  # between a combination and its activation
 _CHANNEL, _ABOVE = 30.0, 10.0  # below a row, where lines bend; above it, where they do not
-_ATOM, _BETWEEN = _PORT, 8.0  # widths of a line from below; between two subtrees
+_ATOM, _BETWEEN = _PORT, 6.0  # widths of a line from below; between two subtrees
 _PILL = 20.0  # height of what names a signal
 _RAIL = 24.0  # between the lines of x(t) and h(t-1)
+_GUTTER = 16.0  # beside the tree
 _NAMES = {INPUT: "x(t)", STATE: "h(t-1)"}
+_HIDDEN, _CELL_BEFORE, _NEW_CELL = "h(t)", "c(t-1)", "c(t)"
 
 
 @dataclasses.dataclass(eq=False)
@@ -65,19 +68,16 @@ class _Stack:
             yield from part.all()
 
 
-def cell_scene(
-    values: CellValues, *, title: str, notes: tuple[str, ...] = (), name_leaves: bool = False
-) -> Scene:
+def cell_scene(values: CellValues, heading: Heading, *, name_leaves: bool = False) -> Scene:
     """Return the picture of a cell.
 
     Args:
       values: what it computes.
-      title: above it; empty for none.
-      notes: below the title.
+      heading: above it.
       name_leaves: whether numbers below say whose weights x(t) and h(t-1) are multiplied by, as
         in a cell whose leaves have been joined.
     """
-    return _Tree(values, name_leaves).scene(title, notes)
+    return _Tree(values, name_leaves).scene(heading)
 
 
 def _stack(value: Value) -> _Stack:
@@ -130,14 +130,13 @@ class _Tree:
             self._set_levels(root)
             self._set_widths(root)
 
-    def scene(self, title: str, notes: tuple[str, ...]) -> Scene:
-        names = [text_width(name, SIZE) + 12 for name in (*_NAMES.values(), "c(t-1)")]
-        gutter = max(names) + 14
+    def scene(self, heading: Heading) -> Scene:
+        before = max(map(_pill_width, (*_NAMES.values(), _CELL_BEFORE))) + _GUTTER
         tree = sum(root.width for root in self._roots) + _BETWEEN * (len(self._roots) - 1)
-        drawn = tree + 2 * gutter + 2 * MARGIN
-        texts, width, top = heading(title, notes, drawn)
+        drawn = tree + before + _pill_width(_NEW_CELL) + _GUTTER + 2 * MARGIN
+        texts, width, top = heading.placed(drawn)
         left = (width - drawn) / 2 + MARGIN
-        start = left + gutter
+        start = left + before
         for root in self._roots:
             self._place(root, start)
             start += root.width + _BETWEEN
@@ -147,7 +146,7 @@ class _Tree:
         nets = [*self._rails(rails, boxes), *self._branches(), *self._outlets(top, boxes)]
         labels = [text for each in self._stacks for text in self._labels(each, rails)]
         return Scene(
-            title=title or "recurrent cell",
+            title=heading.title or "recurrent cell",
             description=self._description(),
             width=width,
             height=height,
@@ -199,7 +198,7 @@ class _Tree:
         """Return half the width of a combination."""
         if stack.combination is None:
             return 0.0
-        return max(_RADIUS, _PORT * (len(stack.parts) + 1) / 2)
+        return max(_RADIUS, _PORT * (len(stack.parts) - 1) / 2 + 6)
 
     def _measured(self, top: float) -> tuple[list[_Row], dict[str, float], float]:
         """Return the rows from the bottom, the y of the rails, and the height of the picture."""
@@ -258,13 +257,13 @@ class _Tree:
         if not self._name_leaves or stack.value.operation != INPUT:
             return []
         y = rails[INPUT] + _PILL / 2 + INDEX_SIZE + 2
-        return [Text(stack.x + _ATOM / 2, y, _leaves(stack), INDEX_SIZE, "middle", "faint")]
+        return [Text(stack.x + stack.width / 2, y, _leaves(stack), INDEX_SIZE, "middle", "faint")]
 
     def _rails(self, rails: dict[str, float], boxes: list[Box]) -> list[Net]:
         """Return x(t) and h(t-1), each a line from the left with one up to whatever takes it."""
         nets = []
         for place, (name, y) in enumerate(rails.items()):
-            boxes.append(self._pill(self._edges[0], y, _NAMES[name], "cell"))
+            boxes.append(self._pill(self._edges[0], y, _NAMES[name], "signal"))
             begin = boxes[-1].right
             taken = sorted(
                 (each.x, port, end)
@@ -279,7 +278,8 @@ class _Tree:
             nets.append(Net(f"{_NAMES[name]}, times weights", tuple(lines), f"n{place}", dots))
         return nets
 
-    def _bend(self, end: float) -> float:
+    @staticmethod
+    def _bend(end: float) -> float:
         """Return where a line to this lower edge of a combination begins to bend."""
         return end + _CHANNEL
 
@@ -288,7 +288,7 @@ class _Tree:
         if not stack.parts:
             return
         row, last = self._row(stack), len(stack.parts) - 1
-        end = row.combination if stack.combination else row.activation
+        end = row.combination - _INTO if stack.combination else row.activation
         for place, part in enumerate(stack.parts):
             yield part, stack.x + _PORT * (place - last / 2), end
 
@@ -313,14 +313,14 @@ class _Tree:
     def _outlets(self, top: float, boxes: list[Box]) -> list[Net]:
         """Return h(t), c(t) and c(t-1)."""
         root = self._roots[0]
-        width = text_width("h(t)", SIZE) + 12
-        boxes.append(self._pill(root.x - width / 2, top + _PILL / 2, "h(t)", "cell"))
+        left = root.x - _pill_width(_HIDDEN) / 2
+        boxes.append(self._pill(left, top + _PILL / 2, _HIDDEN, "signal"))
         line = Line(((root.x, self._top(root)), (root.x, top + _PILL)), arrow=True)
         nets = [Net("h(t), the new hidden state", (line,))]
         for stack in self._stacks:
             if stack.takes_cell:
                 y = self._row(stack).combination - _RADIUS
-                boxes.append(self._pill(self._edges[0], y, "c(t-1)", "state"))
+                boxes.append(self._pill(self._edges[0], y, _CELL_BEFORE, "state"))
                 to = (stack.x - self._half(stack), y)
                 line = Line(((boxes[-1].right, y), to), arrow=True)
                 nets.append(Net("c(t-1), the cell state before: cell inject", (line,), "n4"))
@@ -331,8 +331,7 @@ class _Tree:
     def _new_cell(self, stack: _Stack, boxes: list[Box]) -> Net:
         row = self._row(stack)
         y = row.tap if self._values.cell is stack.combination else row.top - _ABOVE / 2
-        width = text_width("c(t)", SIZE) + 12
-        boxes.append(self._pill(self._edges[1] - width, y, "c(t)", "state"))
+        boxes.append(self._pill(self._edges[1] - _pill_width(_NEW_CELL), y, _NEW_CELL, "state"))
         line = Line(((stack.x, y), (boxes[-1].left, y)), arrow=True)
         up = Line(((stack.x, self._top(stack) + 2), (stack.x, y)))
         lines = (up, line) if stack in self._roots[1:] else (line,)
@@ -341,15 +340,19 @@ class _Tree:
 
     @staticmethod
     def _pill(left: float, middle: float, name: str, kind: str) -> Box:
-        width = text_width(name, SIZE) + 12
+        width = _pill_width(name)
         text = Text(left + width / 2, middle + 3.7, name, SIZE)
         return Box(left, middle - _PILL / 2, width, _PILL, kind, (text,), radius=_PILL / 2)
 
     def _description(self) -> str:
         text = f"h(t) = {_formula(self._values.hidden)}"
         if self._values.cell is None:
-            return f"{text}; the cell state has no effect"
+            return f"{text}; no cell state has an effect"
         return f"{text}; c(t) = {_formula(self._values.cell)}"
+
+
+def _pill_width(name: str) -> float:
+    return text_width(name, SIZE) + 12
 
 
 def _height(stack: _Stack) -> int:

@@ -20,15 +20,15 @@ from nas_with_rl.search_spaces.convnet import (
     LocalContrastNormalizationLayer,
     PoolingLayer,
 )
-from nas_with_rl.search_spaces.pictures.lanes import Lane, Side, Way, lanes_of
+from nas_with_rl.search_spaces.pictures.lanes import Lane, Side, Way, colours_of, lanes_of
 from nas_with_rl.search_spaces.pictures.scene import (
     MARGIN,
     Box,
+    Heading,
     Line,
     Net,
     Scene,
     Text,
-    heading,
     text_width,
 )
 
@@ -61,20 +61,17 @@ class Row:
     title: str = ""
 
 
-def convnet_scene(
-    convnet: ConvNet, *, title: str, notes: tuple[str, ...] = (), block_size: int = 1
-) -> Scene:
+def convnet_scene(convnet: ConvNet, heading: Heading, *, block_size: int = 1) -> Scene:
     """Return the picture of a ConvNet.
 
     Args:
       convnet: what is drawn.
-      title: above it; empty for none.
-      notes: below the title.
+      heading: above it.
       block_size: of layers that are drawn as belonging together.
     """
     rows = _rows(convnet)
     pooled = dict.fromkeys(convnet.pool_after, "2×2 max pool of all")
-    return _Column(rows, pooled, block_size).scene(title, notes)
+    return _Column(rows, pooled, block_size).scene(heading)
 
 
 def layer_lines(layer: Layer) -> tuple[str, ...]:
@@ -124,11 +121,11 @@ class _Column:
         self._lanes = lanes_of([Way(source, tuple(rows)) for source, rows in taken.items()])
         self._slots = [self._slots_of(number) for number in range(len(rows))]
 
-    def scene(self, title: str, notes: tuple[str, ...]) -> Scene:
+    def scene(self, heading: Heading) -> Scene:
         self._measure()
         gutters = {side: self._gutter(side) for side in ("left", "right")}
         drawn = self._width + gutters["left"] + gutters["right"] + 2 * MARGIN
-        texts, width, top = heading(title, notes, drawn)
+        texts, width, top = heading.placed(drawn)
         left = (width - drawn) / 2 + MARGIN + gutters["left"]
         edges = left - gutters["left"], left + self._width + gutters["right"]
         boxes, rules = self._placed(left, top, edges)
@@ -136,7 +133,7 @@ class _Column:
         by_row = [box for box in boxes if box.kind != "pooling pill"]
         backdrops, names = self._blocks(by_row)
         return Scene(
-            title=title or "ConvNet",
+            title=heading.title or "ConvNet",
             description="; ".join(row.title for row in self._rows if row.title),
             width=width,
             height=boxes[-1].bottom + MARGIN,
@@ -273,13 +270,14 @@ class _Column:
 
     def _sideways(self, boxes: Sequence[Box]) -> list[Net]:
         ordered = sorted(self._lanes.items(), key=lambda each: each[0].source)
+        colours = colours_of(self._lanes, NUM_COLOURS)
         return [
             Net(
                 self._net_title(way.source, way.targets),
                 tuple(self._lines(way, lane, boxes)),
-                f"n{place % NUM_COLOURS}",
+                f"n{colours[way]}",
             )
-            for place, (way, lane) in enumerate(ordered)
+            for way, lane in ordered
         ]
 
     def _lines(self, way: Way, lane: Lane, boxes: Sequence[Box]) -> list[Line]:

@@ -8,11 +8,13 @@ on their way.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 Side = Literal["left", "right"]
-_SWEEPS = 50  # of swapping neighbours; few are needed
+SIDES: tuple[Side, Side] = ("left", "right")
+_SWEEPS = 50  # over all ways; few are needed
 _CROWDED = 2  # what a lane beside another one is worth, in crossings
 
 
@@ -49,41 +51,91 @@ class Lane:
 def lanes_of(ways: Sequence[Way]) -> dict[Way, Lane]:
     """Return a lane for each way, nested so that few lines cross."""
     found: dict[Way, Lane] = {}
-    for side, members in _sides(ways).items():
+    for side, members in _Order(ways).sides.items():
         placed: list[tuple[Way, int]] = []
-        for way in _from_inside(members):
+        for way in members:
             number = 1 + max((n for other, n in placed if _meet(way, other)), default=-1)
             placed.append((way, number))
             found[way] = Lane(side, number)
     return found
 
 
-def _sides(ways: Sequence[Way]) -> dict[Side, list[Way]]:
-    """Return the ways of each side, the long ones given a side first."""
-    sides: dict[Side, list[Way]] = {"left": [], "right": []}
-    for way in sorted(ways, key=lambda each: (each.source - each.last, each.source)):
-        prices: dict[Side, int] = {}
-        for side, members in sides.items():
-            met = [other for other in members if _meet(way, other)]
-            crossings = sum(min(_crossings(way, o), _crossings(o, way)) for o in met)
-            prices[side] = crossings + _CROWDED * len(met)
-        sides[min(prices, key=lambda side: prices[side])].append(way)
-    return sides
+def colours_of(lanes: Mapping[Way, Lane], num_colours: int) -> dict[Way, int]:
+    """Return a colour's number for each way, another one than its neighbours' on the way.
+
+    No line is known by its colour alone; colours help an eye that follows one.
+    """
+    found: dict[Way, int] = {}
+    for way, lane in sorted(lanes.items(), key=lambda each: each[0].source):
+        prices = [0] * num_colours
+        for other, colour in found.items():
+            apart = abs(lanes[other].number - lane.number)
+            prices[colour] += 1  # all are used
+            if lanes[other].side == lane.side and _meet(way, other):
+                prices[colour] += 1_000 // (1 + apart)
+        found[way] = prices.index(min(prices))
+    return found
 
 
-def _from_inside(ways: Sequence[Way]) -> list[Way]:
-    """Return a side's ways in an order, the innermost first, that no swap of two betters."""
-    order = sorted(ways, key=lambda each: (each.last - each.source, each.source))
-    for _ in range(_SWEEPS):
-        swapped = False
-        for place in range(len(order) - 1):
-            inner, outer = order[place : place + 2]
-            if _meet(inner, outer) and _crossings(outer, inner) > _crossings(inner, outer):
-                order[place : place + 2] = outer, inner
-                swapped = True
-        if not swapped:
-            break
-    return order
+class _Order:
+    """The ways of each side, the innermost first, of which none would lie better elsewhere.
+
+    Ways are their places in the sequence given.
+    """
+
+    def __init__(self, ways: Sequence[Way]):
+        self._sides: tuple[list[int], list[int]] = ([], [])
+        # What it costs that one is outside another; None where they do not meet.
+        self._prices = [
+            [_crossings(one, other) if _meet(one, other) else None for other in ways]
+            for one in ways
+        ]
+        longest_first = sorted(
+            range(len(ways)), key=lambda n: (ways[n].source - ways[n].last, ways[n].source)
+        )
+        for way in longest_first:
+            _, side, place = self._best_place(way)
+            self._sides[side].insert(place, way)
+        for _ in range(_SWEEPS):
+            if not sum(self._move(way) for way in longest_first):
+                break
+        self.sides = {
+            side: [ways[n] for n in members]
+            for side, members in zip(SIDES, self._sides, strict=True)
+        }
+
+    def _move(self, way: int) -> bool:
+        """Move a way to its best place; say whether that is better than where it was."""
+        side = 0 if way in self._sides[0] else 1
+        place = self._sides[side].index(way)
+        self._sides[side].remove(way)
+        price, best_side, best_place = self._best_place(way)
+        is_better = price < self._prices_of(way, side)[place]
+        if is_better:
+            side, place = best_side, best_place
+        self._sides[side].insert(place, way)
+        return is_better
+
+    def _best_place(self, way: int) -> tuple[int, int, int]:
+        """Return the lowest price, and the side and the place where it is to be had."""
+        return min(
+            (price, side, place)
+            for side in (0, 1)
+            for place, price in enumerate(self._prices_of(way, side))
+        )
+
+    def _prices_of(self, way: int, side: int) -> list[int]:
+        """Return what each place of a side costs a way, from inside all to outside all."""
+        outside = self._prices[way]  # of each other one
+        price, changes = 0, []
+        for other in self._sides[side]:
+            if (added := outside[other]) is None:
+                changes.append(0)
+                continue
+            inside = self._prices[other][way] or 0
+            price += inside + _CROWDED
+            changes.append(added - inside)
+        return list(itertools.accumulate(changes, initial=price))
 
 
 def _meet(one: Way, other: Way) -> bool:

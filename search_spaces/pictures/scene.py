@@ -20,7 +20,7 @@ _NARROW = "×·…–"  # which monospaced fonts have
 LONGEST_TEXT = 60  # characters
 MARGIN = 14.0
 HEADING_SIZE, NOTE_SIZE = 13.0, 10.5
-_HEADING_LINE, _NOTE_LINE = 18.0, 14.0
+_HEADING_LINE, _NOTE_LINE, _BELOW_HEADING = 18.0, 14.0, 10.0
 _LEAST_WIDTH = 300.0  # below, notes become columns of single words
 
 
@@ -158,27 +158,35 @@ def is_narrow(character: str) -> bool:
     return character <= _LAST_NARROW or character in _NARROW
 
 
-def heading(
-    title: str, notes: tuple[str, ...], width: float
-) -> tuple[tuple[Text, ...], float, float]:
-    """Return a heading's texts, the width of the picture, and where the drawing below may begin.
+@dataclasses.dataclass(frozen=True)
+class Heading:
+    """What stands above a drawing.
 
-    Args:
+    Attributes:
       title: set in bold; empty for none.
-      notes: sentences below it.
-      width: of the drawing below.
+      notes: sentences below it, that say how to read the drawing.
     """
-    width = max(width, _LEAST_WIDTH) if title or notes else width
-    texts: list[Text] = []
-    y = MARGIN
-    for content, size, line, kind in (
-        (title, HEADING_SIZE, _HEADING_LINE, "strong"),
-        *((note, NOTE_SIZE, _NOTE_LINE, "faint") for note in notes),
-    ):
-        for part in _wrapped(content, size, width - 2 * MARGIN):
-            texts.append(Text(MARGIN, y + size, part, size, "start", kind))
-            y += line
-    return tuple(texts), width, y + (10.0 if texts else 0.0)
+
+    title: str = ""
+    notes: tuple[str, ...] = ()
+
+    def placed(self, width: float) -> tuple[tuple[Text, ...], float, float]:
+        """Return its texts, the width of the picture, and the y at which the drawing begins.
+
+        Args:
+          width: of the drawing.
+        """
+        width = max(width, _LEAST_WIDTH) if self.title or self.notes else width
+        texts: list[Text] = []
+        y = MARGIN
+        for content, size, line, kind in (
+            (self.title, HEADING_SIZE, _HEADING_LINE, "strong"),
+            *((note, NOTE_SIZE, _NOTE_LINE, "faint") for note in self.notes),
+        ):
+            for part in _wrapped(content, size, width - 2 * MARGIN):
+                texts.append(Text(MARGIN, y + size, part, size, "start", kind))
+                y += line
+        return tuple(texts), width, y + (_BELOW_HEADING if texts else 0.0)
 
 
 def _wrapped(content: str, size: float, width: float) -> list[str]:

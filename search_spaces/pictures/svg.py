@@ -27,6 +27,8 @@ _COLOURS = {
     "green": ("#dff3e3", "#173a22"),
     "violet": ("#efe5fb", "#33214e"),
     "rose": ("#fde4ea", "#4b1a28"),
+    "teal": ("#d8f1f1", "#123a3c"),
+    "yellow": ("#fbf2c8", "#3d3510"),
     "n0": ("#0b62a8", "#6cb4f0"),
     "n1": ("#b3470a", "#f0a060"),
     "n2": ("#2b7a2b", "#7ccf7c"),
@@ -35,12 +37,15 @@ _COLOURS = {
     "n5": ("#0a7f83", "#5fd3d6"),
 }
 _FILLS = {
-    "plain": ("image", "classifier", "identity", "cell"),
+    "paper": ("identity",),
+    "plain": ("image", "classifier", "signal"),
     "blue": ("convolution", "add"),
     "orange": ("elem_mult",),
     "green": ("max", "pooling"),
     "violet": ("normalization", "sigmoid"),
     "rose": ("state",),
+    "teal": ("tanh", "sin"),
+    "yellow": ("relu",),
 }
 _FONTS = "ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono','DejaVu Sans Mono',monospace"
 
@@ -66,7 +71,10 @@ def _style() -> str:
         ".nas-picture text{fill:var(--ink);white-space:pre}"
         ".nas-picture .faint{fill:var(--faint)}.nas-picture .strong{font-weight:600}"
         ".nas-picture .paper{fill:var(--paper)}.nas-picture .backdrop{fill:var(--back)}"
-        ".nas-picture .box{stroke:var(--edge)}" + fills + ".nas-picture .net{--net:var(--edge)}"
+        ".nas-picture .box{stroke:var(--edge)}.nas-picture .identity{stroke-dasharray:3 2}"
+        ".nas-picture .cell{fill:none;stroke:var(--back)}"
+        + fills
+        + ".nas-picture .net{--net:var(--edge)}"
         f"{nets}"
         ".nas-picture .line{stroke:var(--net)}.nas-picture .under{stroke:var(--paper)}"
         ".nas-picture .head{fill:var(--net)}.nas-picture .rule{stroke:var(--edge)}"
@@ -108,8 +116,8 @@ def _net(net: Net) -> str:
     # What lies below is cut where another line crosses it, so that neither seems to turn.
     return (
         f'<g class="net {net.kind}" fill="none" stroke="none"><title>{_escaped(net.title)}</title>'
-        f'<path class="under" stroke="#fff" stroke-width="5" d="{"".join(paths)}"/>'
-        f'<path class="line" stroke="#666" stroke-width="1.5" d="{"".join(paths)}"/>'
+        f'<path class="under" stroke="#fff" stroke-width="4" d="{"".join(paths)}"/>'
+        f'<path class="line" stroke="#666" stroke-width="1.4" d="{"".join(paths)}"/>'
         f"{heads}{dots}</g>"
     )
 

@@ -8,9 +8,9 @@ from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.pictures.scene import (
     MARGIN,
     Box,
+    Heading,
     Scene,
     Text,
-    heading,
     printable,
     text_width,
 )
@@ -23,11 +23,9 @@ _ABSENT = "–"
 Table = Sequence[Sequence[str]]
 
 
-def decisions_scene(
-    architecture: Architecture, *, title: str, notes: tuple[str, ...] = ()
-) -> Scene:
+def decisions_scene(architecture: Architecture, heading: Heading) -> Scene:
     """Return the picture of an architecture as its decisions; of layers, a row for each."""
-    return tables_scene(decision_tables(architecture), title=title, notes=notes)
+    return tables_scene(decision_tables(architecture), heading)
 
 
 def decision_tables(architecture: Architecture) -> list[Table]:
@@ -46,7 +44,7 @@ def decision_tables(architecture: Architecture) -> list[Table]:
     return tables
 
 
-def tables_scene(tables: Sequence[Table], *, title: str, notes: tuple[str, ...] = ()) -> Scene:
+def tables_scene(tables: Sequence[Table], heading: Heading) -> Scene:
     """Return the picture of some tables, one below the other."""
     shown = [
         [
@@ -57,7 +55,7 @@ def tables_scene(tables: Sequence[Table], *, title: str, notes: tuple[str, ...] 
     ]
     widths = [_widths(table) for table in shown]
     drawn = max(map(sum, widths)) + 2 * MARGIN
-    texts, width, y = heading(title, notes, drawn)
+    texts, width, y = heading.placed(drawn)
     boxes: list[Box] = []
     for table, columns in zip(shown, widths, strict=True):
         columns = [each * (width - 2 * MARGIN) / sum(columns) for each in columns]
@@ -67,7 +65,7 @@ def tables_scene(tables: Sequence[Table], *, title: str, notes: tuple[str, ...] 
         y += 10.0
     described = "; ".join(", ".join(row) for table in shown for row in table)
     return Scene(
-        title=title or "architecture",
+        title=heading.title or "architecture",
         description=described,
         width=width,
         height=y - 10.0 + MARGIN,
