@@ -156,6 +156,9 @@ class Architecture(Mapping[str, Any]):
 
         return architecture_svg(self, simplified=simplified, title=title, notes=notes)
 
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
     @functools.cached_property  # a search asks several times for each
     def _text(self) -> str:
         words: list[str] = []

@@ -20,6 +20,10 @@ from nas_with_rl.search_spaces.pictures.svg import svg
 from nas_with_rl.search_spaces.pictures.tables import decisions_scene
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell, RecurrentCellSpace, cell_of
 
+LONGEST_TITLE = 160  # characters; it goes on in further lines
+MOST_LAYERS, MOST_LINES = 100, 2_000  # of a ConvNet: more is no picture any more
+_Drawn = tuple[Heading, Callable[[Heading], Scene]]
+
 
 def architecture_svg(
     architecture: Architecture,
@@ -50,13 +54,10 @@ def architecture_scene(
         draw = functools.partial(decisions_scene, architecture)
     return draw(
         Heading(
-            heading.title if title is None else printable(title),
+            heading.title if title is None else printable(title, LONGEST_TITLE),
             heading.notes if notes else heading.notes[:0],
         )
     )
-
-
-_Drawn = tuple[Heading, Callable[[Heading], Scene]]
 
 
 def _cell(cell: RecurrentCell, simplified: bool) -> _Drawn:
@@ -92,6 +93,10 @@ def _convnet(architecture: Architecture, space: ConvolutionalSpace, simplified: 
         convnet, block_size = space.convnet(architecture), size
         title = _counted(len(convnet.layers), "layer")
         notes = ["Convolutions: height×width×filters."]
+    num_lines = sum(len(layer.inputs) for layer in convnet.layers)
+    if len(convnet.layers) > MOST_LAYERS or num_lines > MOST_LINES:
+        heading = Heading(title, (f"{num_lines:,} lines between layers: too many to be drawn.",))
+        return heading, functools.partial(decisions_scene, architecture)
     notes.append(
         "A line leads from a box to all that take it; beside its tip, the number of the box."
     )

@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 # Of a character, in parts of the size. Monospaced fonts have 0.55 (Consolas) to 0.602 (DejaVu).
 ADVANCE = 0.61
-_LAST_NARROW = "\u024f"  # of Latin; a glyph beyond comes from whatever font has it
+_LAST_NARROW = "\u052f"  # Latin, Greek, Cyrillic; beyond, a glyph is whatever font's has it
 _NARROW = "×·…–"  # which monospaced fonts have
 LONGEST_TEXT = 60  # characters
 MARGIN = 14.0
@@ -148,7 +148,7 @@ def printable(text: object, limit: int = LONGEST_TEXT) -> str:
 
 
 def text_width(content: str, size: float) -> float:
-    """Return what a text takes at most; one beyond Latin is written to be no wider."""
+    """Return what a text takes at most; `svg` makes one of other characters no wider."""
     cells = sum(1 if is_narrow(each) else 2 for each in content)
     return cells * ADVANCE * size
 

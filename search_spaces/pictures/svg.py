@@ -8,11 +8,21 @@ from __future__ import annotations
 import html
 import math
 
-from nas_with_rl.search_spaces.pictures.scene import Box, Line, Net, Point, Scene, Text, is_narrow
+from nas_with_rl.search_spaces.pictures.scene import (
+    Box,
+    Line,
+    Net,
+    Point,
+    Scene,
+    Text,
+    is_narrow,
+    printable,
+)
 
 _CORNER = 5.0  # radius of a line's corners
 _HEAD_LENGTH, _HEAD_WIDTH = 6.0, 6.0  # of an arrow
 _DOT = 2.2  # radius
+_LONGEST_DESCRIPTION = 4_000  # characters
 
 # Light, dark.
 _COLOURS = {
@@ -88,7 +98,8 @@ _STYLE = _style()
 def svg(scene: Scene) -> str:
     """Return a scene as text that begins with `<svg`; the same text from the same scene."""
     width, height = _number(math.ceil(scene.width)), _number(math.ceil(scene.height))
-    title, description = _escaped(scene.title), _escaped(scene.description)
+    title = _escaped(scene.title)
+    description = _escaped(printable(scene.description, _LONGEST_DESCRIPTION))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="nas-picture" role="img" '
         f'aria-label="{title}" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from nas_with_rl.search_spaces.architecture import Architecture
@@ -17,10 +18,41 @@ from nas_with_rl.search_spaces.pictures.scene import (
 
 SIZE = 11.0
 _ROW, _PAD = 22.0, 8.0
-_LONGEST_NAME, _LONGEST_VALUE = 32, 40  # characters
+LONGEST = (32, 40)  # characters of a name, of a value
 _ABSENT = "–"
 
-Table = Sequence[Sequence[str]]
+MOST_ROWS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of cells.
+
+    Attributes:
+      rows: each of as many cells.
+      has_head: whether the first row says what the columns are.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    has_head: bool = False
+
+    def shown(self, longest: tuple[int, int]) -> Table:
+        """Return what there is room for: a long cell's beginning, the first of many rows."""
+        first, others = longest
+        rows = [
+            tuple(printable(cell, others if place else first) for place, cell in enumerate(row))
+            for row in self.rows[:MOST_ROWS]
+        ]
+        if more := len(self.rows) - len(rows):
+            rows.append((f"… {more:,} more", *[""] * (len(rows[0]) - 1)))
+        return Table(tuple(rows), self.has_head)
+
+    def widths(self) -> list[float]:
+        """Return the width of each column."""
+        return [
+            max(text_width(cell, SIZE) for cell in column) + 2 * _PAD
+            for column in zip(*self.rows, strict=True)
+        ]
 
 
 def decisions_scene(architecture: Architecture, heading: Heading) -> Scene:
@@ -33,37 +65,40 @@ def decision_tables(architecture: Architecture) -> list[Table]:
     space, chosen = architecture.space, architecture.written()
     tables: list[Table] = []
     if space.decisions:
-        tables.append([(each.name, _shown(chosen[each.name])) for each in space.decisions])
+        rows = ((each.name, _shown(chosen[each.name])) for each in space.decisions)
+        tables.append(Table(tuple(rows)))
     if space.layer_decisions:
         names = [each.name for each in space.layer_decisions]
-        rows = [
+        layers = (
             (str(layer + 1), *(_shown(_of_layer(chosen[name], layer)) for name in names))
             for layer in range(space.depth)
-        ]
-        tables.append([("layer", *names), *rows])
+        )
+        tables.append(Table((("layer", *names), *layers), has_head=True))
     return tables
 
 
-def tables_scene(tables: Sequence[Table], heading: Heading) -> Scene:
-    """Return the picture of some tables, one below the other."""
-    shown = [
-        [
-            [printable(cell, _LONGEST_VALUE if n else _LONGEST_NAME) for n, cell in enumerate(row)]
-            for row in table
-        ]
-        for table in tables
-    ]
-    widths = [_widths(table) for table in shown]
+def tables_scene(
+    tables: Sequence[Table], heading: Heading, *, longest: tuple[int, int] = LONGEST
+) -> Scene:
+    """Return the picture of some tables, one below the other.
+
+    Args:
+      tables: what they hold.
+      heading: above them.
+      longest: characters that are shown of a cell in the first column, and in the others.
+    """
+    shown = [table.shown(longest) for table in tables]
+    widths = [table.widths() for table in shown]
     drawn = max(map(sum, widths)) + 2 * MARGIN
     texts, width, y = heading.placed(drawn)
     boxes: list[Box] = []
     for table, columns in zip(shown, widths, strict=True):
         columns = [each * (width - 2 * MARGIN) / sum(columns) for each in columns]
-        for place, row in enumerate(table):
-            boxes += _row_boxes(row, columns, y, is_head=len(columns) > 2 and not place)
+        for place, row in enumerate(table.rows):
+            boxes += _row_boxes(row, columns, y, is_head=table.has_head and not place)
             y += _ROW
         y += 10.0
-    described = "; ".join(", ".join(row) for table in shown for row in table)
+    described = "; ".join(", ".join(row) for table in shown for row in table.rows)
     return Scene(
         title=heading.title or "architecture",
         description=described,
@@ -78,17 +113,10 @@ def _row_boxes(row: Sequence[str], columns: Sequence[float], y: float, is_head: 
     boxes, left = [], MARGIN
     for place, (cell, width) in enumerate(zip(row, columns, strict=True)):
         kind = "strong" if is_head else "faint" if not place else ""
-        text = Text(left + _PAD, y + 15, cell, SIZE, "start", kind)
-        boxes.append(Box(left, y, width, _ROW, "cell", (text,), radius=0.0))
+        texts = (Text(left + _PAD, y + 15, cell, SIZE, "start", kind),) if cell else ()
+        boxes.append(Box(left, y, width, _ROW, "cell", texts, radius=0.0))
         left += width
     return boxes
-
-
-def _widths(table: Table) -> list[float]:
-    return [
-        max(text_width(cell, SIZE) for cell in column) + 2 * _PAD
-        for column in zip(*table, strict=True)
-    ]
 
 
 def _of_layer(values: object, layer: int) -> object:

@@ -73,8 +73,8 @@ def test_a_drawn_cell_is_what_keras_computes(name):
 
     cell = cell_of(CELLS[name])
     products = drawn_products(cell.base)
-    side_by_side = [np.concatenate(list(products[key]), axis=-1) for key in "xh"]
-    hidden, new_cell = cell_step(*side_by_side, products[CELL], cell)
+    inputs, state = (np.concatenate(list(products[key]), axis=-1) for key in "xh")
+    hidden, new_cell = cell_step(inputs, state, products[CELL], cell)
     for values in (cell_values(cell), folded(cell_values(cell))):
         np.testing.assert_allclose(value_of(values.hidden, products), hidden, rtol=1e-9, atol=1e-12)
         if values.cell is not None:

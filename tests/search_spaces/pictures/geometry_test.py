@@ -59,7 +59,7 @@ def overlap(one, other, by=0.01):
 
 
 def text_extent(text):
-    cells = sum(1 if each < "\u0250" or each in "×…–" else 2 for each in text.content)
+    cells = sum(1 if each < "\u0530" or each in "×…–" else 2 for each in text.content)
     width = ADVANCE * text.size * cells
     left = text.x - width * {"start": 0, "middle": 0.5, "end": 1}[text.anchor]
     return left, text.y - 0.75 * text.size, left + width, text.y + 0.22 * text.size

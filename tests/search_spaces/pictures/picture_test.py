@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from nas_with_rl.search_spaces.architecture import parse_architecture, random_architecture
+from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.nas_bench_201 import NasBench201Space
+from nas_with_rl.search_spaces.pictures.picture import MOST_LAYERS, architecture_scene
 from nas_with_rl.search_spaces.published import PUBLISHED
 from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips
 
@@ -80,3 +82,24 @@ def test_a_title_may_be_another_or_none():
     assert "recurrent cell of base 2" in texts_of(architecture.svg())
     assert "trial 7" in texts_of(architecture.svg(title="trial 7"))
     assert "recurrent cell of base 2" not in texts_of(architecture.svg(title=""))
+
+
+def test_a_notebook_shows_the_picture():
+    architecture = PUBLISHED["figure_5"].architecture
+    assert architecture._repr_svg_() == architecture.svg()
+
+
+def test_a_convnet_of_more_connections_than_can_be_seen_is_a_table():
+    space = ConvolutionalSpace().search_space(MOST_LAYERS + 1)
+    layers = ["3 3 - 36", *["3 3 1 36"] * MOST_LAYERS]
+    texts = texts_of(parse_architecture(" | ".join(layers), space).svg())
+    assert f"{MOST_LAYERS} lines between layers: too many to be drawn." in " ".join(texts)
+    assert f"ConvNet of {MOST_LAYERS + 1} layers" in texts
+    assert {"filter_height", "inputs", "… 2 more"} <= set(texts)
+
+
+def test_a_table_of_layers_with_one_decision_has_a_heading():
+    space = SearchSpace((), [Choice("units", (8, 16))], 2)
+    scene = architecture_scene(parse_architecture("8 | 16", space))
+    texts = [text for box in scene.boxes for text in box.texts]
+    assert [text.content for text in texts if text.kind == "strong"] == ["layer", "units"]
