@@ -173,15 +173,19 @@ class _Tree:
     def _set_widths(self, stack: _Stack) -> None:
         for part in stack.parts:
             self._set_widths(part)
+            if not part.parts and self._name_leaves:
+                named = text_width(_leaves(part), INDEX_SIZE) + 4  # below it and its neighbour
+                part.width = max(_ATOM, named / 2)
         if stack.parts:
             own = max(
                 text_width(stack.activation.operation, SIZE) + 10 if stack.activation else 0.0,
                 2 * (self._half(stack) + 4 + text_width(_index(stack), INDEX_SIZE)),
+                _width_of(stack.parts),
             )
-            stack.width = max(own, _width_of(stack.parts))
-        elif self._name_leaves:
-            named = text_width(_leaves(stack), INDEX_SIZE) / 2 + 2  # of two lines from below
-            stack.width = max(_ATOM, named)
+            stack.width = own
+            if all(not part.parts for part in stack.parts) and len(stack.parts) == 2:
+                for part in stack.parts:  # straight up, with room on both sides
+                    part.width = _ATOM
 
     def _place(self, stack: _Stack, left: float) -> None:
         stack.x = left + stack.width / 2
