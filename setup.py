@@ -42,6 +42,7 @@ JAX = ["jax>=0.5.0,<1"]  # to 0.12; trains given architectures where there is no
 
 COMMANDS = (  # as launch/command_line.py has them, each with its binary
     *("nas-search", "nas-status", "nas-train", "nas-compare", "nas-grid", "nas-explore"),
+    "nas-draw",
     *("nas-compare-searchers", "nas-audit", "nas-tables", "nas-figure-6", "nas-local-cluster"),
     "nas-cluster",
 )

@@ -39,7 +39,8 @@ _FORMAT = flags.DEFINE_enum("format", "text", ["text", "markdown"], "How it is p
 def main() -> None:
     """Print the table that the flags ask for."""
     miniature = _SCALE.value == "miniature"
-    if _TABLE.value is None and not miniature:
+    asked = _TABLE.value or ""
+    if not asked and not miniature:
         raise InputError("--table is missing: 1, 2 or 3")
     given = _RUNS.value or ("runs/miniature" if miniature else "runs")
     folder = absolute_path(given, "--runs")
@@ -48,14 +49,14 @@ def main() -> None:
     if miniature:
         from nas_with_rl.launch.miniature.told import describe_miniature
 
-        print(describe_miniature(Path(given), _TABLE.value or "", _FORMAT.value))
+        print(describe_miniature(Path(given), asked, _FORMAT.value))
         return
     from nas_with_rl.launch.paper import our_results, printed_tables, text, views
 
     runs, warnings = our_results.read_runs(folder)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    table = printed_tables.PAPER_TABLES[int(_TABLE.value) - 1]
+    table = printed_tables.PAPER_TABLES[int(asked) - 1]
     view = views.view_table(table, runs)
     printers = {"text": text.as_text, "markdown": text.as_markdown}
     print(printers[_FORMAT.value](view))
