@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,11 @@ from nas_with_rl.launch.evaluators.kinds.kind import ChildKind, ChildProgram, Lo
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.plan_choice import choose_plan
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan, parse_plan
-from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
+from nas_with_rl.launch.evaluators.process_pool import (
+    Limits,
+    ProcessPool,
+    leave_gpus_to_the_processes,
+)
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import backend, resources
@@ -176,11 +179,3 @@ def _num_processes(search: SearchConfig) -> int:
 
 def _described(plan: Plan) -> str:
     return f"plan {plan}: {plan.describe()}"
-
-
-def leave_gpus_to_the_processes() -> None:
-    """Hide GPUs from this process, which would otherwise take the memory of all."""
-    if "tensorflow" in sys.modules and resources.visible_gpus():
-        import tensorflow as tf
-
-        tf.config.set_visible_devices([], "GPU")

@@ -23,6 +23,7 @@ FINAL = "final"
 TRIALS_FILE = "trials.sqlite"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
+CHILDREN = "children"  # directories that trials have asked for, by number
 REPORT_FILE = "report.html"
 COMPARISON_FILE = "comparison.json"
 LEDGER_FILE = "ledger.json"
@@ -35,7 +36,7 @@ class Workdir:
 
     Attributes:
       path: the directory.
-      trials, checkpoints, tensorboard, comparison, ledger, report: where they lie.
+      trials, checkpoints, tensorboard, children, comparison, ledger, report: where they lie.
       result, model: those of a final training.
     """
 
@@ -54,6 +55,7 @@ class Workdir:
         self.trials = self.path / TRIALS_FILE
         self.checkpoints = self.path / CHECKPOINTS
         self.tensorboard = self.path / TENSORBOARD
+        self.children = self.path / CHILDREN
         self.comparison = self.path / COMPARISON_FILE
         self.ledger = self.path / LEDGER_FILE
         self.report = self.path / REPORT_FILE

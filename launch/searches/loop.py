@@ -13,6 +13,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -84,6 +85,7 @@ class Search:
       space: at any depth; `config.depth` says which depth a trial has.
       pace: None for the synchronous one.
       checkpoints: None keeps none.
+      children: where each trial may have a directory of its own; None: where it is evaluated.
     """
 
     space: SearchSpace
@@ -94,6 +96,7 @@ class Search:
     store: TrialStore
     pace: Pace | None = None
     checkpoints: Checkpoints | None = None
+    children: Path | None = None
     observers: tuple[Observer, ...] = ()
 
 
@@ -267,7 +270,9 @@ class _Batches:
 
     def _evaluation(self, trial: Trial) -> Evaluation:
         architecture = self._architectures.get(trial.number) or _architecture(self._search, trial)
-        return Evaluation(trial.number, architecture, trial.seed)
+        folder = self._search.children
+        directory = None if folder is None else str(folder / str(trial.number))
+        return Evaluation(trial.number, architecture, trial.seed, directory)
 
 
 def _sampled(search: Search, proposal: Proposal, batch: int) -> Trial:
