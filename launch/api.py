@@ -28,6 +28,7 @@ from nas_with_rl.launch.evaluators.evaluation import (
     InProcess,
     MetricRequired,
     check_evaluate,
+    named_arguments,
 )
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
 from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig, trials_for
@@ -119,8 +120,10 @@ def search(
         two by these names; returns the reward, a pair of the reward and named measurements, each a
         number or a sequence with one per epoch, or a `Measurement`. `architecture["name"]` is what
         was chosen. A trial has `number`, `seed`, a `directory` of its own, and `report(step,
-        value)`, which stores a curve with it. Raise `ChildFailure` for a child that failed; any
-        other exception ends the search, or fails the child with `SearchConfig(on_error="fail")`.
+        value)`, which stores a curve with it and, with `SearchConfig(early_stopping="asha")`,
+        raises `Stopped` in a child that is to end. Raise `ChildFailure` for a child that failed;
+        any other exception ends the search, or fails the child with
+        `SearchConfig(on_error="fail")`.
       num_samples: architectures to sample; None for `options.search.num_samples`, which is 1,000
         by default, or for as many as the run that is resumed.
       num_children: different ones to evaluate, at which the search ends; None for
@@ -163,7 +166,7 @@ def search(
     check_number(seed, "seed", least=0, most=2**63 - 1)
     config = dataclasses.replace(options.search, num_samples=num_samples)
     if not options.resume:  # an earlier version took them
-        _check_effect(config, space, workers)
+        _check_effect(config, space, evaluate, workers)
     check_own_searcher(config.searcher)
     with _evaluating(evaluate, space, config, workers) as evaluator:
         run = Run(
@@ -238,7 +241,7 @@ def compare(
     names = tuple(searchers) if not isinstance(searchers, str) else (searchers,)
     check_contest(names, seeds)
     check_own_searchers(names)
-    _check_effect(options.search, space, workers)
+    _check_effect(options.search, space, evaluate, workers)
     contest = Contest(
         name="own",
         source=f"{space.name}: {_count(space.size)} architectures",
@@ -357,7 +360,9 @@ def _checked_space(space: object) -> SearchSpace:
     return space
 
 
-def _check_effect(config: SearchConfig, space: SearchSpace, workers: int | None) -> None:
+def _check_effect(
+    config: SearchConfig, space: SearchSpace, evaluate: EvaluateFunction, workers: int | None
+) -> None:
     """Raise InputError for settings that have no effect on such a search."""
     if config.num_replicas:
         raise InputError(
@@ -369,6 +374,11 @@ def _check_effect(config: SearchConfig, space: SearchSpace, workers: int | None)
                 f"search.{name} is {value}, which has no effect: evaluate is called in this "
                 "process; with workers=1 it is called in one that has such a ceiling"
             )
+    if config.early_stopping != "none" and "trial" not in named_arguments(evaluate):
+        raise InputError(
+            f"search.early_stopping is {config.early_stopping}, which has no effect: evaluate "
+            "takes no trial, as evaluate(architecture, trial) does, to which it would report"
+        )
     if config.depth is not None and not space.depth:
         raise InputError(
             f"search.depth is {shown(config.depth)}, which has no effect: space "

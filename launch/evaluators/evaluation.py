@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
-from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.failures import ChildFailure, Stopped
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
-from nas_with_rl.launch.evaluators.running_trial import RunningTrial
+from nas_with_rl.launch.evaluators.running_trial import Rungs, RunningTrial
 from nas_with_rl.launch.experiments.search_config import OnError
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import MOST_SHOWN, InputError, line_of, shortened, shown
@@ -27,12 +27,14 @@ class Evaluation:
 
     Attributes:
       directory: of the trial alone; None for a temporary one.
+      rungs: at which it may be stopped early; None where nothing is.
     """
 
     trial: int
     architecture: Architecture
     seed: int
     directory: str | None = None
+    rungs: Rungs | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +71,10 @@ class InProcess:
 
     The function takes `(architecture)`, `(architecture, seed)` or `(architecture, trial)`, which is
     a `RunningTrial` and known by its name, and returns the reward, a pair of the reward and named
-    measurements, or a `Measurement`. It raises `ChildFailure` where the child has failed; a reward
-    that is not finite is the failure "diverged". Any other exception stops the search, with a note
-    that names the architecture; with `on_error="fail"` it is the failure "crashed", whose message
-    has the traceback. `sys.exit` is such an exception.
+    measurements, or a `Measurement`. It raises `ChildFailure` where the child has failed, and lets
+    `Stopped` pass; a reward that is not finite is the failure "diverged". Any other exception stops
+    the search, with a note that names the architecture; with `on_error="fail"` it is the failure
+    "crashed", whose message has the traceback. `sys.exit` is such an exception.
     """
 
     def __init__(self, function: EvaluateFunction, *, on_error: OnError = "raise"):
@@ -94,7 +96,9 @@ class InProcess:
 
     def measured(self, evaluation: Evaluation) -> Measurement | Failure:
         """Call the function for one child; what it raises besides `ChildFailure` is raised."""
-        trial = RunningTrial(evaluation.trial, evaluation.seed, evaluation.directory)
+        trial = RunningTrial(
+            evaluation.trial, evaluation.seed, evaluation.directory, evaluation.rungs
+        )
         with contextlib.closing(trial):
             return trial.result(self.returned(evaluation.architecture, trial))
 
@@ -102,7 +106,11 @@ class InProcess:
         """Return the same as `measured`, without what the trial is told meanwhile."""
         try:
             with out_of_memory_is_a_failure():
-                return result_of(self._called(architecture, trial))
+                found = self._called(architecture, trial)
+                is_left = found is None and trial.is_stopped  # `except Stopped: return`
+                return trial.stopped() if is_left else result_of(found)
+        except Stopped:
+            return trial.stopped()
         except ChildFailure as failure:
             return Failure(failure.reason, str(failure))
         except SystemExit as left:  # which would end this program as if all were well

@@ -31,11 +31,13 @@ class Measurement:
       metrics: named measurements, a sequence where there is one per epoch. NaN and infinities are
         stored as they are, and left out of curves.
       num_parameters: trainable weights, where there are any.
+      is_stopped: whether the child was stopped early; the reward is what it reported last.
     """
 
     reward: float
     metrics: Metrics = dataclasses.field(default_factory=dict)
     num_parameters: int | None = None
+    is_stopped: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +87,7 @@ def result_of(returned: object) -> Measurement | Failure:
 
 def measurement_of(returned: Any) -> Measurement:
     """Return a measurement of Python's own numbers; see `result_of`."""
+    is_stopped = isinstance(returned, Measurement) and bool(returned.is_stopped)
     if isinstance(returned, Measurement):
         reward, metrics, count = returned.reward, returned.metrics, returned.num_parameters
     elif _is_pair(returned):
@@ -105,7 +108,10 @@ def measurement_of(returned: Any) -> Measurement:
             "measurements"
         )
     return Measurement(
-        float(number), dict(_metric(*item) for item in metrics.items()), _parameters(count)
+        float(number),
+        dict(_metric(*item) for item in metrics.items()),
+        _parameters(count),
+        is_stopped,
     )
 
 

@@ -97,8 +97,8 @@ def read_search(workdir: str | Path, searcher: SearcherTitle) -> FinishedSearch:
 
 
 def _value(trial: Trial, workdir: Path) -> float | None:
-    """Return a trial's validation perplexity or error in percent; None if it failed."""
-    if trial.status == "failed":
+    """Return a trial's validation perplexity or error in percent; None without a last epoch's."""
+    if trial.status in ("failed", "stopped"):
         return None
     for name in ("validation_perplexity", "validation_accuracy"):
         if name in trial.metrics:
