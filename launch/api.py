@@ -23,6 +23,7 @@ from nas_with_rl.launch.comparisons.contest import (
 from nas_with_rl.launch.comparisons.run import run_in
 from nas_with_rl.launch.comparisons.standings import Standings
 from nas_with_rl.launch.evaluators.evaluation import (
+    NO_TRIAL,
     EvaluateFunction,
     Evaluator,
     InProcess,
@@ -375,10 +376,7 @@ def _check_effect(
                 "process; with workers=1 it is called in one that has such a ceiling"
             )
     if config.early_stopping != "none" and "trial" not in named_arguments(evaluate):
-        raise InputError(
-            f"search.early_stopping is {config.early_stopping}, which has no effect: evaluate "
-            "takes no trial, as evaluate(architecture, trial) does, to which it would report"
-        )
+        raise InputError(f"search.early_stopping is {config.early_stopping}, {NO_TRIAL}")
     if config.depth is not None and not space.depth:
         raise InputError(
             f"search.depth is {shown(config.depth)}, which has no effect: space "

@@ -62,6 +62,10 @@ class Evaluator(Protocol):
 EvaluateFunction = Callable[..., Any]  # what it may return is in `measurements.result_of`
 
 MOST_CRASHES_IN_A_ROW = 20  # failed children; then it is no chance, the set-up is broken
+NO_TRIAL = (  # of early stopping
+    "which has no effect: evaluate takes no trial, as evaluate(architecture, trial) does, to which "
+    "it would report"
+)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -103,7 +107,13 @@ class InProcess:
             return trial.result(self.returned(evaluation.architecture, trial))
 
     def returned(self, architecture: Architecture, trial: RunningTrial) -> Measurement | Failure:
-        """Return the same as `measured`, without what the trial is told meanwhile."""
+        """Return the same as `measured`, without what the trial is told meanwhile.
+
+        Raises:
+          InputError: the child may be stopped early, and the function takes no trial.
+        """
+        if trial.is_watched and "trial" not in self._named:
+            raise InputError(f"search.early_stopping is on, {NO_TRIAL}")
         try:
             with out_of_memory_is_a_failure():
                 found = self._called(architecture, trial)

@@ -66,7 +66,7 @@ class OwnWorkers:
     def __init__(
         self, function: EvaluateFunction, space: SearchSpace, *, workers: int, config: SearchConfig
     ):
-        """Write the function; the processes start at the first use.
+        """Write the function; the processes start with the block, or at the first use.
 
         Args:
           function: as `InProcess` calls it.
@@ -88,6 +88,7 @@ class OwnWorkers:
         )
 
     def __enter__(self) -> OwnWorkers:
+        self._processes.start()  # while this one imports what its searcher needs
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -193,7 +194,7 @@ def _used(function: Any) -> Iterator[tuple[str, Any]]:
     owner = getattr(function, "__self__", function)
     if not inspect.isfunction(function):
         yield from ((f"evaluate's {name!r}", value) for name, value in _held(owner))
-    with contextlib.suppress(TypeError):  # of what is no function
+    with contextlib.suppress(TypeError, ValueError):  # of what is no function, or not whole yet
         used = inspect.getclosurevars(inspect.unwrap(function))
         for name, value in {**used.globals, **used.nonlocals}.items():
             yield f"{name!r}, which evaluate uses", value

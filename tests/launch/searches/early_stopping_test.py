@@ -423,6 +423,8 @@ def test_a_function_that_is_named_is_stopped_too(tmp_path, monkeypatch):
         "    for step in range(1, 10):\n"
         "        trial.report(step, trial.seed % 97)\n"
         "    return trial.seed % 97\n"
+        "def silent(architecture):\n"
+        "    return 1.0\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
@@ -440,5 +442,11 @@ def test_a_function_that_is_named_is_stopped_too(tmp_path, monkeypatch):
         with contextlib.closing(TrialStore(tmp_path / plan / "trials.sqlite")) as store:
             found.append(rows(store.all()))
         assert len(list((tmp_path / plan / "children").glob("*/there"))) == 24
+    with pytest.raises(InputError, match="is on, which has no effect: evaluate takes no trial"):
+        run_search(
+            dataclasses.replace(
+                request, workdir=str(tmp_path / "silent"), evaluate="reporting:silent"
+            )
+        )
     assert found[0] == found[1]
     assert {trial.status for trial in found[0]} == {"stopped", "completed"}
