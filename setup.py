@@ -71,6 +71,8 @@ setup(
     # call, so each stops before the next; importlib_resources counts in years.
     install_requires=[
         "absl-py>=2.1,<3",  # to 2.5.1
+        # To 3.1.3; sends a function of one's own to child processes.
+        "cloudpickle>=3.0,<4",
         "importlib_resources>=6.4",  # to 7.1; tensorflow-datasets needs it for cifar10, undeclared
         # To 3.15.1. The models are Keras 3; before 3.13.2 its safe loading of a file had holes.
         "keras>=3.13.2,<4",

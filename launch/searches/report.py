@@ -38,12 +38,13 @@ def write_report(
     """Write the page: rewards by trial, the best architectures, the comparison, the failures."""
     completed = [trial for trial in result.trials if trial.status == "completed"]
     failed = [trial for trial in result.trials if trial.status == "failed"]
+    stopped = sum(trial.status == "stopped" for trial in result.trials)
     best = ranked(result.trials)
     num_different = len({trial.architecture for trial in result.trials})
     sections = [
         f"<h1>{html.escape(title)}</h1><p>{html.escape(source)}</p>",
         f"<p>{len(result.trials)} trials, {num_different} different "
-        f"architectures, {len(failed)} failed.</p>",
+        f"architectures, {_stopped_early(stopped)}{len(failed)} failed.</p>",
     ]
     if best:
         drawing = html.escape(draw(result.architecture(best[0].trial)))
@@ -66,6 +67,10 @@ def write_report(
         f"<body>{''.join(sections)}</body></html>\n",
         path,
     )
+
+
+def _stopped_early(number: int) -> str:
+    return f"{number} stopped early, " if number else ""
 
 
 def _chart(trials: Sequence[Trial]) -> str:

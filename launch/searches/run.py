@@ -152,6 +152,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
             store=store,
             pace=run.pace,
             checkpoints=Checkpoints(place.checkpoints) if place else None,
+            children=place.children if place else None,
             observers=tuple(observers),
         )
         interrupted = False

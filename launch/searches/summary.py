@@ -80,6 +80,8 @@ def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
     """
     trials = result.trials
     failed = [trial for trial in trials if trial.status == "failed"]
+    stopped = sum(trial.status == "stopped" for trial in trials)
+    early = f"{stopped} stopped early, " if stopped else ""
     reused = sum(trial.reused_from is not None for trial in trials)
     trained = len(trials) - reused - sum(trial.status == "running" for trial in trials)
     seconds = sum(child_seconds(trial) or 0.0 for trial in trials)
@@ -87,7 +89,8 @@ def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
     reasons = sorted({str(trial.failure) for trial in failed})
     lines.append(
         f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
-        f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
+        f"{reused} reused, {early}{len(failed)} failed"
+        + (f" ({', '.join(reasons)})" if reasons else "")
     )
     if result.workdir and (spent := describe_time(_ledger(result), trials)):
         lines.append(spent)

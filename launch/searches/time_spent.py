@@ -150,7 +150,7 @@ def _child_rows(trials: Sequence[Trial]) -> list[tuple[str, str]]:
     by_worker: dict[str, list[float]] = {}
     for trial in sorted(trials, key=lambda trial: trial.started or 0.0):
         seconds = child_seconds(trial)
-        if seconds is not None and trial.status == "completed":
+        if seconds is not None and trial.status in ("completed", "stopped"):
             by_worker.setdefault(trial.worker or "", []).append(seconds)
     if not by_worker:
         return []
