@@ -10,7 +10,7 @@ ROOMS = {
     for folder in FOLDERS
     for name in (folder, *(f"{folder}.{room}" for room in find_packages(folder)))
 }
-DATA = ["module/*.mjs"]  # the explorer's page
+DATA = ["module/*.mjs", "module/*.css"]  # the pages of the explorer and of a search
 
 TEST = [
     "dockerfile-parse>=2.0.1",

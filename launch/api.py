@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_s
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.run import Run, claim_search, execute
+from nas_with_rl.search_spaces.counting import shown_count
 from nas_with_rl.search_spaces.decisions import Options
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
@@ -154,7 +154,7 @@ def search(
     check_own_searcher(config.searcher)
     run = Run(
         name="own",
-        source=f"{space.name}: {_count(space.size)} architectures",
+        source=f"{space.name}: {shown_count(space.size)} architectures",
         space=space,
         config=config,
         controller=options.controller,
@@ -224,7 +224,7 @@ def compare(
     _check_effect(options.search, space)
     contest = Contest(
         name="own",
-        source=f"{space.name}: {_count(space.size)} architectures",
+        source=f"{space.name}: {shown_count(space.size)} architectures",
         space=space,
         config=config_for(options.search, num_children, space),
         controller=options.controller,
@@ -356,8 +356,3 @@ def _check_effect(config: SearchConfig, space: SearchSpace) -> None:
             f"search.depth is {shown(config.depth)}, which has no effect: space "
             f"{shown(space.name)} has no layer_decisions"
         )
-
-
-def _count(number: int) -> str:
-    """Return a number of architectures in digits, while a person can read them."""
-    return f"{number:,}" if number < 10**24 else f"about 10^{math.log10(number):.0f}"
