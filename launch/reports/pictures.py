@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nas_with_rl.launch.reports.markup import Markup, element, escaped
+from nas_with_rl.launch.reports.markup import Markup, escaped
 from nas_with_rl.launch.results import charts
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.drawing import draw
@@ -22,17 +22,19 @@ _CELL = 20  # of a matrix, in the drawing's own units
 LONGEST_DRAWING = 60  # lines of an architecture as text
 
 
-def picture(architecture: Architecture) -> Markup:
-    """Return an architecture as a drawing that a page shows; as text where there is none."""
-    svg = getattr(architecture, "svg", None)
-    if callable(svg):
-        # As an image: its styles and the page's leave each other alone, and it can run nothing.
-        data = base64.b64encode(str(svg()).encode()).decode()
-        return Markup(
-            f'<img class="architecture" alt="{escaped(drawn_text(architecture))}" '
-            f'src="data:image/svg+xml;base64,{data}">'
-        )
-    return element("pre", drawn_text(architecture), class_="architecture")
+def picture(architecture: Architecture, *, with_notes: bool = True) -> Markup:
+    """Return an architecture as a drawing that a page shows.
+
+    Args:
+      architecture: whichever.
+      with_notes: whether lines below say how to read it.
+    """
+    # As an image: its styles and the page's leave each other alone, and it can run nothing.
+    data = base64.b64encode(architecture.svg(title="", notes=with_notes).encode()).decode()
+    return Markup(
+        f'<img class="architecture" alt="{escaped(drawn_text(architecture))}" '
+        f'src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def drawn_text(architecture: Architecture) -> str:

@@ -181,7 +181,7 @@ def gallery(analysis: Analysis) -> Markup:
     figures = [
         element(
             "figure",
-            picture(each.architecture),
+            picture(each.architecture, with_notes=False),
             element(
                 "figcaption",
                 f"{rank}. trial {count(each.trial.number)}: {analysis.unit.title} ",
@@ -193,7 +193,7 @@ def gallery(analysis: Analysis) -> Markup:
     if not figures:
         return Markup("")
     title = f"Pictures of the next {len(figures)}"
-    return folded(title, element("div", *figures, class_="gallery"), key="gallery")
+    return folded(title, element("div", *figures, class_="gallery"), key="gallery", is_open=True)
 
 
 def epochs(analysis: Analysis) -> Markup:
