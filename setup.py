@@ -10,7 +10,7 @@ ROOMS = {
     for folder in FOLDERS
     for name in (folder, *(f"{folder}.{room}" for room in find_packages(folder)))
 }
-DATA = ["module/*.mjs"]  # the explorer's page
+DATA = ["module/*.mjs", "module/*.css"]  # the pages of the explorer and of a search
 
 TEST = [
     "dockerfile-parse>=2.0.1",
@@ -42,7 +42,7 @@ JAX = ["jax>=0.5.0,<1"]  # to 0.12; trains given architectures where there is no
 
 COMMANDS = (  # as launch/command_line.py has them, each with its binary
     *("nas-search", "nas-status", "nas-train", "nas-compare", "nas-grid", "nas-explore"),
-    "nas-draw",
+    *("nas-draw", "nas-report"),
     *("nas-compare-searchers", "nas-audit", "nas-tables", "nas-figure-6", "nas-local-cluster"),
     "nas-cluster",
 )

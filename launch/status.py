@@ -106,7 +106,7 @@ def _clock(moment: float, now: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    from nas_with_rl.launch.searches.time_spent import duration
+    from nas_with_rl.launch.results.times import duration
 
     return duration(seconds)
 
