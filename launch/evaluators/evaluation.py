@@ -226,8 +226,10 @@ class MetricRequired:
         """
         with contextlib.closing(self._evaluator.evaluate(queue)) as outcomes:
             for outcome in outcomes:
-                if isinstance(outcome.result, Measurement) and not self._is_known:
-                    self._check(outcome.result)
+                result = outcome.result
+                # One that was stopped early has come to no measurement of its own.
+                if isinstance(result, Measurement) and not (result.is_stopped or self._is_known):
+                    self._check(result)
                 yield outcome
 
     def _check(self, measured: Measurement) -> None:

@@ -450,3 +450,16 @@ def test_a_function_that_is_named_is_stopped_too(tmp_path, monkeypatch):
         )
     assert found[0] == found[1]
     assert {trial.status for trial in found[0]} == {"stopped", "completed"}
+
+
+def test_a_stopped_child_need_not_have_the_metric_that_is_told(tmp_path):
+    told = dataclasses.replace(settings(), metric="whole")
+    half = searched(options=told, num_samples=40, workdir=tmp_path / "run")
+    more = dataclasses.replace(settings(resume=True), metric="whole")
+    # The first that is evaluated now is stopped, and nothing is known of its measurements yet.
+    result = searched(options=more, workdir=tmp_path / "run")
+    resumed = result.trials[len(half.trials) :]
+    assert "stopped" in {trial.status for trial in resumed}
+    assert len(result.trials) == 80 and "whole" in result.best.trial.metrics
+    for view in (repr(result), result._repr_html_()):
+        assert "whole" in view
