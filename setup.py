@@ -10,7 +10,7 @@ ROOMS = {
     for folder in FOLDERS
     for name in (folder, *(f"{folder}.{room}" for room in find_packages(folder)))
 }
-DATA = ["module/*.mjs"]  # the explorer's page
+DATA = ["module/*.mjs", "module/*.css"]  # the pages of the explorer and of a search
 
 TEST = [
     "dockerfile-parse>=2.0.1",
@@ -36,7 +36,16 @@ PLOTS = ["matplotlib>=3.9,<4"]  # still figures of the README
 WIDGET = ["anywidget>=0.9,<1"]  # the explorer's page as a notebook widget
 # `SearchResult.table`; tests of it are skipped where it is not installed.
 TABLES = ["pandas>=2.2,<4"]
+# What TensorFlow itself asks for, and CUDA's libraries from PyPI: they need NVIDIA's driver alone.
+GPU = ["tensorflow[and-cuda]>=2.20,<3"]
 JAX = ["jax>=0.5.0,<1"]  # to 0.12; trains given architectures where there is no TensorFlow
+
+COMMANDS = (  # as launch/command_line.py has them, each with its binary
+    *("nas-search", "nas-status", "nas-train", "nas-compare", "nas-grid", "nas-explore"),
+    *("nas-draw", "nas-report"),
+    *("nas-compare-searchers", "nas-audit", "nas-tables", "nas-figure-6", "nas-local-cluster"),
+    "nas-cluster",
+)
 
 setup(
     name="nas_with_rl",
@@ -51,6 +60,11 @@ setup(
     package_data={
         "nas_with_rl": ["py.typed"],
         **dict.fromkeys(ROOMS, DATA),
+    },
+    entry_points={
+        "console_scripts": [
+            f"{name}=nas_with_rl.launch.command_line:run_command" for name in COMMANDS
+        ]
     },
     # Tested with each as old as its lower bound (`make test-oldest`, on Python 3.11), and on Python
     # 3.13 with the newest that there was, which the comments name. A new major version may break a
@@ -74,6 +88,7 @@ setup(
         "nas_bench": NAS_BENCH,
         "digits": DIGITS,
         "plots": PLOTS,
+        "gpu": GPU,
         "jax": JAX,
         "widget": WIDGET,
         "tables": TABLES,

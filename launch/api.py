@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_s
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.run import Run, claim_search, execute
+from nas_with_rl.search_spaces.counting import shown_count
 from nas_with_rl.search_spaces.decisions import Options
 from nas_with_rl.search_spaces.errors import InputError, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
@@ -187,7 +187,7 @@ def _run(
 ) -> Run:
     return Run(
         name="own",
-        source=f"{space.name}: {_count(space.size)} architectures",
+        source=f"{space.name}: {shown_count(space.size)} architectures",
         space=space,
         config=config,
         controller=options.controller,
@@ -256,7 +256,7 @@ def compare(
     _check_effect(options.search, space, evaluate, workers)
     contest = Contest(
         name="own",
-        source=f"{space.name}: {_count(space.size)} architectures",
+        source=f"{space.name}: {shown_count(space.size)} architectures",
         space=space,
         config=config_for(options.search, num_children, space),
         controller=options.controller,
@@ -393,8 +393,3 @@ def _check_effect(
             f"search.depth is {shown(config.depth)}, which has no effect: space "
             f"{shown(space.name)} has no layer_decisions"
         )
-
-
-def _count(number: int) -> str:
-    """Return a number of architectures in digits, while a person can read them."""
-    return f"{number:,}" if number < 10**24 else f"about 10^{math.log10(number):.0f}"

@@ -4,9 +4,10 @@
         --architecture=nas_cell --workdir=runs/nas_cell
 
 The architecture is a line of text as a search prints it and keeps it in `trials.sqlite`, one of
-the paper's by name (figure_7, nas_cell, ...), or a designed cell (lstm, ...). It is trained as
-the experiment trains its children; overrides change that, as in child.epochs=35. After any end,
---resume --workdir=... continues it.
+the paper's by name (figure_7, nas_cell, ...), a designed cell (lstm, ...), or a search's workdir,
+which stands for its best, and for its experiment, overrides and data where --experiment is not
+given. It is trained as the experiment trains its children; overrides change that, as in
+child.epochs=35. After any end, --resume --workdir=... continues it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ _EXPERIMENT = flags.DEFINE_string(
     "experiment",
     None,
     "Whose space, data and training are used; 'help' lists the experiments. Not needed with "
-    "--resume.",
+    "--resume, nor with a search's workdir.",
 )
 _ARCHITECTURE = flags.DEFINE_string(
-    "architecture", None, "What to train: one line of text, or a name such as figure_7."
+    "architecture",
+    None,
+    "What to train: one line of text, a name such as figure_7, or a search's workdir, for its best "
+    "architecture.",
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nas_with_rl.launch.api import compare as compare
     from nas_with_rl.launch.api import search as search
     from nas_with_rl.launch.audits.audit import audit_search as audit_search
+    from nas_with_rl.launch.comparisons.retraining import retrain as retrain
     from nas_with_rl.launch.evaluators.kinds.kind import ChildKind as ChildKind
     from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment as LocatedExperiment
     from nas_with_rl.launch.evaluators.kinds.language_models import (
@@ -117,6 +118,7 @@ _MODULES = {
     "nas_bench_201_accuracies": "launch.evaluators.kinds.nas_bench_201",
     "parse_architecture": "search_spaces.architecture",
     "prepare_tensorflow": "launch.host.backend",
+    "retrain": "launch.comparisons.retraining",
     "search": "launch.api",
     "show": "explorer.page.widget",
     "table": "launch.evaluators.kinds.tabular",

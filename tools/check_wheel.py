@@ -33,8 +33,12 @@ def main() -> None:
         check_contents(wheel)
         python = install(wheel, folder / "environment")
         num_modules = check_imports(python, wheel, elsewhere=folder)
+        num_commands = check_commands(python, elsewhere=folder)
         seconds = time.monotonic() - start
-        print(f"{wheel.name}: {num_modules} modules imported, {seconds:.0f} s")
+        print(
+            f"{wheel.name}: {num_modules} modules imported, {num_commands} commands called, "
+            f"{seconds:.0f} s"
+        )
 
 
 def build(folder: Path) -> Path:
@@ -55,7 +59,7 @@ def build(folder: Path) -> Path:
 
 def check_contents(wheel: Path) -> None:
     """Compare the wheel's files with the checkout's: each there exactly once, nothing else."""
-    expected = ["nas_with_rl/__init__.py", "nas_with_rl/py.typed"]
+    expected = [f"nas_with_rl/{name}" for name in ("__init__.py", "__main__.py", "py.typed")]
     for folder in FOLDERS:
         expected += [
             f"nas_with_rl/{path.relative_to(ROOT).as_posix()}"
@@ -91,17 +95,32 @@ def check_imports(python: Path, wheel: Path, *, elsewhere: Path) -> int:
     return len(modules) + len(binaries)
 
 
+def check_commands(python: Path, *, elsewhere: Path) -> int:
+    """Call every command that is listed, as it lies beside python; return how many there are."""
+    version = run([python, "-I", "-m", "nas_with_rl", "--version"], cwd=elsewhere)
+    listed = run([python, "-I", "-m", "nas_with_rl"], cwd=elsewhere)
+    commands = [line.split()[0] for line in listed.splitlines() if line.startswith("nas-")]
+    for name in commands:
+        program = python.with_name(name)
+        if run([program, "--version"], cwd=elsewhere) != version:
+            sys.exit(f"{name} --version does not say {version.strip()}")
+        if f"{name} --" not in run([program, "--help"], cwd=elsewhere):
+            sys.exit(f"{name} --help does not say how {name} is called")
+    return len(commands)
+
+
 def names_in(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         return archive.namelist()
 
 
-def run(command: list[str | Path], *, cwd: Path | None = None) -> None:
-    """Run a command; where it fails, exit with what it said."""
+def run(command: list[str | Path], *, cwd: Path | None = None) -> str:
+    """Run a command and return what it printed; where it fails, exit with what it said."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stdout + done.stderr).strip()
         sys.exit(f"{said}\ncheck_wheel: failed: {' '.join(map(str, command))}"[-4000:])
+    return done.stdout
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ class LocalEvaluator:
     def train_cells(self, tasks: Sequence[CellTask]) -> list[LanguageModelResult | None]:
         """Train language models of given cells on the experiment's text; None for what fails.
 
-        Trees of the experiment's own size are trained by the plan's program, as in the search.
+        Trees of the experiment's own size are trained by the plan's program, as in the search,
+        at whatever learning rate.
         """
         from nas_with_rl.launch.evaluators.kinds.populations import CellTraining, train_cell
 

@@ -30,6 +30,7 @@ _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "asha": {"kind": "Asha", "reduction_factor": 3, "min_steps": 1, "brackets": 1},
         },
         "TableLookup": {"statistic": "median"},
+        "TextDataConfig": {"test_share": 0.0},
     }
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -11,9 +10,8 @@ from pathlib import Path
 from nas_with_rl.child_models.cells.known_cells import KNOWN_CELLS, Cell, cell_kind
 from nas_with_rl.child_models.data.text import UNKNOWN
 from nas_with_rl.child_models.saved_models import describe_model
-from nas_with_rl.launch.records.ranking import ranked
-from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import MODEL_FILE, Workdir
+from nas_with_rl.launch.results.retrained import best_of
 from nas_with_rl.search_spaces.architecture import parse_architecture
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened, shown, shown_path
@@ -130,11 +128,10 @@ def _lying_at(path: Path, *, of_characters: bool) -> ExploredCell:
             f"{place.trials.name}, no {MODEL_FILE}"
             + (f"; the trainings in it are {', '.join(inside)}" if inside else "")
         )
-    with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
-        best = ranked(store.all())
-    if not best:
+    best, _ = best_of(place)
+    if best is None:
         raise InputError(f"cell {_in_quotes(path)}: no trial of this search is completed")
-    text = best[0].trial.architecture
+    text = best.trial.architecture
     try:
         space, architecture = _parsed(text)
     except InputError:

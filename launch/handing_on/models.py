@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -13,9 +12,8 @@ from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import ImageDataConfig
 from nas_with_rl.launch.experiments.overrides import from_json
 from nas_with_rl.launch.explorations.cells import PUBLISHED_NAMES, named_cell, path_named
-from nas_with_rl.launch.records.ranking import ranked
-from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
+from nas_with_rl.launch.results.retrained import best_of
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
@@ -146,11 +144,10 @@ def _of_run(path: Path, space: ConvolutionalSpace | None) -> _Read:
         raise InputError(f"{title} is a run of no ConvNets of the spaces here") from None
     text = stored.get("architecture")  # of a training
     if text is None and os.path.exists(place.trials):
-        with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
-            best = ranked(store.all())
-        if not best:
+        best, _ = best_of(place)
+        if best is None:
             raise InputError(f"{title}: no trial of this search is completed")
-        text = best[0].trial.architecture
+        text = best.trial.architecture
     if not isinstance(text, str):
         raise InputError(f"{title} is neither a search's workdir nor a training's")
     convnet = space.convnet(read_architecture(text, space))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +17,9 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT
 from tensorboard.plugins.scalar.metadata import create_summary_metadata
-from tensorboard.summary.writer.record_writer import RecordWriter
 
+_POLYNOMIAL = 0x82F63B78  # Castagnoli's, its bits reversed
+_MASK_ADDED = 0xA282EAD8
 _FILE_NUMBERS = itertools.count()  # a process may begin two within a second
 
 
@@ -36,7 +38,7 @@ class EventFile:
         directory.mkdir(parents=True, exist_ok=True)
         # TensorBoard reads the files of a directory in the order of their names.
         name = f"{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_FILE_NUMBERS)}"
-        self._records = RecordWriter((directory / f"events.out.tfevents.{name}").open("xb"))
+        self._file = (directory / f"events.out.tfevents.{name}").open("xb")
         self._write(Event(file_version="brain.Event:2"))
 
     def add(self, step: int, scalars: Mapping[str, float], *, further: bytes = b"") -> None:
@@ -47,7 +49,7 @@ class EventFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._records.close()
+        self._file.close()
 
     def _scalar(self, tag: str, value: float) -> Summary.Value:
         """Return what `scalar_pb` makes, eight times as fast: a search's point has up to 100."""
@@ -62,5 +64,33 @@ class EventFile:
 
     def _write(self, event: Event) -> None:
         event.wall_time = time.time()
-        self._records.write(event.SerializeToString())
-        self._records.flush()
+        self._file.write(record(event.SerializeToString()))
+        self._file.flush()
+
+
+def record(data: bytes) -> bytes:
+    """Return data as a record of TensorFlow's files: its length and itself, each with its checksum.
+
+    TensorBoard's `RecordWriter` does the same; its import takes a sixth of a search's start.
+    """
+    length = struct.pack("<Q", len(data))
+    return b"".join((length, _checksum(length), data, _checksum(data)))
+
+
+def _checksum(data: bytes) -> bytes:
+    """Return CRC-32C (RFC 3720, B.4), rotated by 15 bits and added to, as these files have it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    crc ^= 0xFFFFFFFF
+    rotated = (crc >> 15) | (crc << 17)
+    return struct.pack("<I", (rotated + _MASK_ADDED) & 0xFFFFFFFF)
+
+
+def _of_byte(crc: int) -> int:
+    for _ in range(8):
+        crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
+    return crc
+
+
+_TABLE = tuple(map(_of_byte, range(256)))

@@ -295,4 +295,5 @@ def claim_workdir(
                 place.write(told)
         else:
             place.start(wanted)
+        place.sign()
         yield place

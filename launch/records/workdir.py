@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import fcntl
 import importlib.metadata
 import json
 import os
 import platform
+import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,9 +30,35 @@ TENSORBOARD = "tensorboard"
 CHILDREN = "children"  # directories that trials have asked for, by number
 REPORT_FILE = "report.html"
 COMPARISON_FILE = "comparison.json"
+RETRAINED_FILE = "retrained.sqlite"
 LEDGER_FILE = "ledger.json"
 RESULT_FILE = "result.json"
 MODEL_FILE = "model.keras"
+LOCK_FILE = ".lock"
+_LOOK_SECONDS = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkdirUser:
+    """Who works in a workdir, or did so last.
+
+    Attributes:
+      is_working: whether a process has it locked; None where that cannot be seen from here. One of
+        another machine may have it though this is False: not every mount shares locks.
+      host: its machine; None where that is not known.
+      pid: the process's number there.
+      since: when it began, in seconds since the epoch, by that machine's clock; None likewise.
+    """
+
+    is_working: bool | None
+    host: str | None
+    pid: int | None
+    since: float | None
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether it is, or was, a process of this machine."""
+        return self.host == socket.gethostname()
 
 
 class Workdir:
@@ -36,7 +66,8 @@ class Workdir:
 
     Attributes:
       path: the directory.
-      trials, checkpoints, tensorboard, children, comparison, ledger, report: where they lie.
+      trials, checkpoints, tensorboard, children, comparison, retrained, ledger, report: where
+        they lie.
       result, model: those of a final training.
     """
 
@@ -57,6 +88,7 @@ class Workdir:
         self.tensorboard = self.path / TENSORBOARD
         self.children = self.path / CHILDREN
         self.comparison = self.path / COMPARISON_FILE
+        self.retrained = self.path / RETRAINED_FILE
         self.ledger = self.path / LEDGER_FILE
         self.report = self.path / REPORT_FILE
         self.result = self.path / RESULT_FILE
@@ -117,15 +149,55 @@ class Workdir:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / ".lock").open("w")
+            self._lock = (self.path / LOCK_FILE).open("a")  # `sign` writes it
         except OSError as error:
             raise self._unwritable(error) from None
+        if not self._try_lock():
+            time.sleep(_LOOK_SECONDS)  # who only looks whether it is in use holds it for less
+            if not self._try_lock():
+                raise InputError(f"{self._flag}={self.path} is in use by another process")
+
+    def sign(self) -> None:
+        """Say in the lock who has it, once it is certain that a run goes on here."""
+        assert self._lock is not None
+        with contextlib.suppress(OSError):  # no run hangs on it
+            os.ftruncate(self._lock.fileno(), 0)
+            os.write(self._lock.fileno(), json.dumps(_this_process()).encode() + b"\n")
+
+    def _try_lock(self) -> bool:
+        """Return False where another process has the lock."""
+        assert self._lock is not None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{self._flag}={self.path} is in use by another process") from None
+            return False
         except OSError:
             pass  # a mount without locks, as of some networks
+        return True
+
+    def user(self) -> WorkdirUser:
+        """Return who works in it, or did so last; nothing is written."""
+        is_held, told = None, None
+        try:
+            with (self.path / LOCK_FILE).open() as lock:
+                with contextlib.suppress(ValueError, RecursionError):
+                    told = json.loads(lock.read())
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                is_held = False
+        except BlockingIOError:
+            is_held = True
+        except (
+            OSError
+        ):  # it is not there, as in a copy, may not be read, or this mount has no locks
+            pass
+        told = told if isinstance(told, dict) else {}
+        host, pid, since = (told.get(name) for name in ("host", "pid", "since"))
+        return WorkdirUser(
+            is_held,
+            host if isinstance(host, str) else None,
+            pid if isinstance(pid, int) else None,
+            float(since) if isinstance(since, int | float) else None,
+        )
 
     def _unwritable(self, error: OSError) -> InputError:
         number = error.errno or 0
@@ -136,6 +208,10 @@ class Workdir:
         """Give the directory free."""
         if self._lock:
             self._lock.close()
+
+
+def _this_process() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "since": round(time.time(), 3)}
 
 
 def absolute_path(path: str | Path, flag: str = "--workdir") -> Path:

@@ -27,6 +27,8 @@ from nas_with_rl.search_spaces.space import SearchSpace
 if TYPE_CHECKING:
     import pandas
 
+    from nas_with_rl.launch.results.retrained import Retrained
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class FoundArchitecture:
@@ -109,8 +111,20 @@ class SearchResult:
     @property
     def unit(self) -> Unit:
         """What its values are: its metric, where a trial has it, or the reward."""
-        has_metric = self.metric is not None and self.metric in measured_names(self.trials)
-        return Unit(str(self.metric)) if has_metric else THE_REWARD
+        if self.metric is not None and any(self.metric in each.metrics for each in self.trials):
+            return Unit(self.metric)
+        return THE_REWARD
+
+    @property
+    def retrained(self) -> Retrained | None:
+        """What `nas.retrain` has kept in the workdir, all of it; None without any.
+
+        Raises:
+          InputError: it cannot be read.
+        """
+        from nas_with_rl.launch.results.retrained import read_retrained
+
+        return read_retrained(self)
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import html
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,18 +13,21 @@ from nas_with_rl.launch.results.charts import Drawing, Line, drawing
 from nas_with_rl.launch.results.units import REWARD, Unit, is_a_number
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown_path
+from nas_with_rl.search_spaces.pictures.picture import architecture_scene
+from nas_with_rl.search_spaces.pictures.svg import svg
 
 if TYPE_CHECKING:  # which shows itself by this module
     from nas_with_rl.launch.results.search_result import FoundArchitecture, SearchResult
 
 MOST_LINES, LONGEST_LINE = 18, 110  # of an architecture
 NUM_LISTED = 5
+LARGEST_PICTURE = 150_000  # characters; a notebook keeps all that it shows
 _BARS = "▁▂▃▄▅▆▇█"
 _NUM_BARS = 40
 _MOST_DOTS, _MOST_POINTS = 2_000, 400
 _STYLE = (
     ".nas-result td, .nas-result th { text-align: left; padding: .1em .8em .1em 0; } "
-    ".nas-result pre { max-height: 16em; overflow: auto; }"
+    ".nas-result .picture { max-height: 32em; overflow: auto; }"
 )
 
 
@@ -38,6 +43,8 @@ def result_text(result: SearchResult) -> str:
         if len(values) > 1:
             ends = f"{unit.show(values[0])} to {unit.show(values[-1])}"
             lines.append(f"best so far: {_bars(values)}  {ends}")
+        if again := _again(result):
+            lines.append(f"again: {again}")
     if result.workdir:
         lines.append(f"workdir: {shown_path(result.workdir)}")
     return "\n".join(lines)
@@ -49,8 +56,10 @@ def result_html(result: SearchResult) -> str:
     parts = [f"<p><b>Search result</b>: {html.escape(_counts(result))}</p>"]
     if found:
         parts.append(_table(result.top(NUM_LISTED)))
-        parts.append(f"<pre>{html.escape(chr(10).join(_drawn(found)))}</pre>")
+        parts.append(f"<div class='picture'>{_picture(found)}</div>")
         parts.append(trials_drawing(result, result.unit)._repr_html_())
+        if again := _again(result):
+            parts.append(f"<p><b>Again</b>: {html.escape(again)}</p>")
     if result.workdir:
         parts.append(f"<p>workdir: <code>{html.escape(shown_path(result.workdir))}</code></p>")
     return f"<div class='nas-result'><style>{_STYLE}</style>{''.join(parts)}</div>"
@@ -82,6 +91,17 @@ def _best(result: SearchResult) -> FoundArchitecture | None:
     return next(iter(result.top(1)), None)
 
 
+def _again(result: SearchResult) -> str:
+    """Return in a line what fresh seeds say of the best; "" where nothing was trained again."""
+    with contextlib.suppress(InputError, OSError):  # it is not what is shown here
+        again = result.retrained
+        if again and (found := again.top()):
+            text = shortened(str(found[0].architecture), LONGEST_LINE // 2)
+            verdict = again.verdict()
+            return f"{text}: {found[0].describe()}{f'; {verdict}' if verdict else ''}"
+    return ""
+
+
 def _counts(result: SearchResult) -> str:
     """Return how many trials there are, and what became of them, in a line."""
     trials = result.trials
@@ -111,6 +131,16 @@ def _drawn(found: FoundArchitecture) -> list[str]:
     ]
     more = len(lines) - MOST_LINES
     return lines if more <= 0 else [*lines[:MOST_LINES], f"... {more} more lines"]
+
+
+def _picture(found: FoundArchitecture) -> str:
+    """Return an architecture's picture as HTML; as lines of text where it is a large one."""
+    title = f"trial {found.trial.number}, {found.describe()}"
+    scene = architecture_scene(found.architecture, title=title)
+    drawn = svg(scene)
+    if len(drawn) > LARGEST_PICTURE:
+        return f"<pre>{html.escape(chr(10).join(_drawn(found)))}</pre>"
+    return Drawing(title, drawn, math.ceil(scene.width))._repr_html_()
 
 
 def _bars(values: Sequence[float]) -> str:

@@ -11,8 +11,9 @@ from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.evaluators.measurements import last_number
 from nas_with_rl.launch.records.event_file import EventFile
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from nas_with_rl.launch.results.times import child_seconds
 from nas_with_rl.launch.searches.dashboard import MEANINGS, layout
-from nas_with_rl.launch.searches.recent_children import RecentChildren, child_seconds
+from nas_with_rl.launch.searches.recent_children import RecentChildren
 
 NUM_CLOSE_POINTS = 100  # the first points of a process: one per update, however fast
 SECONDS_BETWEEN_POINTS = 0.5  # at least, from then on; updates in between share a point

@@ -15,10 +15,9 @@ from nas_with_rl.launch.records.ranking import Ranked, ranked
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
+from nas_with_rl.launch.results.times import child_seconds, describe_time
 from nas_with_rl.launch.searches.named_run import NamedRun
-from nas_with_rl.launch.searches.recent_children import child_seconds
 from nas_with_rl.launch.searches.run import Claim, Run
-from nas_with_rl.launch.searches.time_spent import describe_time
 from nas_with_rl.search_spaces.drawing import draw
 
 

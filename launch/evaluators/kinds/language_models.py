@@ -112,7 +112,7 @@ class LanguageModelTrainee:
         trainer, data = load(located), located.experiment.data
         self.named, self.data_found = named, trainer.data
         self._located, self._seed = located, seed
-        if data.has_test:  # missing or damaged: now, not after the last epoch
+        if data.source == "ptb":  # its test text: missing or damaged now, not after the last epoch
             source = test_source(data_directory(located.data_dir))
             self.data_found = [*trainer.data, dataclasses.asdict(source)]
         self.metric: Metric = "perplexity" if data.unit == "word" else "bits_per_character"

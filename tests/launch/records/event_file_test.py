@@ -1,12 +1,16 @@
 """TensorBoard's own reader finds what was written, and TensorFlow is not imported for it."""
 
+import io
+import random
+import struct
 import subprocess
 import sys
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_ndarray
 
-from nas_with_rl.launch.records.event_file import EventFile
+from nas_with_rl.launch.records.event_file import EventFile, record
 
 
 def read(directory):
@@ -49,3 +53,12 @@ def test_it_is_written_without_tensorflow(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.split() == ["False"], done.stderr
     assert read(tmp_path)[0] == {"a": [(1, 2.0)]}
+
+
+def test_a_record_is_what_tensorboards_own_writer_makes_of_it():
+    check = struct.pack("<I", (((0xE3069283 >> 15 | 0xE3069283 << 17) + 0xA282EAD8) & 0xFFFFFFFF))
+    assert record(b"123456789")[-4:] == check  # the check value of CRC-32C
+    for size in (0, 1, 7, 300, 5000):
+        data, file = random.Random(size).randbytes(size), io.BytesIO()
+        RecordWriter(file).write(data)
+        assert record(data) == file.getvalue()
