@@ -5,7 +5,8 @@
 
 One kind of child sleeps, the other computes on one core for as long; each search is timed from its
 call to its result, the starts of the processes included. The two take turns. On a machine whose
-cores others use as well the ratio of the second kind is that of what they leave.
+cores others use as well the ratio of the second kind is that of what they leave: beside it stands
+how many children were under way on average, which tells how much of two workers was used.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ def work_of(seconds: float) -> int:
     return work
 
 
-def timed(evaluate: Callable[[nas.Architecture], float], *, workers: int, count: int) -> float:
-    """Return the seconds of a search of so many children."""
+def timed(
+    evaluate: Callable[[nas.Architecture], float], *, workers: int, count: int
+) -> tuple[float, float]:
+    """Return the seconds of a search of so many children, and how many were under way at a time."""
     space = nas.SearchSpace((nas.Choice("number", tuple(range(4))),))
     search = nas.SearchConfig(searcher="random", batch_size=count, duplicates="evaluate")
     options = nas.SearchOptions(search=search, progress=False)
@@ -46,7 +49,8 @@ def timed(evaluate: Callable[[nas.Architecture], float], *, workers: int, count:
     result = nas.search(space, evaluate, num_samples=count, workers=workers, options=options)
     seconds = time.monotonic() - started
     assert all(trial.status == "completed" for trial in result.trials)
-    return seconds
+    children = sum((trial.ended or 0.0) - (trial.started or 0.0) for trial in result.trials)
+    return seconds, children / seconds
 
 
 def main() -> None:
@@ -70,11 +74,12 @@ def main() -> None:
             [timed(evaluate, workers=workers, count=given.count) for workers in (1, 2)]
             for _ in range(given.repeats)
         ]
-        ratio = statistics.median(one / two for one, two in pairs)
-        one, two = (statistics.median(times) for times in zip(*pairs, strict=True))
+        ratio = statistics.median(one / two for (one, _), (two, _) in pairs)
+        one, two = (statistics.median(each[place][0] for each in pairs) for place in (0, 1))
+        together = statistics.median(each[1][1] for each in pairs)
         print(
             f"{given.count} children, each {name} for {seconds:g} s: one worker {one:.2f} s, two "
-            f"{two:.2f} s: {ratio:.2f} times as fast"
+            f"{two:.2f} s: {ratio:.2f} times as fast; with two {together:.2f} under way"
         )
 
 

@@ -170,22 +170,33 @@ def search(
         _check_effect(config, space, evaluate, workers)
     check_own_searcher(config.searcher)
     with _evaluating(evaluate, space, config, workers) as evaluator:
-        run = Run(
-            name="own",
-            source=f"{space.name}: {shown_count(space.size)} architectures",
-            space=space,
-            config=config,
-            controller=options.controller,
-            seed=seed,
-            evaluator=MetricRequired(evaluator, options.metric) if options.metric else evaluator,
-            description={"space": as_json(space)},
-            location={"metric": options.metric} if options.metric else {},
-            metric=options.metric,
-        )
+        run = _run(space, evaluator, config=config, options=options, seed=seed)
         if workdir is None:
             return _executed(run, None, options)
         with claim_search(run, workdir, resume=options.resume) as claimed:
             return _executed(claimed.run, claimed.place, options)
+
+
+def _run(
+    space: SearchSpace,
+    evaluator: Evaluator,
+    *,
+    config: SearchConfig,
+    options: SearchOptions,
+    seed: int,
+) -> Run:
+    return Run(
+        name="own",
+        source=f"{space.name}: {shown_count(space.size)} architectures",
+        space=space,
+        config=config,
+        controller=options.controller,
+        seed=seed,
+        evaluator=MetricRequired(evaluator, options.metric) if options.metric else evaluator,
+        description={"space": as_json(space)},
+        location={"metric": options.metric} if options.metric else {},
+        metric=options.metric,
+    )
 
 
 def _executed(run: Run, place: Workdir | None, options: SearchOptions) -> SearchResult:
