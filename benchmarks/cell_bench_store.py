@@ -104,7 +104,7 @@ class Store:
         """
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = {"settings": dataclasses.asdict(settings), "num_children": num_children}
+        wanted = {"settings": settings.as_json(), "num_children": num_children}
         path = folder / "settings.json"
         if not path.exists():
             write_whole(json.dumps(wanted, indent=1) + "\n", path)

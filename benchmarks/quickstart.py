@@ -2,10 +2,15 @@
 
     python benchmarks/quickstart.py                      # a minute on 2 cores
     python benchmarks/quickstart.py --beside=CHECKOUT    # and another checkout's, in turn
+    python benchmarks/quickstart.py --seeds=10           # what its search learns; 10 minutes
 
 Each run is the quickstart's search, seed 0, in a folder of its own, on all cores. Seconds by the
 clock and of the processor, of all its processes; medians over the runs. Equal plans have to give
 equal trials: architectures, outcomes and rewards are compared.
+
+With --seeds the search alone is run with each seed, then random search until it has trained as many
+children: the mean reward of each quarter of the trials, the best of both, and on how many seeds the
+last quarter is above the first and the search's best above random search's.
 
 The exit status is 1 if a target is missed, or if trials differ where the plans agree.
 """
@@ -24,7 +29,8 @@ from pathlib import Path
 
 import figures
 
-COMMAND = ("-m", "nas_with_rl.launch.search", "--experiment=quickstart", "--seed=0")
+COMMAND = ("-m", "nas_with_rl.launch.search", "--experiment=quickstart")
+QUARTERS = 4
 # The most of the time of a checkout whose search began with two starts and three compilations.
 MOST_WALL, MOST_CPU = 0.6, 0.7
 
@@ -125,14 +131,86 @@ def show(found: Sequence[figures.Figure]) -> bool:
     return all(figure.met(figures.BESIDE) is not False for figure in found)
 
 
+@dataclasses.dataclass(frozen=True)
+class Learned:
+    """A search and random search with the same seed and as many children.
+
+    Attributes:
+      quarters, random_quarters: the mean reward of each quarter of the trials; 0 of a failed one.
+      best, random_best: the best reward of each.
+      num_children: that both have trained.
+    """
+
+    quarters: tuple[float, ...]
+    random_quarters: tuple[float, ...]
+    best: float
+    random_best: float
+    num_children: int
+
+
+def learned(seed: int) -> Learned:
+    """Run the quickstart's search, and random search beside it."""
+    words = (f"--seed={seed}", "--override=num_compared=0")
+    own = run(figures.ROOT, words).trials
+    children = len({architecture for architecture, *_ in own})
+    drawn = run(
+        figures.ROOT,
+        (
+            *words,
+            "--override=search.searcher=random",
+            f"--override=search.num_children={children}",
+        ),
+    ).trials
+    best, random_best = (max(reward or 0.0 for *_, reward in each) for each in (own, drawn))
+    found = Learned(quarters(own), quarters(drawn), best, random_best, children)
+    print(f"  seed {seed}: {_listed(found.quarters)}, best {best:.3f}; random search "
+          f"{_listed(found.random_quarters)}, best {random_best:.3f}; {children} children",
+          flush=True)  # fmt: skip
+    return found
+
+
+def quarters(trials: Sequence[tuple[str, str, float | None]]) -> tuple[float, ...]:
+    """Return the mean reward of each quarter of the trials; what is left over is the last's."""
+    rewards, size = [reward or 0.0 for *_, reward in trials], len(trials) // QUARTERS
+    ends = [*range(size, size * QUARTERS, size), len(rewards)]
+    return tuple(statistics.fmean(rewards[end - size : end]) for end in ends)
+
+
+def _listed(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in values)
+
+
+def show_learning(found: Sequence[Learned]) -> int:
+    """Print the means over the seeds; return 1 unless learning shows on most of them."""
+    own, drawn = (
+        [statistics.fmean(each) for each in zip(*quarters_of, strict=True)]
+        for quarters_of in (
+            [each.quarters for each in found],
+            [each.random_quarters for each in found],
+        )
+    )
+    rising = sum(each.quarters[-1] > each.quarters[0] for each in found)
+    better = sum(each.best > each.random_best for each in found)
+    print(
+        f"mean reward by quarter of the trials, {len(found)} seeds: {_listed(own)}; random search "
+        f"{_listed(drawn)}\nlast quarter above the first on {rising} of {len(found)} seeds; best "
+        f"{statistics.fmean(each.best for each in found):.3f} and random search's, of as many "
+        f"children, {statistics.fmean(each.random_best for each in found):.3f}: better on {better}"
+    )
+    return 0 if 2 * rising > len(found) else 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--beside", type=Path, help="another checkout of this project")
     parser.add_argument("--runs", type=int, default=1, help="of each")
     parser.add_argument("--plan", help="the plan of all, rather than what each chooses")
-    parser.add_argument("--num-samples", type=int, help="rather than the quickstart's 60")
+    parser.add_argument("--num-samples", type=int, help="rather than the quickstart's own")
     parser.add_argument("--json", help="where the figures are written too")
+    parser.add_argument("--seeds", type=int, help="what the search learns, with so many seeds")
     options = parser.parse_args()
+    if options.seeds:
+        return show_learning([learned(seed) for seed in range(options.seeds)])
     words = [f"--plan={options.plan}"] if options.plan else []
     words += [f"--num_samples={options.num_samples}"] if options.num_samples else []
     checkouts = {figures.HERE: figures.ROOT}

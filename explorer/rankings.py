@@ -19,23 +19,47 @@ from nas_with_rl.explorer.stored_signals import NOT_FINITE, StoredSignal, store
 from nas_with_rl.explorer.text_features import TextFeature, text_features
 
 MOST_EXACT = 2**53
+UNEVEN = 0.05  # by how much ranks have to follow a feature better than values
 _LISTED_SIGNALS = ("cell", "hidden")  # what every cell has; gates and nodes are on the page
 
 
 @dataclasses.dataclass(frozen=True)
 class Correlated:
-    """A neuron's correlation with a feature: Pearson's r, 0 where either does not vary."""
+    """How a neuron follows a feature.
+
+    Attributes:
+      neuron: from 0.
+      correlation: Pearson's r, 0 where either does not vary.
+      ranks: the same of their ranks, Spearman's.
+    """
 
     neuron: int
     correlation: float
+    ranks: float
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether the neuron counts, but not in even steps."""
+        return abs(self.ranks) > abs(self.correlation) + UNEVEN
+
+    @property
+    def score(self) -> float:
+        """What neurons are ranked by."""
+        return self.ranks if self.is_uneven else self.correlation
+
+    def describe(self) -> str:
+        """Return it in a table's cell."""
+        name = "rank r" if self.is_uneven else "r"
+        return f"neuron {self.neuron + 1}, {name} = {self.score:+.3f}"
 
 
 def rank_by_feature(signal: StoredSignal, values: np.ndarray) -> tuple[Correlated, ...]:
-    """Return all neurons, the largest |r| with a feature, integers [T], first."""
+    """Return all neurons, the largest |score| with a feature, integers [T] from 0, first."""
     rows = [
-        Correlated(neuron, correlation(codes, values)) for neuron, codes in enumerate(signal.codes)
+        Correlated(neuron, correlation(codes, values), rank_correlation(codes, values))
+        for neuron, codes in enumerate(signal.codes)
     ]
-    return tuple(sorted(rows, key=lambda row: (-abs(row.correlation), row.neuron)))
+    return tuple(sorted(rows, key=lambda row: (-abs(row.score), row.neuron)))
 
 
 def correlation(codes: np.ndarray, values: np.ndarray) -> float:
@@ -52,6 +76,21 @@ def correlation(codes: np.ndarray, values: np.ndarray) -> float:
     if variations <= 0:
         return 0.0
     return float(n * int((x * y).sum()) - sum_x * sum_y) / math.sqrt(variations)
+
+
+def rank_correlation(codes: np.ndarray, values: np.ndarray) -> float:
+    """Return Spearman's rank correlation of one neuron's codes, uint8 [T], and integers [T]."""
+    finite = codes != NOT_FINITE
+    x, y = _centred_ranks(codes[finite]), _centred_ranks(np.asarray(values)[finite])
+    variations = float((x * x).sum()) * float((y * y).sum())
+    return float((x * y).sum()) / math.sqrt(variations) if variations > 0 else 0.0
+
+
+def _centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Return twice the rank of each value, less the mean: integers; equal ones share theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: np.ndarray = 2 * np.cumsum(counts) - counts - len(values)
+    return ranks[places]
 
 
 def feature_table(model: ExploredModel) -> Table | None:
@@ -76,10 +115,10 @@ def feature_table(model: ExploredModel) -> Table | None:
             for feature in features
         ),
         note=f"The neuron with the largest correlation r, over the {len(model.trace.tokens):,} "
-        "characters read; numbered from 1.",
+        "characters read, or rank correlation where that is clearly larger (a neuron that counts, "
+        "but not in even steps); numbered from 1.",
     )
 
 
 def _best(signal: StoredSignal, feature: TextFeature) -> str:
-    best = rank_by_feature(signal, feature.values)[0]
-    return f"neuron {best.neuron + 1}, r = {best.correlation:+.3f}"
+    return rank_by_feature(signal, feature.values)[0].describe()

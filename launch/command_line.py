@@ -39,6 +39,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "nas-compare": "compare_architectures",
         "nas-grid": "grid_search",
         "nas-explore": "explore",
+        "nas-draw": "draw",
+        "nas-report": "report",
         "nas-compare-searchers": "compare_searchers",
         "nas-audit": "audit",
         "nas-tables": "tables",

@@ -3,7 +3,8 @@ python -m nas_with_rl.launch.figure_6 --policy_gradient=runs/a --random=runs/b -
 
 The two workdirs hold searches of the same experiment that differ in `search.searcher`, as the
 experiments ptb and ptb_random. Prints how far random search's top 1, 5 and 15 unique models lie
-above policy gradient's on average, and draws it. ConvNets are compared by their error.
+above policy gradient's on average, and draws it. ConvNets are compared by their error. In their
+place --comparison=runs/c names what compare_searchers has left, with several searchers and seeds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 from absl import flags
 
 from nas_with_rl.launch import command_line
+from nas_with_rl.launch.comparisons import top_figure
+from nas_with_rl.launch.comparisons.top_figure import COLOURS, UNITS
 from nas_with_rl.launch.paper.printed_curves import FIGURE_6, NUM_MODELS
 from nas_with_rl.launch.paper.top_models import (
     INTERVAL,
@@ -32,21 +35,26 @@ _POLICY_GRADIENT = flags.DEFINE_string(
     "policy_gradient", None, "Workdir of the search with search.searcher reinforce."
 )
 _RANDOM = flags.DEFINE_string("random", None, "Workdir of the search with search.searcher random.")
+_COMPARISON = flags.DEFINE_string(
+    "comparison", None, "Workdir of compare_searchers, in the place of the two searches."
+)
 _OUT = flags.DEFINE_string(
     "out", None, "Where to write the drawing, a name that ends in .svg; without it none is drawn."
 )
 
-_UNITS = {"perplexity": "perplexity", "error": "percentage points of error"}
-_COLOURS = ("#1f6fb4", "#e0812b", "#3a923a")
-
 
 def main() -> None:
     """Compare the two searches that the flags name."""
-    if not _POLICY_GRADIENT.value or not _RANDOM.value:
-        raise InputError("--policy_gradient and --random are needed, the workdirs of two searches")
     if _OUT.value and Path(_OUT.value).suffix != ".svg":
         raise InputError(f"--out={_OUT.value} does not end in .svg")
     out = absolute_path(_OUT.value or ".", "--out")
+    if _COMPARISON.value:
+        return _of_comparison(_COMPARISON.value, out)
+    if not _POLICY_GRADIENT.value or not _RANDOM.value:
+        raise InputError(
+            "--policy_gradient and --random are needed, the workdirs of two searches, or "
+            "--comparison"
+        )
     learned = read_search(_POLICY_GRADIENT.value, "policy gradient")
     drawn = read_search(_RANDOM.value, "random search")
     check_comparable(learned, drawn)
@@ -56,8 +64,19 @@ def main() -> None:
     print(_described(learned, drawn, curves))
     if _OUT.value:
         paper = {} if left_out else _cut(FIGURE_6, shorter)
-        _draw(curves, paper, _UNITS[learned.metric], out)
+        _draw(curves, paper, UNITS[learned.metric], out)
         print(f"\nwrote {_OUT.value}; {left_out or 'thin lines are the curves of the paper'}")
+
+
+def _of_comparison(workdir: str, out: Path) -> None:
+    from nas_with_rl.launch.comparisons.top_curves import read_contest
+
+    contest = read_contest(workdir)
+    curves = top_figure.all_curves(contest)
+    print(top_figure.describe(contest, curves))
+    if _OUT.value:
+        top_figure.draw(contest, curves, out)
+        print(f"\nwrote {_OUT.value}; thin lines are the seeds")
 
 
 def _described(learned: FinishedSearch, drawn: FinishedSearch, curves: Mapping[int, Curve]) -> str:
@@ -71,7 +90,7 @@ def _described(learned: FinishedSearch, drawn: FinishedSearch, curves: Mapping[i
     lines += [
         f"average validation {learned.metric} of the top k unique models, random search minus "
         "policy gradient,",
-        f"in {_UNITS[learned.metric]}; above 0, policy gradient is better",
+        f"in {UNITS[learned.metric]}; above 0, policy gradient is better",
         f"a point every {step:,} models{share}; repeated and failed ones count as run",
         "",
         f"{'models':>8}" + "".join(f"{f'top {k}':>9}" for k in curves),
@@ -116,7 +135,7 @@ def _draw(curves: Mapping[int, Curve], paper: Mapping[int, Curve], unit: str, ou
 
     matplotlib.rcParams["svg.hashsalt"] = "nas_with_rl"  # the same picture from the same numbers
     figure, axes = pyplot.subplots(figsize=(7.2, 3.6), layout="constrained")
-    for colour, (k, curve) in zip(_COLOURS, curves.items(), strict=True):
+    for colour, (k, curve) in zip(COLOURS, curves.items(), strict=True):
         title = f"top {k} unique model{'s' if k > 1 else ''}"
         axes.plot(*_columns(curve), color=colour, linewidth=2, label=title)
         if k in paper:

@@ -2,8 +2,9 @@
 
     python -m nas_with_rl.launch.grid_search --search=runs/cifar10 --workdir=runs/cifar10-grid
 
-Every combination of the axes is trained for each of the best architectures and compared by its
-validation figure. Without --grid the axes are the paper's, around the search's own settings.
+Every combination of the axes, or --points of them, is trained for each of the best architectures
+and compared by its validation figure. Without --grid the axes are the paper's, around the search's
+own settings.
 """
 
 from __future__ import annotations
@@ -29,6 +30,13 @@ _GRID = flags.DEFINE_multi_string(
     "An axis, as in child.learning_rate=0.05,0.1; values that have commas themselves are "
     "separated by semicolons. Repeatable.",
 )
+_POINTS = flags.DEFINE_integer(
+    "points",
+    None,
+    "How many combinations of the axes are tried, drawn so that each value comes as often as "
+    "another. Default: all.",
+    lower_bound=1,
+)
 _OVERRIDE = flags.DEFINE_multi_string(
     "override", [], "Changes a field of every training, as in child.epochs=50. Repeatable."
 )
@@ -53,6 +61,7 @@ def main() -> int:
         data_dir=_DATA_DIR.value,
         num_best=_NUM_BEST.value,
         axes=tuple(_GRID.value),
+        num_points=_POINTS.value,
         overrides=tuple(_OVERRIDE.value),
         final_overrides=tuple(_FINAL_OVERRIDE.value),
         resume=_RESUME.value,

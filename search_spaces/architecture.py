@@ -139,6 +139,26 @@ class Architecture(Mapping[str, Any]):
         text: str = importlib.import_module(name).architecture_source(self)
         return text
 
+    def svg(self, *, simplified: bool = False, title: str | None = None, notes: bool = True) -> str:
+        """Return a picture as SVG, to stand in a page, as an image or alone.
+
+        A recurrent cell is drawn as its tree, a ConvNet as its layers with their skip
+        connections, as its space builds it, anything else as a table of its decisions.
+
+        Args:
+          simplified: draw a cell folded, which is the same function without identities and what
+            has no effect; a ConvNet of blocks with a box for each block.
+          title: above the picture; empty for none, None for what it is.
+          notes: whether lines below the title say how to read it.
+        """
+        # By then, since what draws imports this module.
+        from nas_with_rl.search_spaces.pictures.picture import architecture_svg
+
+        return architecture_svg(self, simplified=simplified, title=title, notes=notes)
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
     @functools.cached_property  # a search asks several times for each
     def _text(self) -> str:
         words: list[str] = []

@@ -15,7 +15,12 @@ from typing import Any, Protocol
 from nas_with_rl.search_spaces.architecture import Architecture, parse_architecture
 from nas_with_rl.search_spaces.convolutional import ConvolutionalSpace
 from nas_with_rl.search_spaces.errors import InputError, shown
-from nas_with_rl.search_spaces.recurrent_cell import ACTIVATIONS, COMBINATIONS, RecurrentCellSpace
+from nas_with_rl.search_spaces.recurrent_cell import (
+    ACTIVATIONS,
+    BASES,
+    COMBINATIONS,
+    RecurrentCellSpace,
+)
 from nas_with_rl.search_spaces.space import SearchSpace
 
 
@@ -159,12 +164,12 @@ def names_taken(texts: Sequence[str]) -> tuple[str, ...]:
 def read_architecture(
     text: str, space: Space, *, further_names: Sequence[str] = ()
 ) -> Architecture:
-    """Read an architecture: a published one's name, or a line of text of any depth.
+    """Read an architecture: a published one's name, or a line of text of any depth or base.
 
     Args:
       text: the name, or what `str(architecture)` writes.
-      space: what the text belongs to. A published architecture keeps the space it was found in,
-        which need not be this one, but has to be of its kind.
+      space: what the text belongs to; a cell may have another base. A published architecture keeps
+        the space it was found in, which need not be this one, but has to be of its kind.
       further_names: what else a name may be, for the error message.
 
     Raises:
@@ -175,13 +180,21 @@ def read_architecture(
     if name in PUBLISHED:
         _check_kind(name, space)
         return PUBLISHED[name].architecture
-    own = space.search_space()
+    own = _of_its_base(name, space).search_space()
     if len(name.split()) == 1 and len(own.steps) > 1:
         known = ", ".join((*PUBLISHED, *further_names))
         raise InputError(
             f"architecture {shown(name)}: no such published architecture; there are {known}"
         )
     return parse_architecture(text, own, any_depth=True)
+
+
+def _of_its_base(text: str, space: Space) -> Space:
+    """Return the space of cells with as many leaves as a text has; others as they are."""
+    base = text.count("|") // 2  # 2 · base - 1 nodes, the cell inject and the cell indices
+    if not isinstance(space, RecurrentCellSpace) or base not in BASES:
+        return space
+    return dataclasses.replace(space, base=base)
 
 
 def _check_kind(name: str, space: Space) -> None:

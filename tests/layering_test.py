@@ -142,7 +142,8 @@ def test_bazel_knows_the_same_arrows(folder):
 
 
 def test_the_import_name_and_the_search_spaces_are_light():
-    names = [f"nas_with_rl.search_spaces.{path.stem}" for path in _modules("search_spaces")]
+    paths = [path.relative_to(ROOT).with_suffix("") for path in _modules("search_spaces")]
+    names = [".".join(("nas_with_rl", *path.parts)) for path in paths]
     names = ["nas_with_rl", *(name.removesuffix(".__init__") for name in names)]
     program = "import importlib, sys\n" + "\n".join(
         f"importlib.import_module({name!r})" for name in names

@@ -1,4 +1,4 @@
-"""Texts for language models: Penn Treebank, Python's standard library, tasks, or any files.
+"""Texts for language models: Penn Treebank, Python's source and documentation, tasks, any files.
 
 Penn Treebank is expected as Mikolov's three preprocessed files (929,589 / 73,760 / 82,430 words
 with the ends of lines, vocabulary 10,000; Zoph & Le, 2016, section 4.2).
@@ -40,7 +40,7 @@ STDLIB_MODULES = (
     "threading.py",
 )
 STDLIB_VOCABULARY = 100  # rarer characters become UNKNOWN
-VALIDATION_SHARE = 0.1
+VALIDATION_SHARE, MAX_TEST_SHARE = 0.1, 0.5
 
 PTB_MD5 = {
     "train": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
@@ -54,24 +54,32 @@ class TextDataConfig:
     """Which text, in which units.
 
     Attributes:
-      source: "stdlib" (modules of Python's standard library), "ptb" (Penn Treebank, in the data
-        directory), one of `sequences.SOURCES` ("counter": lines drawn at random, always the same),
-        or a path or pattern of UTF-8 files ("books/*.txt"), joined in sorted order. What exists
-        under this very name is that file, whatever of a pattern the name has. Of what a pattern
-        matches, directories and files without a character other than blanks are left out.
+      source: "stdlib" (modules of Python's standard library), "pydoc" (what Python's help says of
+        the language, in English), "ptb" (Penn Treebank, in the data directory), one of
+        `sequences.SOURCES` ("counter": lines drawn at random, always the same), or a path or
+        pattern of UTF-8 files ("books/*.txt"), joined in sorted order. What exists under this very
+        name is that file, whatever of a pattern the name has. Of what a pattern matches,
+        directories and files without a character other than blanks are left out.
       unit: what a token is.
       max_training_tokens, max_validation_tokens: cut each split to its first tokens; 0 for all.
+      test_share: of a text without splits of its own, the last share that is its test text, looked
+        at by no search; what comes before it is cut into training and validation text. 0: none.
     """
 
     source: str = "stdlib"
     unit: Literal["character", "word"] = "character"
     max_training_tokens: int = 0
     max_validation_tokens: int = 0
+    test_share: float = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self)
         if not self.source:
-            raise InputError("source is empty, not stdlib, ptb, a task or a pattern of files")
+            raise InputError("source is empty, not stdlib, pydoc, ptb, a task or files")
+        if not 0 <= self.test_share <= MAX_TEST_SHARE:
+            raise InputError(f"test_share is {self.test_share}, not from 0 to {MAX_TEST_SHARE}")
+        if self.test_share and self.source in ("ptb", *SOURCES):
+            raise InputError(f"test_share has no effect on {self.source}, which has its own splits")
         for name in ("max_training_tokens", "max_validation_tokens"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}, below 0")
@@ -79,7 +87,7 @@ class TextDataConfig:
     @property
     def has_test(self) -> bool:
         """Whether there is a test split."""
-        return self.source == "ptb"
+        return self.source == "ptb" or self.test_share > 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,9 +129,8 @@ def load_corpus(config: TextDataConfig, *, data_dir: str | None = None) -> Corpu
         files = _task_files(config)
         train, validation = (_tokens(file.text, config.unit) for file in files)
     else:
-        is_own = config.source != "stdlib"
-        files, left_out = matching_files(config.source) if is_own else (_stdlib_files(), "")
-        tokens = _tokens("".join(file.text for file in files), config.unit)
+        files, left_out = _files(config.source)
+        tokens, _ = _with_test(files, config)
         first = len(tokens) - round(len(tokens) * VALIDATION_SHARE)
         train, validation = tokens[:first], tokens[first:]
     limit = STDLIB_VOCABULARY if config.source == "stdlib" else 0
@@ -144,16 +151,23 @@ def load_test_tokens(
     """Read the test text, apart from the rest since it is looked at once.
 
     Args:
-      config: which text; only "ptb" has a test text.
+      config: which text.
       vocabulary: the training corpus's.
       data_dir: as in `load_corpus`.
 
     Raises:
       InputError: as in `load_corpus`, or the source has no test text.
     """
-    if config.source != "ptb":
-        raise InputError(f"source is {shown(config.source)}, which has no test text; ptb has one")
-    return numbers_of(_ptb_tokens(_ptb_file("test", data_dir), config.unit), vocabulary)
+    if config.source == "ptb":
+        tokens = _ptb_tokens(_ptb_file("test", data_dir), config.unit)
+    elif config.test_share:
+        _, tokens = _with_test(_files(config.source)[0], config)
+    else:
+        raise InputError(
+            f"source is {shown(config.source)}, which has no test text; ptb has one, and what has "
+            "a test_share"
+        )
+    return numbers_of(tokens, vocabulary)
 
 
 def test_source(data_dir: str | None) -> SourceFile:
@@ -210,6 +224,31 @@ def _ptb_tokens(file: TextFile, unit: str) -> list[str]:
 def _stdlib_files() -> list[TextFile]:
     directory = sysconfig.get_path("stdlib")
     return [full_file(os.path.join(directory, name)) for name in STDLIB_MODULES]
+
+
+def _pydoc_files() -> list[TextFile]:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:  # of a Python that was installed without it
+        raise InputError("source pydoc: this Python was installed without pydoc_data") from None
+    text = "\n".join(topics[name] for name in sorted(topics))
+    return [TextFile("pydoc_data.topics", text.encode())]
+
+
+def _files(source: str) -> tuple[list[TextFile], str]:
+    """Return the files of a text without splits, and in words what was left out of a pattern's."""
+    if source == "stdlib":
+        return _stdlib_files(), ""
+    if source == "pydoc":
+        return _pydoc_files(), ""
+    return matching_files(source)
+
+
+def _with_test(files: Iterable[TextFile], config: TextDataConfig) -> tuple[list[str], list[str]]:
+    """Return what is trained and validated on, and the test text behind it."""
+    tokens = _tokens("".join(file.text for file in files), config.unit)
+    first = len(tokens) - round(len(tokens) * config.test_share)
+    return tokens[:first], tokens[first:]
 
 
 def _task_files(config: TextDataConfig) -> list[TextFile]:

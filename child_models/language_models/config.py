@@ -27,7 +27,8 @@ class LanguageModelTraining:
         counts.
       embedding_units: the embedding's width; 0 for as many as units.
       tie_embeddings: share the embedding with the softmax.
-      init_scale: weights start from U[-init_scale, init_scale].
+      init_scale: weights start from U[-init_scale, init_scale]; 0 for Keras's usual start, see
+        `model.draw_weights`.
       epochs: passes over the training tokens.
       steps_per_epoch: segments per epoch, from the start of the data; 0 for all.
       batch_size, num_steps: B and T.
@@ -73,10 +74,12 @@ class LanguageModelTraining:
         for name in ("steps_per_epoch", "decay_after"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}, below 0")
-        for name in ("learning_rate", "decay_factor", "clip_norm", "init_scale"):
+        for name in ("learning_rate", "decay_factor", "clip_norm"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise InputError(f"{name} is {value}, not a number above 0")
+        if not 0 <= self.init_scale < math.inf:
+            raise InputError(f"init_scale is {self.init_scale}, not a number of at least 0")
         if not 0 <= self.weight_decay < 1:
             raise InputError(f"weight_decay is {self.weight_decay}, not at least 0 and below 1")
         if self.tie_embeddings and self.embedding_units:

@@ -24,6 +24,7 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.published import current_name
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCell
 
+_AS_BUILT = ("bias", "peepholes")  # of designed cells, with Keras's usual start
 State = Sequence[tuple[Tensor, Tensor]]  # by layer, (h, c) of [B, H] each
 
 
@@ -49,7 +50,7 @@ class LanguageModel(keras.Model):
         seed: int = 0,
         **kwargs: Any,
     ):
-        """Build the model, all weights drawn from U[-init_scale, init_scale] by `seed` alone."""
+        """Build the model, its weights drawn by `seed` alone, as `draw_weights` has them."""
         super().__init__(**kwargs)
         self.cell, self.size = cell, size
         self._init_scale, self._seed = init_scale, seed
@@ -74,9 +75,15 @@ class LanguageModel(keras.Model):
         weights = self.trainable_variables
         # By NumPy, in the order of the variables: a population and the JAX backend start with the
         # same.
-        drawn = draw_weights([weight.shape for weight in weights], init_scale, seed)
+        drawn = draw_weights(
+            [weight.shape for weight in weights],
+            init_scale,
+            seed,
+            names=[weight.name for weight in weights],
+        )
         for weight, values in zip(weights, drawn, strict=True):
-            weight.assign(values)
+            if init_scale or weight.name not in _AS_BUILT:
+                weight.assign(values)
 
     @property
     def num_parameters(self) -> int:
@@ -274,10 +281,42 @@ class RecurrentLayer(keras.layers.Layer):
         return keras.ops.transpose(outputs, (1, 0, 2)), tuple(last)
 
 
-def draw_weights(shapes: Sequence[Sequence[int]], init_scale: float, seed: int) -> list[np.ndarray]:
-    """Return weights from U[-init_scale, init_scale], float32, drawn by `seed` alone."""
+def draw_weights(
+    shapes: Sequence[Sequence[int]], init_scale: float, seed: int, *, names: Sequence[str] = ()
+) -> list[np.ndarray]:
+    """Return the weights that a model starts with, float32, drawn by `seed` alone.
+
+    Args:
+      shapes: of the weights.
+      init_scale: they are from U[-init_scale, init_scale]; 0 for Keras's usual start: kernels from
+        Glorot and Bengio's (2010) uniform distribution, recurrent ones orthogonal (Saxe et al.,
+        2014), the embedding from U[-0.05, 0.05], biases 0. (A designed cell's own biases, of which
+        an LSTM's forget gate starts with 1, the model keeps as they were built.)
+      seed: of the draws.
+      names: of the weights, which Keras's start goes by.
+    """
     rng = np.random.default_rng(seed)
-    return [rng.uniform(-init_scale, init_scale, shape).astype(np.float32) for shape in shapes]
+    if not init_scale:
+        drawn = [_usual(*each, rng) for each in zip(names, shapes, strict=True)]
+    else:
+        drawn = [rng.uniform(-init_scale, init_scale, shape) for shape in shapes]
+    return [weight.astype(np.float32) for weight in drawn]
+
+
+def _usual(name: str, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """Draw one weight of Keras's usual start."""
+    if name == "embedding":
+        return rng.uniform(-0.05, 0.05, shape)
+    if name == "recurrent_kernel":
+        rows, columns = shape
+        drawn = rng.standard_normal((max(rows, columns), min(rows, columns)))
+        orthogonal, triangular = np.linalg.qr(drawn)
+        orthogonal *= np.sign(np.diag(triangular))
+        return orthogonal if rows >= columns else orthogonal.T
+    if name.endswith("kernel"):
+        limit = math.sqrt(6 / sum(shape))
+        return rng.uniform(-limit, limit, shape)
+    return np.zeros(shape)
 
 
 def _by_token(mask: Tensor | None, tokens: Tensor) -> Tensor | None:

@@ -77,6 +77,12 @@ def tree_weight_shapes(size: LanguageModelSize, base: int) -> list[tuple[int, ..
     return shapes
 
 
+def tree_weight_names(size: LanguageModelSize) -> list[str]:
+    """Return the names of the same weights, in the same order."""
+    first = ["embedding", "softmax_bias", *([] if size.tie_embeddings else ["softmax_kernel"])]
+    return [*first, *["kernel", "recurrent_kernel"] * size.num_layers]
+
+
 def multiply_adds(cell: Cell, size: LanguageModelSize) -> int:
     """Return the multiply-adds per token, as `LanguageModel.multiply_adds`, without building it.
 

@@ -23,6 +23,7 @@ from nas_with_rl.child_models.language_models.config import LanguageModelTrainin
 from nas_with_rl.child_models.language_models.model import draw_weights
 from nas_with_rl.child_models.language_models.size import (
     LanguageModelSize,
+    tree_weight_names,
     tree_weight_shapes,
 )
 from nas_with_rl.child_models.language_models.training import (
@@ -284,7 +285,12 @@ class PopulationInTraining:
         """Draw every child's weights, [C, ...] each, as `LanguageModel` does."""
         population, by_child = self._population, []
         for member in self._members:
-            drawn = draw_weights(population.shapes, population.config.init_scale, member.seed)
+            drawn = draw_weights(
+                population.shapes,
+                population.config.init_scale,
+                member.seed,
+                names=tree_weight_names(population.size),
+            )
             columns = kernel_columns(member.cell, population.size.units)
             for index in self._kernels:
                 # Drawn in the tree's order, then moved: a cell starts as it would in a program of

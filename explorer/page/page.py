@@ -15,7 +15,8 @@ from nas_with_rl.explorer.page.data import page_data
 from nas_with_rl.search_spaces.errors import InputError, shown_path
 from nas_with_rl.search_spaces.whole_files import write_whole
 
-MAX_BYTES = 1_000_000  # Colab shows no larger page
+MAX_BYTES = 1_000_000  # in a notebook: Colab shows no larger page
+MAX_FILE_BYTES = 8_000_000  # on disk, which has no such limit: two base-8 cells on 2,000 characters
 MAX_TOKENS = 10_000  # more characters make the browser slow
 _LEAST_TOKENS = 10
 _PROBE_TOKENS = 400
@@ -97,12 +98,12 @@ if (typeof DecompressionStream === "undefined") {
 def write_page(exploration: Exploration, path: str | Path) -> Path:
     """Write the page, whole or not at all; return where it lies.
 
-    A text that is too long for `MAX_BYTES` is cut, and the page says so.
+    A text that is too long for `MAX_FILE_BYTES` is cut, and the page says so.
 
     Raises:
       InputError: the path cannot be written to.
     """
-    content = page_html(exploration).encode("utf-8")
+    content = _fitted(exploration, MAX_FILE_BYTES)[1].encode("utf-8")
     try:
         path = Path(path).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,36 +116,36 @@ def write_page(exploration: Exploration, path: str | Path) -> Path:
 
 def page_html(exploration: Exploration) -> str:
     """Return the page of as much of the text as fits into `MAX_BYTES`."""
-    return _fitted(exploration)[1]
+    return _fitted(exploration, MAX_BYTES)[1]
 
 
 def fitted(exploration: Exploration) -> Exploration:
-    """Return the exploration of as much of the text, from its start, as the page can hold.
+    """Return the exploration of as much of the text, from its start, as a notebook's page can hold.
 
     Raises:
       InputError: not even a line's worth fits.
     """
-    return _fitted(exploration)[0]
+    return _fitted(exploration, MAX_BYTES)[0]
 
 
-def _fitted(exploration: Exploration) -> tuple[Exploration, str]:
+def _fitted(exploration: Exploration, most_bytes: int) -> tuple[Exploration, str]:
     total = len(exploration.tokens)
-    num_tokens = min(total, MAX_TOKENS, _first_guess(exploration))
+    num_tokens = min(total, MAX_TOKENS, _first_guess(exploration, most_bytes))
     while True:
         shown = exploration if num_tokens == total else exploration.first_tokens(num_tokens)
         text = _html(shown)
         size = len(text.encode("utf-8"))
-        if size <= MAX_BYTES:
+        if size <= most_bytes:
             return shown, text
         if num_tokens <= _LEAST_TOKENS:
             raise InputError(
                 f"a page of {exploration.title!r} takes {size:,} bytes for {num_tokens} "
-                f"characters, more than {MAX_BYTES:,}: explore fewer units or models"
+                f"characters, more than {most_bytes:,}: explore fewer units or models"
             )
-        num_tokens = max(int(num_tokens * min(0.98, MAX_BYTES / size)), _LEAST_TOKENS)
+        num_tokens = max(int(num_tokens * min(0.98, most_bytes / size)), _LEAST_TOKENS)
 
 
-def _first_guess(exploration: Exploration) -> int:
+def _first_guess(exploration: Exploration, most_bytes: int) -> int:
     """A number of tokens that hardly fits, without deflating what is far too long."""
     total = len(exploration.tokens)
     for_each = sum(
@@ -152,14 +153,14 @@ def _first_guess(exploration: Exploration) -> int:
         for model in exploration.models
         for layer in model.trace.layers
     )
-    if total <= _PROBE_TOKENS or for_each * total <= MAX_BYTES:
+    if total <= _PROBE_TOKENS or for_each * total <= most_bytes:
         return total
     sizes = [
         len(_html(exploration.first_tokens(count)).encode("utf-8"))
         for count in (_PROBE_TOKENS // 2, _PROBE_TOKENS)
     ]
     slope = max(sizes[1] - sizes[0], 1) / (_PROBE_TOKENS - _PROBE_TOKENS // 2)
-    return _PROBE_TOKENS + int(1.1 * max(MAX_BYTES - sizes[1], 0) / slope)
+    return _PROBE_TOKENS + int(1.1 * max(most_bytes - sizes[1], 0) / slope)
 
 
 def _html(exploration: Exploration) -> str:

@@ -103,7 +103,15 @@ def config_for(search: SearchConfig, num_children: int, space: SearchSpace) -> S
     """Return how each of the searches runs.
 
     A failure is believed at once, since the child is the same whoever asks.
+
+    Raises:
+      InputError: children are to be stopped early.
     """
+    if search.early_stopping != "none":
+        raise InputError(
+            f"search.early_stopping is {search.early_stopping}, which a comparison cannot have: "
+            "its searches share their children, and which are stopped hangs on each search"
+        )
     if not space.depth:
         num_children = min(num_children, space.size)
     return dataclasses.replace(
@@ -186,13 +194,21 @@ def run_contest(
     return [found[name, seed] for name in contest.searchers for seed in range(contest.num_seeds)]
 
 
+def _title(searcher: str, seed: int) -> str:
+    return f"{searcher.replace(':', '.')}-{seed}"
+
+
+def search_file(folder: Path, searcher: str, seed: int) -> Path:
+    """Return the store of a search's trials, in the folder of those of its budget."""
+    return folder / f"{_title(searcher, seed)}.sqlite"
+
+
 def _entry(
     contest: Contest, shared: SharedChildren, children: ChildStore, folder: Path | None, bar: _Bar
 ) -> Entry:
     name, seed = bar.searcher, bar.seed
-    title = f"{name.replace(':', '.')}-{seed}"
-    path = folder / f"{title}.sqlite" if folder else None
-    ended = f"{title} of {contest.config.num_children} children"
+    path = search_file(folder, name, seed) if folder else None
+    ended = f"{_title(name, seed)} of {contest.config.num_children} children"
     is_there = path is not None and path.exists() and children.has_ended(ended)
     with contextlib.closing(TrialStore(path)) as store:
         if not is_there:

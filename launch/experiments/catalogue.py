@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.experiment import Experiment
+from nas_with_rl.launch.experiments.miniature import MINIATURE_EXPERIMENTS
 from nas_with_rl.launch.experiments.named_modules import check_name, imported
 from nas_with_rl.launch.experiments.overrides import with_overrides
 from nas_with_rl.launch.experiments.paper import PAPER_EXPERIMENTS
@@ -16,6 +17,7 @@ from nas_with_rl.search_spaces.errors import InputError, shortened
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     *SMALL_EXPERIMENTS,
+    *MINIATURE_EXPERIMENTS,
     *SEQUENCE_EXPERIMENTS,
     *PAPER_EXPERIMENTS,
 )

@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,10 +54,17 @@ class CellBench:
     num_random: int = 1_000
     num_further: int = 3
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the settings as the stores of trainings keep them, JSON-ready."""
+        settings = dataclasses.asdict(self)
+        if not self.data.test_share:  # as it was written before there was such a share
+            del settings["data"]["test_share"]
+        return settings
+
     @property
     def digest(self) -> str:
         """SHA-256 of the settings."""
-        return hashlib.sha256(json.dumps(dataclasses.asdict(self)).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.as_json()).encode()).hexdigest()
 
 
 CELL_BENCH = CellBench(

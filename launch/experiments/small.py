@@ -27,20 +27,22 @@ QUICK = (
         expected_time="1 minute on 2 cores",
         expected_result="a cell beside an LSTM of equal size",
         space=RecurrentCellSpace(base=2),
-        data=TextDataConfig(source="stdlib", max_validation_tokens=40_000),
+        data=TextDataConfig(source="stdlib", max_validation_tokens=16_000),
         child=LanguageModelTraining(
             units=32,
             steps_per_epoch=100,
-            batch_size=32,
-            num_steps=35,
+            batch_size=16,
+            num_steps=20,
             optimizer="adam",
             learning_rate=0.02,
             clip_norm=175.0,
             init_scale=0.3,
         ),
-        search=SearchConfig(num_samples=60, batch_size=4, checkpoint_every=1),
+        search=SearchConfig(
+            num_samples=160, searcher="reinforce", batch_size=4, checkpoint_every=1
+        ),
         num_compared=3,
-        controller=ReinforceConfig(learning_rate=0.02, entropy_weight=0.01, policy=SMALL_SEARCH),
+        controller=ReinforceConfig(learning_rate=0.012, entropy_weight=0.01, policy=SMALL_SEARCH),
     ),
     Experiment(
         name="quickstart_conv",

@@ -171,7 +171,7 @@ class TextSubject:
 
     def __init__(self, source: str, overrides: Sequence[str]):
         """Read the text; raise InputError where it cannot be read, or is too short to train on."""
-        if source in (*SOURCES, "ptb", "stdlib"):  # what `load_corpus` knows by name
+        if source in (*SOURCES, "ptb", "pydoc", "stdlib"):  # what `load_corpus` knows by name
             raise InputError(f"text is {source!r}: a file of that name is './{source}'")
         experiment = configure(TEXT_EXPERIMENT, ())
         data: TextDataConfig = dataclasses.replace(experiment.data, source=source)

@@ -30,6 +30,7 @@ _SHARED = ("space", "child", "data", "data_found")
 _FLAGS = {"policy gradient": "--policy_gradient", "random search": "--random"}
 _SEARCHERS = {"policy gradient": "reinforce", "random search": "random"}
 
+ModelMetric = Literal["perplexity", "error"]
 SearcherTitle = Literal["policy gradient", "random search"]
 Curve = tuple[tuple[int, float], ...]  # models run, improvement
 
@@ -57,7 +58,7 @@ class FinishedSearch:
 
     workdir: Path
     description: dict[str, Any]
-    metric: Literal["perplexity", "error"]
+    metric: ModelMetric
     models: tuple[RunModel, ...]
 
     @property
@@ -86,19 +87,28 @@ def read_search(workdir: str | Path, searcher: SearcherTitle) -> FinishedSearch:
         )
     with contextlib.closing(TrialStore(place.trials, read_only=True)) as store:
         trials = [trial for trial in store.all() if trial.status != "running"]
+    metric = metric_of(trials)
+    if metric is None:
+        raise InputError(f"{place.path} holds no completed trial")
+    return FinishedSearch(Path(workdir), description, metric, run_models(trials, place.path))
+
+
+def metric_of(trials: Sequence[Trial]) -> ModelMetric | None:
+    """Return what the trials' models are compared by; None where none is completed."""
     completed = [trial for trial in trials if trial.status == "completed"]
     if not completed:
-        raise InputError(f"{place.path} holds no completed trial")
-    metric: Literal["perplexity", "error"] = (
-        "perplexity" if "validation_perplexity" in completed[0].metrics else "error"
-    )
-    models = tuple(RunModel(trial.architecture, _value(trial, place.path)) for trial in trials)
-    return FinishedSearch(Path(workdir), description, metric, models)
+        return None
+    return "perplexity" if "validation_perplexity" in completed[0].metrics else "error"
+
+
+def run_models(trials: Sequence[Trial], workdir: Path) -> tuple[RunModel, ...]:
+    """Return the models of trials in their order; InputError where one was not measured."""
+    return tuple(RunModel(trial.architecture, _value(trial, workdir)) for trial in trials)
 
 
 def _value(trial: Trial, workdir: Path) -> float | None:
-    """Return a trial's validation perplexity or error in percent; None if it failed."""
-    if trial.status == "failed":
+    """Return a trial's validation perplexity or error in percent; None without a last epoch's."""
+    if trial.status in ("failed", "stopped"):
         return None
     for name in ("validation_perplexity", "validation_accuracy"):
         if name in trial.metrics:

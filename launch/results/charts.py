@@ -46,10 +46,12 @@ class Drawing:
     Attributes:
       title: what it shows.
       svg: the whole file.
+      width: at most, of its image in a notebook.
     """
 
     title: str
     svg: str
+    width: int = WIDTH
 
     def save(self, path: str | Path) -> None:
         """Write it, whole or not at all."""
@@ -62,7 +64,7 @@ class Drawing:
         # As an image: its styles and the notebook's leave each other alone.
         data = base64.b64encode(self.svg.encode()).decode()
         return (
-            f"<img alt='{html.escape(self.title)}' style='width: 100%; max-width: {WIDTH}px' "
+            f"<img alt='{html.escape(self.title)}' style='width: 100%; max-width: {self.width}px' "
             f"src='data:image/svg+xml;base64,{data}'>"
         )
 

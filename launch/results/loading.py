@@ -124,6 +124,18 @@ def _given_space(
     return given
 
 
+def read_space(values: Any) -> SearchSpace | None:
+    """Return the space of one of this project's readers, as `experiment.json` has it.
+
+    None for any other.
+    """
+    kind = _READERS.get(str(values.get("kind"))) if isinstance(values, dict) else None
+    try:
+        return None if kind is None else from_json(kind, values).search_space()
+    except InputError:
+        return None
+
+
 def _space(description: Mapping[str, Any], place: Workdir) -> SearchSpace:
     """Return the space that was searched, with its reader where that is one of this project's."""
     space = stored_space(description, place)

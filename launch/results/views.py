@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import html
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,18 +13,21 @@ from nas_with_rl.launch.results.charts import Drawing, Line, drawing
 from nas_with_rl.launch.results.units import REWARD, Unit, is_a_number
 from nas_with_rl.search_spaces.drawing import draw
 from nas_with_rl.search_spaces.errors import InputError, shortened, shown_path
+from nas_with_rl.search_spaces.pictures.picture import architecture_scene
+from nas_with_rl.search_spaces.pictures.svg import svg
 
 if TYPE_CHECKING:  # which shows itself by this module
     from nas_with_rl.launch.results.search_result import FoundArchitecture, SearchResult
 
 MOST_LINES, LONGEST_LINE = 18, 110  # of an architecture
 NUM_LISTED = 5
+LARGEST_PICTURE = 150_000  # characters; a notebook keeps all that it shows
 _BARS = "▁▂▃▄▅▆▇█"
 _NUM_BARS = 40
 _MOST_DOTS, _MOST_POINTS = 2_000, 400
 _STYLE = (
     ".nas-result td, .nas-result th { text-align: left; padding: .1em .8em .1em 0; } "
-    ".nas-result pre { max-height: 16em; overflow: auto; }"
+    ".nas-result .picture { max-height: 32em; overflow: auto; }"
 )
 
 
@@ -52,7 +56,7 @@ def result_html(result: SearchResult) -> str:
     parts = [f"<p><b>Search result</b>: {html.escape(_counts(result))}</p>"]
     if found:
         parts.append(_table(result.top(NUM_LISTED)))
-        parts.append(f"<pre>{html.escape(chr(10).join(_drawn(found)))}</pre>")
+        parts.append(f"<div class='picture'>{_picture(found)}</div>")
         parts.append(trials_drawing(result, result.unit)._repr_html_())
         if again := _again(result):
             parts.append(f"<p><b>Again</b>: {html.escape(again)}</p>")
@@ -107,6 +111,8 @@ def _counts(result: SearchResult) -> str:
     texts = [of_all, f"{len({trial.architecture for trial in trials}):,} different architectures"]
     if reused:
         texts.append(f"{reused:,} that took over an outcome")
+    if statuses["stopped"]:
+        texts.append(f"{statuses['stopped']:,} stopped early")
     if statuses["failed"]:
         reasons = sorted({str(trial.failure) for trial in trials if trial.status == "failed"})
         texts.append(f"{statuses['failed']:,} failed ({shortened(', '.join(reasons))})")
@@ -125,6 +131,16 @@ def _drawn(found: FoundArchitecture) -> list[str]:
     ]
     more = len(lines) - MOST_LINES
     return lines if more <= 0 else [*lines[:MOST_LINES], f"... {more} more lines"]
+
+
+def _picture(found: FoundArchitecture) -> str:
+    """Return an architecture's picture as HTML; as lines of text where it is a large one."""
+    title = f"trial {found.trial.number}, {found.describe()}"
+    scene = architecture_scene(found.architecture, title=title)
+    drawn = svg(scene)
+    if len(drawn) > LARGEST_PICTURE:
+        return f"<pre>{html.escape(chr(10).join(_drawn(found)))}</pre>"
+    return Drawing(title, drawn, math.ceil(scene.width))._repr_html_()
 
 
 def _bars(values: Sequence[float]) -> str:

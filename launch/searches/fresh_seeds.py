@@ -1,17 +1,16 @@
 """The best cell beside an LSTM of equal size and beside the best of the first samples.
 
 A search picks the lowest of many perplexities, which is partly luck. So each candidate is trained
-again with fresh seeds, and a difference within their spread is not called one.
+again with fresh seeds, and a difference within their spread is not called one. A search also fits
+cells to its own learning rate: each candidate has the best of several, the same for all, found with
+one further seed.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import statistics
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
@@ -22,10 +21,15 @@ from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTra
 from nas_with_rl.launch.evaluators.local import LocalEvaluator
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.ranking import ranked
-from nas_with_rl.launch.records.workdir import read_object, write_object
+from nas_with_rl.launch.results.candidates import (
+    Candidate,
+    counted_seeds,
+    describe_candidates,
+    keep,
+    kept,
+)
 from nas_with_rl.launch.results.search_result import SearchResult, finding
 from nas_with_rl.launch.searches.run import Claim, report
-from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
@@ -35,32 +39,7 @@ TrainCells = Callable[
 
 LSTM = "lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One kind of cell, trained with several seeds.
-
-    Attributes:
-      title: what it is.
-      num_parameters: of the whole model.
-      perplexities: validation perplexity after the last epoch, one per seed; a failed seed has
-        none.
-    """
-
-    title: str
-    num_parameters: int
-    perplexities: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """The mean over the seeds."""
-        return statistics.fmean(self.perplexities)
-
-    @property
-    def spread(self) -> float | None:
-        """The sample standard deviation over the seeds; None where fewer than two measured it."""
-        return statistics.stdev(self.perplexities) if len(self.perplexities) > 1 else None
+RATES = (0.5, 1.0, 2.0, 4.0)  # times the search's own learning rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +68,12 @@ def compare_again(result: SearchResult, claimed: Claim, children: LocalEvaluator
     if measured is not None:
         say(f"\neach trained with {seeds}, of {path.name}:")
     else:
-        say(f"\ntraining each with {seeds} ...")
+        say(f"\ntraining each at {len(RATES)} learning rates, then at its best with {seeds} ...")
         trainer, train = language_models.language_model_trainer(data), children.train_cells
         measured = compare(result, trainer, train, num_seeds=num_seeds, seed=data.seed)
         keep(measured, path, num_trials=num_trials, num_seeds=num_seeds)
     say(describe_candidates(measured))
-    report(claimed.run, result, claimed.place, comparison=describe_candidates(measured))
+    report(claimed.run, result, claimed.place)
 
 
 def compare(
@@ -107,7 +86,8 @@ def compare(
 ) -> tuple[Candidate, ...]:
     """Train the best cell, an LSTM of equal size, and the best of the first samples.
 
-    The LSTM has the hidden size whose model comes closest in parameters, and as many steps.
+    The LSTM has the hidden size whose model comes closest in parameters, and as many steps. All
+    have the same learning rates to choose from.
 
     Args:
       result: of the search.
@@ -116,15 +96,46 @@ def compare(
       num_seeds: for each.
       seed: of the search.
     """
-    contestants = _contestants(result, trainer)
-    # Fresh seeds: none that a trial of the search had.
-    seeds = [child_seed(seed, len(result.trials) + index) for index in range(num_seeds)]
-    # All in one call, which keeps every process busy to the end.
-    trained = iter(train_cells([(c.cell, c.training, each) for c in contestants for each in seeds]))
+    # Fresh seeds: none that a trial of the search had, and another one for the learning rates.
+    tuning, *seeds = (child_seed(seed, len(result.trials) + n) for n in range(num_seeds + 1))
+    contestants = _tuned(_contestants(result, trainer), train_cells, tuning)
+    trained = _trained(contestants, train_cells, seeds)
     return tuple(
-        _candidate(each.title, [t for t in itertools.islice(trained, num_seeds) if t])
-        for each in contestants
+        _candidate(contestant, [each for each in results if each])
+        for contestant, results in zip(contestants, trained, strict=True)
     )
+
+
+def _tuned(
+    contestants: Sequence[_Contestant], train_cells: TrainCells, seed: int
+) -> list[_Contestant]:
+    """Give each the one of `RATES` at which it is best; its own where it fails at all of them."""
+    varied = [_at_rate(each, factor) for each in contestants for factor in RATES]
+    measured = iter(zip(varied, _trained(varied, train_cells, [seed]), strict=True))
+    tuned = []
+    for contestant in contestants:
+        found = list(itertools.islice(measured, len(RATES)))
+        at_rates = [(each.validation_perplexity[-1], one) for one, (each,) in found if each]
+        best = min(at_rates, key=lambda pair: pair[0], default=(0.0, contestant))
+        tuned.append(best[1])
+    return tuned
+
+
+def _at_rate(contestant: _Contestant, factor: float) -> _Contestant:
+    rate = factor * contestant.training.learning_rate
+    training = dataclasses.replace(contestant.training, learning_rate=rate)
+    return dataclasses.replace(contestant, training=training)
+
+
+def _trained(
+    contestants: Sequence[_Contestant], train_cells: TrainCells, seeds: Sequence[int]
+) -> list[list[LanguageModelResult | None]]:
+    """Return what each measured with each seed; what is there twice is trained once."""
+    wanted = [[(each.cell, each.training, seed) for seed in seeds] for each in contestants]
+    # All in one call, which keeps every process busy to the end.
+    tasks = list(dict.fromkeys(task for of_one in wanted for task in of_one))
+    measured = dict(zip(tasks, train_cells(tasks), strict=True))
+    return [[measured[task] for task in of_one] for of_one in wanted]
 
 
 def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_Contestant]:
@@ -143,78 +154,8 @@ def _contestants(result: SearchResult, trainer: LanguageModelTrainer) -> list[_C
     return contestants
 
 
-def _candidate(title: str, trained: Sequence[LanguageModelResult]) -> Candidate:
+def _candidate(contestant: _Contestant, trained: Sequence[LanguageModelResult]) -> Candidate:
     num_parameters = trained[-1].num_parameters if trained else 0
     perplexities = tuple(each.validation_perplexity[-1] for each in trained)
-    return Candidate(title, num_parameters, perplexities)
-
-
-def keep(candidates: Sequence[Candidate], path: Path, *, num_trials: int, num_seeds: int) -> None:
-    """Write a comparison, whole or not at all.
-
-    Args:
-      candidates: what was measured.
-      path: of the file.
-      num_trials: of the search, whose best is among them.
-      num_seeds: for each.
-    """
-    values = [dataclasses.asdict(candidate) for candidate in candidates]
-    kept = {"num_trials": num_trials, "num_seeds": num_seeds, "candidates": values}
-    write_object(kept, path)
-
-
-def kept(path: Path, *, num_trials: int, num_seeds: int) -> tuple[Candidate, ...] | None:
-    """Return what `keep` wrote; None where it was another search's length, or cannot be read."""
-    try:
-        values = read_object(path)
-        if (values["num_trials"], values["num_seeds"]) != (num_trials, num_seeds):
-            return None
-        return tuple(_read(candidate) for candidate in values["candidates"]) or None
-    except (InputError, KeyError, TypeError, ValueError):  # it is measured again
-        return None
-
-
-def _read(values: Any) -> Candidate:
-    return Candidate(
-        str(values["title"]),
-        int(values["num_parameters"]),
-        tuple(float(perplexity) for perplexity in values["perplexities"]),
-    )
-
-
-def describe_candidates(candidates: Sequence[Candidate]) -> str:
-    """Return the comparison as a table, with what can be said of the differences."""
-    width = max(len(candidate.title) for candidate in candidates)
-    lines = [f"{candidate.title:{width}}  {_measured(candidate)}" for candidate in candidates]
-    best, *others = candidates
-    compared = [other for other in others if best.perplexities and other.perplexities]
-    return "\n".join([*lines, *(_verdict(best, other) for other in compared)])
-
-
-def _measured(candidate: Candidate) -> str:
-    if not candidate.perplexities:
-        return "failed with every seed"
-    spread = "" if candidate.spread is None else f" ± {candidate.spread:.2f}"
-    return (
-        f"{candidate.num_parameters:>9,} parameters  perplexity {candidate.mean:6.2f}{spread} "
-        f"({counted_seeds(len(candidate.perplexities))})"
-    )
-
-
-def counted_seeds(number: int, kind: str = "") -> str:
-    """Return how many seeds there are, in words: "1 seed", "3 fresh seeds"."""
-    return " ".join([str(number), *kind.split(), "seed" if number == 1 else "seeds"])
-
-
-def _verdict(best: Candidate, other: Candidate) -> str:
-    """Say which is better, or that the seeds do not tell."""
-    low, high = sorted((best, other), key=lambda candidate: max(candidate.perplexities))
-    if best.perplexities == other.perplexities:
-        return f"The {best.title} is the {other.title}."
-    if best.spread is None or other.spread is None:
-        return f"{best.title} and {other.title}: one seed does not tell which is lower."
-    if max(low.perplexities) >= min(high.perplexities):
-        return f"{best.title} and {other.title}: no difference beyond the spread of seeds."
-    word = "lower" if best is low else "higher"
-    ratio = abs(other.mean - best.mean) / other.mean
-    return f"{best.title}: {ratio:.1%} {word} than {other.title}, on every seed."
+    rate = contestant.training.learning_rate
+    return Candidate(contestant.title, num_parameters, perplexities, rate)

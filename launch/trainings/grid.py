@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -65,6 +67,9 @@ class GridSearch:
       final_overrides: of the winner's training beside, as a larger number of epochs.
       axes: every combination of their values is a point.
       architectures: as text; each is trained at every point.
+      num_points: how many of the combinations are points, the same for each architecture: drawn
+        with the seed so that an axis has each of its values as often as another, or nearly; 0 for
+        all.
       seed: of every training.
       data_dir: where the data lies.
     """
@@ -76,9 +81,12 @@ class GridSearch:
     final_overrides: tuple[str, ...] = ()
     seed: int = 0
     data_dir: str | None = None
+    num_points: int = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.num_points < 0:
+            raise InputError(f"--points={self.num_points} is below 0")
         fields = [axis.field for axis in self.axes]
         for field in fields:
             if field.partition(".")[0] not in ("child", "data", "space"):
@@ -93,12 +101,21 @@ class GridSearch:
 
     def points(self) -> Iterator[tuple[int, str, tuple[str, ...]]]:
         """Yield number, architecture and assignments of every point, architectures outermost."""
-        combinations = itertools.product(
-            self.architectures,
-            itertools.product(*([f"{axis.field}={v}" for v in axis.values] for axis in self.axes)),
-        )
+        combinations = itertools.product(self.architectures, self._assignments())
         for number, (architecture, assignments) in enumerate(combinations, start=1):
             yield number, architecture, assignments
+
+    def _assignments(self) -> list[tuple[str, ...]]:
+        every = [[f"{axis.field}={value}" for value in axis.values] for axis in self.axes]
+        most = math.prod(map(len, every))
+        if not 0 < self.num_points < most:
+            return list(itertools.product(*every))
+        draw, drawn = random.Random(self.seed), dict[tuple[str, ...], None]()
+        while len(drawn) < self.num_points:  # each round has every value of the longest axis
+            length = max(map(len, every))
+            columns = [_repeated(values, length, draw) for values in every]
+            drawn.update(dict.fromkeys(zip(*columns, strict=True)))
+        return list(drawn)[: self.num_points]
 
     def training(
         self, architecture: str, assignments: Sequence[str], *, final: bool = False
@@ -116,7 +133,17 @@ class GridSearch:
     def as_json(self) -> dict[str, Any]:
         """Return JSON-ready values, which `grid_from_json` takes back."""
         values = dataclasses.asdict(self) | {"axes": [str(axis) for axis in self.axes]}
+        if not self.num_points:  # as it was written before there was a choice
+            del values["num_points"]
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+
+def _repeated(values: Sequence[str], length: int, draw: random.Random) -> list[str]:
+    """Return values in an order that is drawn, each as often as another, or once more."""
+    column: list[str] = []
+    while len(column) < length:
+        column += draw.sample(values, len(values))
+    return column[:length]
 
 
 def grid_from_json(values: Mapping[str, Any]) -> GridSearch:
@@ -133,4 +160,5 @@ def grid_from_json(values: Mapping[str, Any]) -> GridSearch:
         final_overrides=tuple(values["final_overrides"]),
         seed=values["seed"],
         data_dir=values["data_dir"],
+        num_points=values.get("num_points", 0),
     )

@@ -46,6 +46,7 @@ GRID = RunKind(
         "data_dir": ("grid.data_dir",),
         "search": ("search.workdir",),
         "axes": ("grid.axes",),
+        "num_points": ("grid.num_points",),
         "final_overrides": ("grid.final_overrides",),
     },
     may_change=("grid.data_dir", "search.finished_trials"),
@@ -62,12 +63,14 @@ class GridRequest(ExperimentRequest):
       experiment: of the search.
       num_best: how many of them; None for 3.
       axes: as `parse_axis` reads them; none for the defaults.
+      num_points: how many of their combinations; None for all.
       final_overrides: of the winner's training beside.
     """
 
     search: str | None = None
     num_best: int | None = None
     axes: tuple[str, ...] = ()
+    num_points: int | None = None
     final_overrides: tuple[str, ...] = ()
 
 
@@ -115,6 +118,7 @@ def new_grid(request: GridRequest) -> GridSearch:
         final_overrides=request.final_overrides,
         seed=seed if request.seed is None else request.seed,
         data_dir=data_dir,
+        num_points=request.num_points or 0,
     )
 
 
@@ -158,6 +162,7 @@ def stored_grid(request: GridRequest) -> tuple[GridSearch, dict[str, Any]]:
         final_overrides=request.final_overrides,
         seed=grid.seed if request.seed is None else request.seed,
         data_dir=request.data_dir,
+        num_points=request.num_points or 0,
     )
     return grid, kept
 

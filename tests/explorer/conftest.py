@@ -15,6 +15,7 @@ PAGES = {
     "words": examples.words,
     "constant": examples.constant,
     "doubling": examples.doubling,
+    "deep": examples.deep,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from nas_with_rl.child_models.cells.signal_kinds import SignalKind
 from nas_with_rl.explorer import rankings
 from nas_with_rl.explorer.stored_signals import NOT_FINITE, StoredSignal
-from tests.harness import examples
+from tests.harness import examples, numpy_rankings
 
 HIDDEN = SignalKind("hidden", "h", "hidden", -1, 1, "state")
 
@@ -84,6 +84,25 @@ def test_sums_are_exact_where_floats_would_not_be():
     values = np.full(num_tokens, 1000)
     values[0] = 0
     assert rankings.correlation(codes, values) == 1.0
+
+
+def test_rank_correlations_are_those_of_average_ranks():
+    signal, _ = drawn()
+    values = np.random.default_rng(1).integers(0, 9, size=signal.codes.shape[1])
+    for codes in signal.codes:
+        wanted = numpy_rankings.rank_correlation(codes, values)
+        assert rankings.rank_correlation(codes, values) == pytest.approx(wanted, abs=1e-12)
+    assert rankings.rank_correlation(np.arange(9, dtype=np.uint8) ** 2, np.arange(9)) == 1
+
+
+def test_what_counts_in_uneven_steps_is_before_what_hardly_counts():
+    values = np.arange(100) // 2
+    doubling = np.round(254 * np.exp2((values - 49) / 6))
+    noisy = 2 * values + np.random.default_rng(0).integers(0, 90, 100)
+    found = rankings.rank_by_feature(stored([noisy, 254 - doubling]), values)
+    assert [row.neuron for row in found] == [1, 0] and found[0].correlation > -0.9
+    assert found[0].describe().startswith("neuron 2, rank r = -0.")
+    assert found[1].describe().startswith("neuron 1, r = +0.")
 
 
 def test_the_table_names_the_neuron_that_counts():

@@ -252,6 +252,17 @@ def source_code(num_tokens=600):
     return Exploration("Source code", ("Python.",), (model,))
 
 
+def deep(num_tokens=200):
+    """Two layers, of which the first counts, in a neuron far smaller than its neighbour."""
+    text = counter_text(num_tokens)
+    model = lstm_model(text, num_layers=2)
+    cell = model.trace.layers[0].signal("cell").values
+    cell *= 20
+    cell[:, 6] = 2 * np.array(levels_of(text))
+    cell[:, 2] = np.where(np.arange(num_tokens) % 7 == 0, 721, -700)
+    return Exploration("Two layers", (), (model,))
+
+
 def tweets(num_tokens=400):
     text = repeated(TWEET, num_tokens)
     return Exploration("Tweets", (), (lstm_model(text, units=16),))

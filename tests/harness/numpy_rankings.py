@@ -43,6 +43,25 @@ def correlations(codes, values):
     return [correlation(row, values) for row in codes]
 
 
+def rank_correlation(codes, values):
+    """Return the correlation of the average ranks of a neuron's finite codes and integers [T]."""
+    finite = codes != NOT_FINITE
+    known = [row[finite].astype(float) for row in (codes, values)]
+    ranks = [(row[:, None] > row).sum(1) + (row[:, None] == row).sum(1) / 2 for row in known]
+    if len(ranks[0]) < 2 or not np.ptp(ranks[0]) or not np.ptp(ranks[1]):
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def feature_scores(codes, values):
+    """Return how each neuron follows a feature: r, or the ranks' where that is 0.05 larger."""
+    scores = []
+    for row in codes:
+        r, of_ranks = correlation(row, values), rank_correlation(row, values)
+        scores.append(of_ranks if abs(of_ranks) > abs(r) + 0.05 else r)
+    return scores
+
+
 def largest(scores):
     """Return the neuron with the largest |score|."""
     return int(np.argmax(np.abs(scores)))

@@ -109,6 +109,13 @@ def test_a_search_is_looked_at_without_keras(tmp_path):
     assert "14 of 20 trials" in printed and not imported & HEAVY
 
 
+@pytest.mark.parametrize("architecture", ["figure_7", "nas_cell", "lstm"])
+def test_an_architecture_is_drawn_without_keras(architecture, tmp_path):
+    words = ("-m", "nas_with_rl.launch.draw", f"--architecture={architecture}")
+    printed, errors, imported = run(*words, folder=tmp_path)
+    assert printed.startswith("<svg ") and not errors and not imported & HEAVY
+
+
 @pytest.mark.parametrize("own", [(), ("--evaluate=mine:evaluate",)], ids=["table", "own function"])
 def test_a_random_search_runs_without_keras(own, tmp_path):
     if not own:

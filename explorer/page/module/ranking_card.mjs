@@ -1,14 +1,17 @@
 // Which neurons tell the selected characters from the others, or follow a feature of the text.
 
 import { card, make, rebuilt } from "./elements.mjs";
-import { rankedByCorrelation, rankedByOnOff } from "./rankings.mjs";
+import { rankedByCorrelation, rankedByFeature, rankedByOnOff } from "./rankings.mjs";
 import { percent, signed } from "./wording.mjs";
 
 const SHOWN = 6;
 const ON_OFF =
   "On/off score: share of the selected characters where the neuron is on (above the middle of " +
   "its own range) minus the share of the other characters where it is on.";
-const FEATURE = "Pearson's r of the neuron's value with this property of the text.";
+const FEATURE =
+  "r: Pearson's correlation of the neuron's value with this property of the text; rank r: " +
+  "Spearman's, of their ranks, which counts instead where it is clearly larger (a neuron that " +
+  "counts, but not in even steps).";
 const CORRELATION =
   "Correlation: Pearson's r of the neuron's value with being selected (1) or not (0).";
 
@@ -45,7 +48,7 @@ export class RankingCard {
       tables.push(this.#table("correlation", "By correlation", CORRELATION, rows));
     }
     if (feature) {
-      const rows = rankedByCorrelation(signal, feature.values);
+      const rows = rankedByFeature(signal, feature.values);
       tables.push(this.#table("feature", `Correlation with: ${feature.title}`, FEATURE, rows));
     }
     if (!tables.length) tables.push(make("p", { class: "nwr-hint" }, this.#invitation()));
@@ -65,6 +68,7 @@ export class RankingCard {
   #table(name, title, explanation, rows) {
     const columns = ["neuron", name === "on_off" ? "score" : "r"];
     if (name === "on_off") columns.push("on in selection", "on elsewhere");
+    if (name === "feature") columns.push("rank r");
     const header = make("tr", {}, ...columns.map((text) => make("th", { scope: "col" }, text)));
     const shown = this.#all ? rows : rows.slice(0, SHOWN);
     const table = make(
@@ -77,7 +81,7 @@ export class RankingCard {
     return make("div", {}, make("h4", {}, title), hint, table);
   }
 
-  #row({ neuron, score, selected, others }, ranking) {
+  #row({ neuron, score, selected, others, pearson, ranks }, ranking) {
     const chosen = this.#view.choices[this.#index].neuron === neuron;
     const pick = () => this.#view.choose(this.#index, { neuron });
     const properties = {
@@ -88,8 +92,9 @@ export class RankingCard {
     const button = make("button", properties, `neuron ${neuron + 1}`);
     const cells = [
       make("td", {}, button),
-      make("td", { class: "nwr-number", "data-value": String(score) }, signed(score)),
+      make("td", { class: "nwr-number", "data-value": String(score) }, signed(pearson ?? score)),
     ];
+    if (ranks !== undefined) cells.push(make("td", { class: "nwr-number" }, signed(ranks)));
     if (selected !== undefined) {
       cells.push(make("td", { class: "nwr-number" }, percent(selected)));
       cells.push(make("td", { class: "nwr-number" }, percent(others)));

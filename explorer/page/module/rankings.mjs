@@ -3,6 +3,8 @@
 
 import { NOT_FINITE } from "./stored_data.mjs";
 
+const UNEVEN = 0.05; // by how much ranks have to follow better than values
+
 /** Return Pearson's r of integer sums; 0 where one side does not vary. */
 export function pearson(n, sumX, sumY, sumXX, sumYY, sumXY) {
   const variations = (n * sumXX - sumX * sumX) * (n * sumYY - sumY * sumY);
@@ -24,6 +26,33 @@ export function correlation(codes, integers) {
     sumXY += x * y;
   }
   return pearson(n, sumX, sumY, sumXX, sumYY, sumXY);
+}
+
+/** Return Spearman's rank correlation of a neuron's finite codes [T] and integers [T], from 0. */
+export function rankCorrelation(codes, integers) {
+  const known = [];
+  for (let t = 0; t < codes.length; t++) if (codes[t] !== NOT_FINITE) known.push(t);
+  const x = centredRanks(known.map((t) => codes[t]));
+  const y = centredRanks(known.map((t) => integers[t]));
+  let [sumXX, sumYY, sumXY] = [0, 0, 0];
+  for (let i = 0; i < x.length; i++) {
+    sumXX += x[i] * x[i];
+    sumYY += y[i] * y[i];
+    sumXY += x[i] * y[i];
+  }
+  return pearson(1, 0, 0, sumXX, sumYY, sumXY);
+}
+
+/** Return twice the rank of each value, from 0, less the mean: integers; equal ones share theirs. */
+function centredRanks(values) {
+  const counts = new Array(values.reduce((most, value) => Math.max(most, value), 0) + 1).fill(0);
+  for (const value of values) counts[value] += 1;
+  let below = 0;
+  const ranks = counts.map((count) => {
+    below += count;
+    return 2 * below - count - values.length;
+  });
+  return values.map((value) => ranks[value]);
 }
 
 /** Return the share of the selected characters and of the others where a neuron is on. */
@@ -62,5 +91,20 @@ export function rankedByCorrelation(signal, integers) {
       neuron,
       score: correlation(signal.row(neuron), integers),
     })),
+  );
+}
+
+/**
+ * Return neurons by how they follow a feature: {neuron, score, pearson, ranks}. The score is
+ * Pearson's r, or the rank correlation where that is clearly larger: what counts, but not evenly.
+ */
+export function rankedByFeature(signal, integers) {
+  return ranked(
+    Array.from({ length: signal.units }, (_, neuron) => {
+      const codes = signal.row(neuron);
+      const [r, ranks] = [correlation(codes, integers), rankCorrelation(codes, integers)];
+      const score = Math.abs(ranks) > Math.abs(r) + UNEVEN ? ranks : r;
+      return { neuron, score, pearson: r, ranks };
+    }),
   );
 }

@@ -2,7 +2,7 @@
 
 import { PALETTES } from "./colour_scales.mjs";
 import { matches, members, unescaped } from "./matches.mjs";
-import { rankedByCorrelation } from "./rankings.mjs";
+import { opening, preferredSignal } from "./opening.mjs";
 
 /** The scales of the colours by name, each with what it is. */
 export const SCALES = {
@@ -12,8 +12,6 @@ export const SCALES = {
 };
 const THEMES = ["auto", "light", "dark"];
 const COLOURS = ["signal", "influence"];
-const LAST_SIGNALS = ["cell", "hidden"];
-const FOLLOWS = 0.3; // the least |r| with a feature of the text that is worth opening with
 
 /** The shared state; parts listen to it and say what the visitor changed. */
 export class View {
@@ -32,7 +30,7 @@ export class View {
   }
 
   #first() {
-    const feature = followed(this.models[0], this.features);
+    const { feature, choices, scale } = opening(this.models, this.features);
     return {
       cursor: 0,
       pointed: 0, // where the pointer is, also while the cursor is held
@@ -40,12 +38,12 @@ export class View {
       span: null,
       search: "",
       feature: feature?.name ?? "",
-      scale: "fixed",
+      scale,
       palette: "classic",
       theme: "auto",
       colour: "signal",
       whole: this.text.length <= 400,
-      choices: this.models.map((model) => firstChoice(model, feature)),
+      choices,
     };
   }
 
@@ -92,7 +90,7 @@ export class View {
     const merged = { ...this.choices[index], ...choice };
     const layer = model.layers[merged.layer];
     if (!layer.signals.some((signal) => signal.name === merged.signal)) {
-      merged.signal = preferredSignal(layer);
+      merged.signal = preferredSignal(layer).name;
     }
     merged.neuron = Math.min(Math.max(0, merged.neuron), layer.units - 1);
     const choices = this.choices.slice();
@@ -182,47 +180,6 @@ export class View {
     const span = [Number(from) - 1, Number(to)];
     return span[0] >= 0 && span[1] > span[0] && span[1] <= this.text.length ? span : null;
   }
-}
-
-/** Return the signal to begin with: the long-term memory, or the last one. */
-function preferredSignal(layer) {
-  const names = layer.signals.map(({ name }) => name);
-  return LAST_SIGNALS.find((name) => names.includes(name)) ?? names.at(-1);
-}
-
-/** Return the signal that a model's page opens with, of its last layer. */
-function firstSignal({ layers }) {
-  const layer = layers.at(-1);
-  return layer.signals.find(({ name }) => name === preferredSignal(layer));
-}
-
-/** Return the feature of the text that a neuron of a model follows best; undefined if none does. */
-function followed(model, features) {
-  const signal = firstSignal(model);
-  const best = ({ values }) => Math.abs(rankedByCorrelation(signal, values)[0].score);
-  const scores = features.map(best);
-  const largest = Math.max(...scores);
-  return largest >= FOLLOWS ? features[scores.indexOf(largest)] : undefined;
-}
-
-/** Return the choice that a page opens with: the neuron that follows a feature, or a lively one. */
-function firstChoice(model, feature) {
-  const signal = firstSignal(model);
-  const neuron = feature
-    ? rankedByCorrelation(signal, feature.values)[0].neuron
-    : liveliest(signal);
-  return { layer: model.layers.length - 1, signal: signal.name, neuron };
-}
-
-/** Return the neuron whose values are spread the widest. */
-function liveliest(signal) {
-  const spreads = Array.from({ length: signal.units }, (_, neuron) => {
-    const values = [...signal.row(neuron)].map((code) => signal.valueOf(neuron, code));
-    const finite = values.filter(Number.isFinite);
-    const mean = finite.reduce((sum, value) => sum + value, 0) / finite.length;
-    return finite.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  });
-  return spreads.indexOf(Math.max(...spreads));
 }
 
 /** Return the choice "2.forget_gate.3" of a fragment, or null where the model has no such layer. */

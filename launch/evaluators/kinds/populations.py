@@ -70,12 +70,16 @@ class CellTraining:
 
 
 def train_cell(task: CellTraining) -> LanguageModelResult | None:
-    """Train a language model and return what it measured; None where it failed."""
+    """Train a language model and return what it measured; None where it failed.
+
+    A tree that differs from the search's children in its learning rate alone takes their program.
+    """
     trainer = language_model_trainer(task.work.data)
-    cell, as_in_the_search = task.cell, task.training == trainer.training
+    cell, rate = task.cell, task.training.learning_rate
+    as_in_the_search = task.training == dataclasses.replace(trainer.training, learning_rate=rate)
     if isinstance(cell, RecurrentCell) and as_in_the_search and task.work.program == "population":
         population = population_of(task.work)
-        members = [Member(cell, task.seed)]
+        members = [Member(cell, task.seed, learning_rate=rate)]
         (result,) = with_sound_programs(functools.partial(population.train, members))
         return None if isinstance(result, ChildFailure) else result
     try:

@@ -40,6 +40,27 @@ def test_stdlib_is_small_named_and_split_at_its_end():
     assert "".join(words_of(corpus.train[:60], corpus.vocabulary)).startswith("# Author: Steven")
 
 
+@pytest.mark.parametrize("source", ["stdlib", "pydoc"])
+def test_a_share_at_the_end_is_the_test_text(source):
+    whole, config = load_corpus(TextDataConfig(source)), TextDataConfig(source, test_share=0.2)
+    rest, total = load_corpus(config), whole.train.size + whole.validation.size
+    test = load_test_tokens(config, whole.vocabulary)
+    assert test.size == round(0.2 * total) and config.has_test
+    assert rest.train.size + rest.validation.size + test.size == total
+    read = words_of(np.concatenate([whole.train, whole.validation]), whole.vocabulary)
+    assert words_of(test, whole.vocabulary)[-200:] == read[-200:]
+    first = words_of(np.concatenate([rest.train, rest.validation]), rest.vocabulary)
+    assert first == read[: len(first)]
+    assert not TextDataConfig(source).has_test
+
+
+def test_python_s_documentation_is_english(tmp_path):
+    corpus = load_corpus(TextDataConfig("pydoc"))
+    assert corpus.train.size > 300_000
+    words = "".join(words_of(corpus.train, corpus.vocabulary)).lower().split()
+    assert words.count("the") > 1_000 and words.count("of") > 500
+
+
 def test_cuts_take_the_first_tokens_of_each_split():
     whole = load_corpus(TextDataConfig())
     cut = load_corpus(TextDataConfig(max_training_tokens=50, max_validation_tokens=20))
@@ -273,6 +294,8 @@ def test_a_text_with_nothing_to_predict_is_one_clear_line(tmp_path, text_of_file
         ),
         (lambda d: load_test_tokens(TextDataConfig("counter"), ("a",)), "no test text"),
         (lambda d: TextDataConfig(unit="byte"), "unit is 'byte', not one of character, word"),
+        (lambda d: TextDataConfig(test_share=0.6), "test_share is 0.6, not from 0 to 0.5"),
+        (lambda d: TextDataConfig("ptb", test_share=0.1), "test_share has no effect on ptb"),
         (lambda d: TextDataConfig(max_training_tokens=-1), "max_training_tokens is -1, below 0"),
     ],
 )

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nas_with_rl.child_models.language_models.model import LanguageModel
-from nas_with_rl.child_models.language_models.size import LanguageModelSize
+from nas_with_rl.child_models.language_models.model import LanguageModel, draw_weights
+from nas_with_rl.child_models.language_models.size import (
+    LanguageModelSize,
+    tree_weight_names,
+    tree_weight_shapes,
+)
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 
 # Shapes: T steps, B sequences, V vocabulary.
@@ -139,3 +143,38 @@ def test_a_config_rebuilds_the_model():
         for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
     assert isinstance(again, keras.Model)
+
+
+def test_keras_usual_start_has_the_same_distributions_and_biases():
+    size = LanguageModelSize(60, 24, 20, num_layers=2)
+    model = LanguageModel("lstm", size, init_scale=0.0, seed=3)
+    same = LanguageModel("lstm", size, init_scale=0.0, seed=3)
+    usual = keras.layers.LSTMCell(24)
+    usual.build((None, 20))
+    for weight, again in zip(model.trainable_variables, same.trainable_variables, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), again.numpy())
+    first, second = (layer.cell for layer in model.recurrent_layers)
+    for cell, width in ((first, 20), (second, 24)):
+        limit = np.sqrt(6 / (width + 96))
+        assert 0.95 * limit < np.abs(cell.kernel.numpy()).max() <= limit
+        square = cell.recurrent_kernel.numpy()
+        np.testing.assert_allclose(square @ square.T, np.eye(24), atol=1e-5)
+        np.testing.assert_array_equal(cell.bias.numpy(), usual.bias.numpy())  # forget gate: 1
+    assert np.abs(model.embedding.numpy()).max() <= 0.05
+    assert not model.softmax_bias.numpy().any()
+    other = LanguageModel("lstm", size, init_scale=0.0, seed=4)
+    assert np.abs(other.embedding.numpy() - model.embedding.numpy()).max() > 0
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_tree_s_weights_have_these_names(tied):
+    size = LanguageModelSize(7, 4, tie_embeddings=tied, num_layers=3)
+    model = LanguageModel(GATED_CELL, size)
+    names = [weight.name for weight in model.trainable_variables]
+    assert tree_weight_names(size) == names
+    shapes = tree_weight_shapes(size, GATED_CELL.base)
+    assert shapes == [tuple(weight.shape) for weight in model.trainable_variables]
+    drawn = draw_weights(shapes, 0.0, 5, names=names)
+    built = LanguageModel(GATED_CELL, size, init_scale=0.0, seed=5)
+    for weight, values in zip(built.trainable_variables, drawn, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), values)

@@ -76,23 +76,44 @@ def test_text_is_coloured_by_the_signal_on_a_fixed_scale_or_the_neurons_own(chro
     assert own[largest] in ("rgb(103, 0, 31)", "rgb(5, 48, 97)")  # an end of the scale
 
 
-@pytest.mark.parametrize("name", ["counter", "side_by_side"])
-def test_a_page_opens_with_the_neuron_that_follows_the_text(chromium, shown, name):
+def best_for(model, feature):
+    """Return (layer, neuron, |score|) of the neuron whose cell state follows a feature best."""
+    found = []
+    for number, layer in enumerate(model.trace.layers):
+        codes = store(layer.signal("cell")).codes
+        sizes = np.abs(numpy_rankings.feature_scores(codes, feature.values))
+        found.append((number, int(np.argmax(sizes)), sizes.max()))
+    return max(found, key=lambda each: each[2])
+
+
+@pytest.mark.parametrize("name", ["counter", "side_by_side", "deep", "source_code"])
+def test_a_page_opens_with_the_neuron_of_all_layers_that_follows_the_text(chromium, shown, name):
     exploration = shown(name)
     features = text_features(exploration.tokens)
-    stored = stored_signal(exploration, "cell")
-    strengths = [
-        np.abs(numpy_rankings.correlations(stored.codes, one.values)).max() for one in features
-    ]
+    strengths = [best_for(exploration.models[0], one)[2] for one in features]
     assert max(strengths) >= 0.3
     best = features[int(np.argmax(strengths))]
     assert chromium.one("[data-choice='feature']").get_attribute("value") == best.name
-    for model in range(len(exploration.models)):
-        codes = stored_signal(exploration, "cell", model=model).codes
-        neuron = numpy_rankings.largest(numpy_rankings.correlations(codes, best.values))
-        panel = f".nwr-model:nth-child({model + 1})"
-        assert chromium.one(f"{panel} [data-choice='neuron']").get_attribute("value") == str(neuron)
+    for number, model in enumerate(exploration.models, 1):
+        layer, neuron, _ = best_for(model, best)
+        panel = f".nwr-model:nth-child({number})"
+        for choice, expected in (("layer", layer), ("neuron", neuron)):
+            found = chromium.one(f"{panel} [data-choice='{choice}']").get_attribute("value")
+            assert found == str(expected)
         assert ranked_rows(chromium, "feature", panel)[0][0] == neuron
+    if name == "deep":
+        assert best_for(exploration.models[0], best)[:2] == (0, 6)
+
+
+def test_a_page_opens_with_colours_that_show_the_neuron(chromium, shown):
+    shown("deep")
+    assert chromium.one("[data-choice='scale']").get_attribute("value") == "neuron"
+    assert [end.text for end in chromium.all(".nwr-legend-ends span")] == ["−20", "0", "20"]
+    assert len({colour for colour, _ in strip_colours(chromium)}) > 8
+    chromium.choose("[data-choice='scale']", "fixed")
+    assert len({colour for colour, _ in strip_colours(chromium)}) < 8
+    shown("counter")
+    assert chromium.one("[data-choice='scale']").get_attribute("value") == "fixed"
 
 
 def test_brushing_ranks_as_numpy_does(chromium, shown):
@@ -145,7 +166,7 @@ def test_features_rank_as_numpy_does(chromium, shown):
     stored = stored_signal(exploration, "cell")
     for feature in features:
         chromium.choose("[data-choice='feature']", feature.name)
-        expected = numpy_rankings.correlations(stored.codes, feature.values)
+        expected = numpy_rankings.feature_scores(stored.codes, feature.values)
         numpy_rankings.assert_ranked(ranked_rows(chromium, "feature"), expected)
 
 

@@ -152,6 +152,24 @@ def test_a_text_that_is_too_long_says_how_much_is_shown():
     assert len(model.connectivity) == len(model.trace.probabilities) == len(shown.tokens)
 
 
+def test_a_file_has_all_of_2000_characters_of_what_a_notebook_can_hold_a_part_of(
+    tmp_path, monkeypatch
+):
+    text = examples.library_code(2000)
+    layers = [examples.tree_layer(text, cell=BASE_8, units=64, seed=n) for n in range(2)]
+    model = dataclasses.replace(
+        examples.tree_model(text), trace=examples.trace_of(text, layers), tree=BASE_8
+    )
+    exploration = Exploration("Two layers of a base-8 cell", (), (model,))
+    assert len(page.fitted(exploration).tokens) < 1000
+    written = page.write_page(exploration, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "characters are shown" not in written
+    assert page.MAX_BYTES < len(written.encode()) < page.MAX_FILE_BYTES
+    monkeypatch.setattr(page, "MAX_FILE_BYTES", 500_000)
+    written = page.write_page(exploration, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "of 2,000 characters are shown" in written and len(written.encode()) <= 500_000
+
+
 def test_a_text_that_would_fit_but_keep_the_browser_busy_is_cut():
     text = examples.counter_text(page.MAX_TOKENS + 1)
     trace = examples.trace_of(text, [examples.lstm_layer(text, units=1)])

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas_with_rl.explorer.stored_signals import NOT_FINITE
+from nas_with_rl.explorer.rankings import rank_by_feature
+from nas_with_rl.explorer.stored_signals import NOT_FINITE, StoredSignal
 from tests.harness import numpy_rankings
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node, for JavaScript")
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="needs node
 MODULE = Path(__file__).parents[3] / "explorer" / "page" / "module"
 RANKINGS = """
 import { readFileSync } from "node:fs";
-import { rankedByCorrelation, rankedByOnOff } from "MODULE/rankings.mjs";
+import { rankedByCorrelation, rankedByFeature, rankedByOnOff } from "MODULE/rankings.mjs";
 import { StoredSignal } from "MODULE/stored_data.mjs";
 const cases = JSON.parse(readFileSync(0, "utf8"));
 const rows = (ranked) => ranked.map(({ neuron, score }) => [neuron, score]);
@@ -32,7 +33,7 @@ console.log(JSON.stringify(cases.map(({ codes, shape, members, values }) => {
   return {
     onOff: rows(rankedByOnOff(signal, members)),
     membership: rows(rankedByCorrelation(signal, members)),
-    feature: rows(rankedByCorrelation(signal, values)),
+    feature: rows(rankedByFeature(signal, values)),
   };
 })));
 """
@@ -45,6 +46,12 @@ console.log(JSON.stringify(cases.map(([tokens, text]) => {
   return [spans.length, [...members(tokens.length, spans)]];
 })));
 """
+
+
+def stored(codes):
+    """Return a signal of codes [H, T]."""
+    ones = np.ones(len(codes))
+    return StoredSignal(None, np.asarray(codes, np.uint8), ones, ones, -1.0, 1.0)
 
 
 def run(script, cases):
@@ -86,11 +93,15 @@ def test_rankings_are_numpys():
     codes[:4, selected] //= np.arange(2, 6)[:, None]
     codes[17] = codes[3]
     values = generator.integers(0, 1000, size=300)
+    codes[5] = 254 * (values / 1000) ** 4  # counts, but not in even steps
+    codes[6] = 254 - codes[5]
+    assert numpy_rankings.feature_scores(codes[5:7], values)[0] > 0.9
+    assert numpy_rankings.correlation(codes[5], values) < 0.9
     found = ranked(codes, selected, values)
     for name, expected in (
         ("onOff", numpy_rankings.on_off_scores(codes, selected)),
         ("membership", numpy_rankings.correlations(codes, selected)),
-        ("feature", numpy_rankings.correlations(codes, values)),
+        ("feature", numpy_rankings.feature_scores(codes, values)),
     ):
         numpy_rankings.assert_ranked(found[name], expected)
 
@@ -118,6 +129,18 @@ def test_sums_are_exact_where_floats_would_not_be():
     codes, values = np.full((1, 90_000), 254), np.full(90_000, 1000)
     codes[0, 0] = values[0] = 0
     assert ranked(codes, values > 0, values)["feature"] == [[0, 1.0]]
+
+
+def test_python_ranks_as_the_page_does():
+    generator = np.random.default_rng(3)
+    codes = generator.integers(0, 255, size=(30, 200))
+    values = generator.integers(0, 40, size=200)
+    for neuron in range(0, 30, 3):
+        codes[neuron] = np.minimum(254, np.exp2(values / (3 + neuron / 4))) + neuron % 2
+    codes[generator.uniform(size=codes.shape) < 0.05] = NOT_FINITE
+    ours = rank_by_feature(stored(codes), values)
+    assert ranked(codes, values > 5, values)["feature"] == [[n.neuron, n.score] for n in ours]
+    assert {each.is_uneven for each in ours} == {True, False}
 
 
 def test_matches_may_overlap_and_be_of_tokens_with_several_characters():

@@ -169,8 +169,13 @@ def test_a_drawing_stands_alone_and_shows_every_trial(tmp_path):
     svg = (tmp_path / "search.svg").read_text(encoding="utf-8")
     assert svg == drawn.svg and svg.count("<circle") == 5  # the one taken over among them
     ET.fromstring(svg)
-    (image,) = re.findall(r"base64,([^']+)'", SEVERAL._repr_html_())
-    assert base64.b64decode(image).decode() == svg
+    images = re.findall(r"base64,([^']+)'", SEVERAL._repr_html_())
+    picture, curve = (base64.b64decode(image).decode() for image in images)
+    assert curve == svg
+    shown = "".join(ET.fromstring(picture).itertext())
+    assert f"trial {SEVERAL.best.trial.number}, {SEVERAL.best.describe()}" in shown
+    for name, value in SEVERAL.best.architecture.written().items():
+        assert f"{name}" in shown and f"{value}" in shown
 
 
 def test_without_pandas_a_table_says_what_to_install(monkeypatch):

@@ -8,7 +8,8 @@ import pytest
 
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.training_result import FinalResult, read_result
-from nas_with_rl.launch.trainings.comparison import ComparisonRequest, directories, run, table
+from nas_with_rl.launch.trainings.comparison import ComparisonRequest, directories, run
+from nas_with_rl.launch.trainings.side_by_side import table
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.published import PUBLISHED
 from tests.harness.old_names import with_old_names
@@ -37,7 +38,7 @@ def test_each_is_a_final_training_and_what_is_left_is_resumed(tmp_path, capsys):
     results = {name: read_result(workdir / name) for name in names}
     assert [result.architecture for result in results.values()] == list(ARCHITECTURES)
     assert all(result.test is not None and result.test_looks == 1 for result in results.values())
-    assert table(results) in printed
+    assert table({name: (result,) for name, result in results.items()}) in printed
     assert "<svg" in (workdir / "curves.svg").read_text()
 
     shutil.rmtree(workdir / "architecture_2")
@@ -94,12 +95,67 @@ def test_the_table_has_errors_perplexities_and_failures():
         "figure_7": result("figure_7", "accuracy", test=0.9451, seconds_per_epoch=2.0, **measured),
         "other": result("other", "accuracy", status="failed"),
     }
-    heading, first, second = table(convnets).splitlines()
+    alone = {name: (each,) for name, each in convnets.items()}
+    heading, first, second = table(alone).splitlines()
     assert heading.split("  ")[-1].strip() == "test" and "validation error, %" in heading
     assert first.split() == ["figure_7", "1,234,567", "0", "2.0", "25.00", "2", "5.49"]
     assert second.split() == ["other", "1,234,567", "0", "-", "-", "-", "failed"]
-    cells = {"nas_cell": result("nas_cell", "perplexity", best_epoch=1, best_validation=78.214)}
-    assert table(cells).splitlines()[1].split()[-3:] == ["78.21", "1", "-"]
+    cell = result("nas_cell", "perplexity", best_epoch=1, best_validation=78.214)
+    assert table({"nas_cell": (cell,)}).splitlines()[1].split()[-3:] == ["78.21", "1", "-"]
+
+
+def test_the_table_has_the_mean_and_the_spread_of_several_seeds():
+    def of_seed(validation, test, **changes):
+        values = {"best_epoch": 2, "best_validation": validation, "test": test, **changes}
+        return FinalResult("x", "cell", "cell", "bits_per_character", 3, **values)
+
+    seeds = (of_seed(2.0, 1.9), of_seed(2.2, 2.1, best_epoch=3), of_seed(2.4, None))
+    row = table({"cell": seeds}).splitlines()[1]
+    assert row.endswith("2.2000 ± 0.2000  2, 2, 3  2.0000 ± 0.1414".replace("2, 2, 3", "2, 3, 2"))
+    failed = of_seed(None, None, best_epoch=None, status="failed")
+    assert "2.0000" in table({"cell": (seeds[0], failed)}).splitlines()[1]
+    assert table({"cell": (failed, failed)}).splitlines()[1].endswith("failed")
+
+
+def test_each_is_tuned_alike_trained_with_every_seed_and_tested_at_the_end(tmp_path, capsys):
+    workdir = tmp_path / "run"
+    grid = ("child.learning_rate=0.02,0.1", "child.weight_decay=0,0.001")
+    tuned = request(
+        workdir,
+        architectures=("small=1 1 - 4", "3 3 - 8"),
+        axes=grid,
+        num_points=2,
+        point_overrides=("child.epochs=1",),
+        num_seeds=2,
+        seed=5,
+    )
+    assert run(tuned) == 0
+    printed = capsys.readouterr().out
+    tried = {}
+    for name in ("small", "architecture_1"):
+        points = [read_result(path) for path in sorted((workdir / name / "points").iterdir())]
+        final = [read_result(workdir / name / f"seed_{seed}") for seed in (5, 6)]
+        assert [each.epochs for each in (*points, *final)] == [1, 1, 2, 2]
+        assert all(each.test is None and not each.test_looks for each in points)
+        assert all(each.test_looks == 1 for each in final)
+        described = [json.loads((workdir / name / folder / "experiment.json").read_text())
+                     for folder in ("points/1", "points/2", "seed_5", "seed_6")]  # fmt: skip
+        chosen = max((1, 2), key=lambda number: points[number - 1].best_validation)
+        rates = [each["child"]["learning_rate"] for each in described]
+        assert rates[2] == rates[3] == rates[chosen - 1]
+        tried[name] = [each["child"]["weight_decay"] for each in described[:2]], rates[:2]
+        assert final[0].validation != final[1].validation
+    assert tried["small"] == tried["architecture_1"]
+    assert [sorted(values) for values in tried["small"]] == [[0, 0.001], [0.02, 0.1]]
+    assert " ± " in printed.splitlines()[-3]
+
+    shutil.rmtree(workdir / "small" / "seed_6")
+    kept = (workdir / "small" / "points" / "2" / "result.json").stat().st_mtime_ns
+    again = ComparisonRequest(workdir=str(workdir), resume=True, num_seeds=3)
+    assert run(again) == 0
+    assert (workdir / "small" / "points" / "2" / "result.json").stat().st_mtime_ns == kept
+    assert read_result(workdir / "small" / "seed_7").status == "finished"
+    refused(ComparisonRequest(workdir=str(workdir), resume=True, axes=grid[:1]), "tuning.axes")
 
 
 def test_directories_are_names_or_numbers():
@@ -119,6 +175,16 @@ def test_directories_are_names_or_numbers():
             directories(doubled, configure(space, ()))
 
 
+def test_a_name_may_be_given():
+    experiment = configure("cifar10", ())
+    assert directories(("mine=3 3 - 36", "plain = figure_7_no_skips"), experiment) == {
+        "mine": "3 3 - 36",
+        "plain": "figure_7_no_skips",
+    }
+    with pytest.raises(InputError, match="is there twice"):
+        directories(("a=3 3 - 36", "a=5 5 - 24"), experiment)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -128,6 +194,10 @@ def test_directories_are_names_or_numbers():
         ({"overrides": ("child.batch_size=1001",)}, "batch_size is 1001"),
         ({"experiment": "nas_bench_201"}, "results up"),
         ({"resume": True}, "holds no run"),
+        ({"num_seeds": 0}, "--seeds=0"),
+        ({"num_points": 2}, "--points has no effect without --grid"),
+        ({"point_overrides": ("child.epochs=1",)}, "--grid_override has no effect"),
+        ({"axes": ("child.epochs",)}, "expected FIELD=VALUE"),
     ],
     ids=str,
 )

@@ -45,6 +45,26 @@ def test_values_with_commas_are_separated_by_semicolons():
     assert parse_axis(str(axis)) == axis
 
 
+def test_some_points_have_each_value_as_often_as_another():
+    axes = tuple(map(parse_axis, (
+        "child.learning_rate=0.01,0.02,0.05,0.1", "child.weight_decay=0,0.001", "child.epochs=2"
+    )))  # fmt: skip
+    for num_points, seed in ((4, 0), (8, 1), (100, 0), (0, 0)):
+        grid = GridSearch("quickstart_conv", ("3 3 - 4",), axes, num_points=num_points, seed=seed)
+        points = [assignments for _, _, assignments in grid.points()]
+        assert len(points) == len(set(points)) == (num_points if 0 < num_points < 8 else 8)
+        counts = [[each.count(axis.field) for each in map(str, points)] for axis in axes]
+        assert all(set(each) == {1} for each in counts)
+        rates = [point[0] for point in points]
+        assert len({rates.count(rate) for rate in rates}) == 1
+        assert grid_from_json(json.loads(json.dumps(grid.as_json()))) == grid
+    first, second = (
+        list(GridSearch("quickstart_conv", ("3 3 - 4",), axes, num_points=4, seed=seed).points())
+        for seed in (0, 1)
+    )
+    assert first != second
+
+
 @pytest.mark.parametrize(
     ("axes", "message"),
     [

@@ -1,0 +1,125 @@
+"""Figure 6 from a comparison of searchers, in words and drawn, with the paper's own beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nas_with_rl.launch.comparisons.top_curves import RANDOM, ContestModels, Point, Sign, curves_of
+from nas_with_rl.launch.paper.printed_curves import FIGURE_6, NUM_MODELS
+from nas_with_rl.launch.paper.top_models import TOP, ModelMetric
+from nas_with_rl.search_spaces.errors import InputError
+
+UNITS: Mapping[ModelMetric, str] = {
+    "perplexity": "perplexity",
+    "error": "percentage points of error",
+}
+COLOURS = ("#1f6fb4", "#e0812b", "#3a923a")
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1)  # of a run, at which its curve is told
+
+Curves = Mapping[str, Mapping[int, tuple[Point, ...]]]
+
+
+def all_curves(contest: ContestModels) -> Curves:
+    """Return the curves of every searcher but random search, by k."""
+    return {name: curves_of(contest, name) for name in contest.models if name != RANDOM}
+
+
+def describe(contest: ContestModels, curves: Curves) -> str:
+    """Return every searcher's curve as some rows, and whether its signs are the paper's."""
+    data = contest.description.get("data") or {}
+    unit = data.get("unit")
+    lines = [
+        f"{contest.experiment}: average validation {contest.metric}"
+        + (f" of {unit}s" if unit else "")
+        + f" of the top k unique models, random search minus each, in {UNITS[contest.metric]};",
+        "above 0 it is better than random search; repeated and failed models count as run;",
+        "(paper): perplexity of Penn Treebank words, after the same share of 15,000 models",
+    ]
+    for name, by_k in curves.items():
+        lines += ["", f"{name}, {len(contest.models[name])} seeds", *_rows(by_k), *_signs(by_k)]
+    return "\n".join(lines)
+
+
+def _rows(by_k: Mapping[int, tuple[Point, ...]]) -> list[str]:
+    last = max((points[-1].num_models for points in by_k.values() if points), default=0)
+    width = 26
+    rows = ["  models" + "".join(f"top {k} (paper)".rjust(width) for k in by_k)]
+    for share in SHARES:
+        cells = []
+        for k, points in by_k.items():
+            reached = [point for point in points if point.num_models <= share * last]
+            paper = f" ({_printed(k, share):+.2f})"
+            cells.append((_told(reached[-1]) if reached else "-") + paper)
+        rows.append(f"{share * last:8,.0f}" + "".join(cell.rjust(width) for cell in cells))
+    return rows
+
+
+def _told(point: Point) -> str:
+    spread = (max(point.differences) - min(point.differences)) / 2
+    return (
+        f"{point.mean:+.3f} ± {spread:.3f}" if len(point.differences) > 1 else f"{point.mean:+.3f}"
+    )
+
+
+def _printed(k: int, share: float) -> float:
+    """Return the paper's point that is closest to a share of its models."""
+    return min(FIGURE_6[k], key=lambda point: abs(point[0] - share * NUM_MODELS))[1]
+
+
+def _signs(by_k: Mapping[int, tuple[Point, ...]]) -> list[str]:
+    """Say of the curves' ends whether they have the paper's sign."""
+    found: dict[Sign, list[str]] = {"better": [], "worse": [], "not told": []}
+    for k, points in by_k.items():
+        if points:
+            found[points[-1].sign].append(f"top {k}")
+    said: Mapping[Sign, str] = {
+        "better": "better than random search with every seed, the paper's sign",
+        "worse": "worse than random search with every seed, against the paper",
+        "not told": "the seeds do not tell",
+    }
+    return [f"at the end, {', '.join(ks)}: {said[sign]}" for sign, ks in found.items() if ks]
+
+
+def draw(contest: ContestModels, curves: Curves, out: Path) -> None:
+    """Draw a panel for each searcher, every seed a thin line, and one of the paper's own curves.
+
+    Raises:
+      InputError: matplotlib is not installed, or the file cannot be written.
+    """
+    try:
+        import matplotlib
+    except ImportError:
+        raise InputError(
+            "--out needs matplotlib, which is not installed: pip install 'nas_with_rl[plots]'"
+        ) from None
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["svg.hashsalt"] = "nas_with_rl"  # the same picture from the same numbers
+    figure, panels = pyplot.subplots(
+        1, len(curves) + 1, figsize=(3.2 * (len(curves) + 1), 3.2), layout="constrained"
+    )
+    for panel, (name, by_k) in zip(panels, curves.items(), strict=False):
+        panel.set_title(name.replace("+", "\n"), fontsize=9)
+        for colour, (k, points) in zip(COLOURS, by_k.items(), strict=True):
+            models = [point.num_models for point in points]
+            panel.plot(models, [each.mean for each in points], color=colour, label=f"top {k}")
+            for of_seed in zip(*(point.differences for point in points), strict=True):
+                panel.plot(models, of_seed, color=colour, linewidth=0.5, alpha=0.6)
+    panels[0].set_ylabel(f"random search minus it,\n{UNITS[contest.metric]}")
+    panels[-1].set_title("the paper's, perplexity of words", fontsize=9)
+    for colour, k in zip(COLOURS, TOP, strict=True):
+        panels[-1].plot(*zip(*FIGURE_6[k], strict=True), color=colour, label=f"top {k}")
+    for panel in panels:
+        panel.axhline(0, color="black", linewidth=0.8)
+        panel.set_xlabel("models run")
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False, fontsize=8)
+    figure.patch.set_facecolor("white")
+    try:
+        figure.savefig(out, metadata={"Date": None})
+    except OSError as error:
+        raise InputError(f"--out={out} cannot be written: {error.strerror}") from None
+    finally:
+        pyplot.close(figure)
