@@ -157,7 +157,6 @@ export const STYLE = `
 .nwr-tree text { text-anchor: middle; font: 13px var(--mono); fill: var(--ink); }
 .nwr-tree .nwr-node-value { font-weight: 700; }
 .nwr-tree .nwr-node-symbol { font-size: 11px; fill: var(--soft); }
-.nwr-tree .nwr-node-words { font-size: 11px; }
 .nwr-node { cursor: pointer; }
 .nwr-node rect { stroke: var(--soft); stroke-width: 1; }
 .nwr-node[aria-pressed="true"] rect { stroke: var(--accent); stroke-width: 3; }
