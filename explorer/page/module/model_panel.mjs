@@ -6,7 +6,7 @@ import { field, fillSelect, make, selectOf } from "./elements.mjs";
 import { Legend } from "./legend.mjs";
 import { PredictionCard } from "./prediction_card.mjs";
 import { RankingCard } from "./ranking_card.mjs";
-import { reportTables } from "./report_tables.mjs";
+import { reportTables, writtenText } from "./report_tables.mjs";
 import { TextStrip } from "./text_strip.mjs";
 import { TimeView } from "./time_view.mjs";
 import { TreeCard } from "./tree_card.mjs";
@@ -42,7 +42,10 @@ export class ModelPanel {
     this.#predictions = new PredictionCard(view, this.#model);
     this.#rankings = new RankingCard(view, index);
     this.#inside = this.#insides();
-    const left = make("div", { class: "nwr-left" }, this.#strip.element, this.#time.element);
+    const texts = make("div", { class: "nwr-texts" }, this.#strip.element);
+    const written = writtenText(this.#model);
+    if (written) texts.append(written);
+    const left = make("div", { class: "nwr-left" }, texts, this.#time.element);
     left.append(...this.#inside.map(({ element }) => element));
     const right = make(
       "div",

@@ -194,8 +194,37 @@ def test_words_can_be_read_in_both_themes(chromium, shown, theme):
     assert min(_contrast(*pair) for pair in pairs) >= LEAST_CONTRAST
 
 
+def test_on_a_phone_the_text_is_first_and_the_controls_are_behind_a_button(chromium, shown):
+    chromium.width(500)  # the narrowest window that Chromium opens
+    shown("source_code")
+    top = "return document.querySelector(arguments[0]).getBoundingClientRect().top + window.scrollY"
+    places = [chromium.run(top, f".nwr-{name}") for name in ("legend", "strip", "written", "time")]
+    assert places == sorted(places) and places[1] < 330
+    assert places[-1] < chromium.run(top, ".nwr-lead")
+    search, drawer = "[data-choice='search']", ".nwr-drawer"
+    assert not chromium.one(search).is_displayed()
+    assert chromium.one(drawer).get_attribute("aria-expanded") == "false"
+    chromium.click(drawer)
+    assert chromium.one(search).is_displayed()
+    assert chromium.one(drawer).get_attribute("aria-expanded") == "true"
+    chromium.click(drawer)
+    assert not chromium.one(search).is_displayed()
+
+
+def test_what_the_model_wrote_is_near_the_top_and_can_be_folded_away(chromium, shown):
+    shown("source_code")
+    assert not chromium.one(".nwr-drawer").is_displayed()
+    bottom, top = chromium.run(
+        "return ['.nwr-strip', '.nwr-sample'].map((name, n) =>"
+        "  document.querySelector(name).getBoundingClientRect()[n ? 'top' : 'bottom'])"
+    )
+    assert 0 < top - bottom < 60 and chromium.one(".nwr-sample").text == "aaaXbbb\naaXbb"
+    chromium.click(".nwr-written summary")
+    assert not chromium.one(".nwr-sample").is_displayed()
+
+
 @pytest.mark.parametrize("name", ["side_by_side", "source_code"])
-@pytest.mark.parametrize("width", [800, 1600])
+@pytest.mark.parametrize("width", [500, 800, 1600])
 def test_nothing_sticks_out(chromium, shown, name, width):
     chromium.width(width)
     shown(name, fragment(search="e", feature="column"))
