@@ -114,7 +114,9 @@ export class TrialTable {
 
   holds(row, [, name, sign, number]) {
     const { columns, header } = this.data;
-    const given = Number(number) / (name === "value" && header.inPercent ? 100 : 1);
+    const asked = Number(number) / (name === "value" && header.inPercent ? 100 : 1);
+    // As short as the numbers that it is compared with.
+    const given = columns[name] instanceof Float32Array ? Math.fround(asked) : asked;
     const found = {
       trial: () => columns.number[row],
       rank: () => (this.isRanked(row) ? columns.place[row] + 1 : NaN),

@@ -24,6 +24,7 @@ from nas_with_rl.launch.results.units import THE_REWARD, Unit
 FIRST_SAMPLES = 24  # a controller draws them nearly uniformly: it has hardly learned
 _MOST_ON_FRONT = 12
 _MOST_CURVES = 6
+_MOST_DRAWN = 50_000  # characters of pictures, beyond which none is begun
 
 
 def best_answer(analysis: Analysis) -> Markup:
@@ -177,23 +178,20 @@ def architecture_text(text: str) -> Markup:
 
 
 def gallery(analysis: Analysis) -> Markup:
-    """Return the pictures of the next best."""
-    figures = [
-        element(
-            "figure",
-            picture(each.architecture, with_notes=False),
-            element(
-                "figcaption",
-                f"{rank}. trial {count(each.trial.number)}: {analysis.unit.title} ",
-                element("strong", shown(analysis.unit, each.value)),
-            ),
-        )
-        for rank, each in enumerate(analysis.top[1:NUM_PICTURES], 2)
-    ]
+    """Return the pictures of the next best, as many as a page has room for."""
+    figures: list[Markup] = []
+    for rank, each in enumerate(analysis.top[1:NUM_PICTURES], 2):
+        if sum(map(len, figures)) > _MOST_DRAWN:
+            break
+        caption = f"{rank}. trial {count(each.trial.number)}: {analysis.unit.title} "
+        value = element("strong", shown(analysis.unit, each.value))
+        drawn = picture(each.architecture, with_notes=False)
+        figures.append(element("figure", drawn, element("figcaption", caption, value)))
     if not figures:
         return Markup("")
-    title = f"Pictures of the next {len(figures)}"
-    return folded(title, element("div", *figures, class_="gallery"), key="gallery", is_open=True)
+    title = f"Pictures of the next {len(figures)}" if len(figures) > 1 else "Picture of the next"
+    inside = element("div", *figures, class_="gallery")
+    return folded(title, inside, key="gallery", is_open=True)
 
 
 def epochs(analysis: Analysis) -> Markup:
