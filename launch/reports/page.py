@@ -274,7 +274,7 @@ def _asked(analysis: Analysis) -> Markup:
     whole = element("pre", written, tabindex=0)
     return joined(
         [
-            table([], rows, caption="What was asked"),
+            table([], rows, caption="Settings, times and versions"),
             folded("experiment.json, whole", whole, key="experiment"),
         ]
     )

@@ -30,7 +30,7 @@ export class TrialTable {
     );
     const table = element("table", { class: "trials" }, element("thead", {}, this.head), this.body);
     table.prepend(element("caption", { class: "hidden" }, "All trials"));
-    const wide = element("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "All trials" }, table);
+    const wide = element("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Trials, sorted and filtered" }, table);
     place.replaceChildren(filters, hint, this.count, wide, this.pager);
     this.words.addEventListener("input", () => this.filter());
     this.kind.addEventListener("change", () => this.filter());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from nas_with_rl.launch.results.units import THE_REWARD, Unit
 FIRST_SAMPLES = 24  # a controller draws them nearly uniformly: it has hardly learned
 _MOST_ON_FRONT = 12
 _MOST_CURVES = 6
+_LEAST_SECONDS = 0.05  # that are worth a line
 _MOST_DRAWN = 50_000  # characters of pictures, beyond which none is begun
 
 
@@ -43,8 +45,17 @@ def best_answer(analysis: Analysis) -> Markup:
                 element("div", _facts(analysis, best), _margins(analysis), class_="hero-facts"),
                 class_="hero",
             ),
-            element("pre", f"--architecture='{best.architecture}'", class_="chosen", tabindex=0),
+            element("pre", _as_text(analysis, best), class_="chosen", tabindex=0),
         ]
+    )
+
+
+def _as_text(analysis: Analysis, best: FoundArchitecture) -> str:
+    """Return the text that stands for the best; as a flag, where a training takes it."""
+    text = str(best.architecture)
+    is_own = analysis.subject.group("child").get("kind") in (None, "OwnEvaluation")
+    return (
+        text if is_own or analysis.subject.is_looked_up else f"--architecture={shlex.quote(text)}"
     )
 
 
@@ -94,7 +105,7 @@ def _facts(analysis: Analysis, best: FoundArchitecture) -> Markup:
     facts.append(("reward", _told(THE_REWARD, best.reward, best.spread, best)))
     if best.trial.num_parameters is not None:
         facts.append(("parameters", count(best.trial.num_parameters)))
-    if not np.isnan(columns.seconds[row]) and not analysis.subject.is_looked_up:
+    if columns.seconds[row] >= _LEAST_SECONDS:
         facts.append(("time to train it", duration(float(columns.seconds[row]))))
     sampled = int((columns.place == 0).sum())
     facts.append(("sampled", "once" if sampled == 1 else f"{count(sampled)} times"))

@@ -99,7 +99,7 @@ def test_the_table_is_sorted_and_filtered(opened):
     assert set(cells(chromium, 2)) == {"failed"} and len(cells(chromium, 2)) == 12
     assert "diverged: the loss is nan 119" in chromium.one(".trials tbody").text
     chromium.click(".trials tbody tr:first-child")
-    assert chromium.one(".details").text.split("\n") == ["units: 32", "activation: relu"]
+    assert chromium.one(".details").text.split("\n") == ["units: 32", "activation: tanh"]
 
 
 def test_pages_are_turned(opened):
