@@ -54,7 +54,8 @@ def table(
     """Return a table that scrolls sideways where it is wider than the page.
 
     Args:
-      titles: of the columns; none leaves the head out, the first column has the rows' titles.
+      titles: of the columns, an empty one of bars; none at all leaves the head out, and the first
+        column has the rows' titles.
       rows: cells.
       numbers: columns that are numbers.
       caption: what it is, for those who do not see it.
@@ -64,7 +65,10 @@ def table(
         scope = {"th": "col"}.get(tag)
         return element(tag, content, scope=scope, class_="number" if place in numbers else None)
 
-    head = element("tr", *(cell("th", place, title) for place, title in enumerate(titles)))
+    unseen = element("span", "as a bar", class_="hidden")  # a head that needs no words
+    head = element(
+        "tr", *(cell("th", place, title or unseen) for place, title in enumerate(titles))
+    )
     body = joined(
         element(
             "tr",

@@ -20,7 +20,7 @@ from nas_with_rl.search_spaces.errors import shortened
 
 MOST_TRIALS = 20_000  # that a page has: its sentences and tables are of all
 _BEST_KEPT = 5_000  # at least, of more
-_CHUNK = 1_000  # texts that are deflated at a time
+_CHUNK = 500  # texts that are deflated at a time
 _MOST_NOTES = 200  # different first lines of failures
 _LONGEST_NOTE = 160
 LONGEST_TEXT = 2_000  # of an architecture
@@ -121,19 +121,16 @@ def _deflated(texts: list[str], room: int) -> tuple[bytes, int]:
         if max(map(len, chunk)) > LONGEST_TEXT:
             chunk = [_line(text) for text in chunk]
         lines = ("\n".join(chunk) + "\n").encode("utf-8", "replace")
-        # Deflated text is hardly longer than text.
-        if size + len(lines) > room and size + len(_packed(packer.copy(), lines)) > room:
+        longer = packer.copy()  # the one before is what is kept where this is too much
+        part = longer.compress(lines) + longer.flush(zlib.Z_SYNC_FLUSH)
+        if size + len(part) > room:
             break
-        parts.append(packer.compress(lines) + packer.flush(zlib.Z_SYNC_FLUSH))
-        size += len(parts[-1])
+        packer = longer
+        parts.append(part)
+        size += len(part)
         number += len(chunk)
     parts.append(packer.flush())
     return b"".join(parts), number
-
-
-def _packed(packer: Any, lines: bytes) -> bytes:
-    packed: bytes = packer.compress(lines) + packer.flush(zlib.Z_SYNC_FLUSH)
-    return packed
 
 
 def _line(text: str) -> str:

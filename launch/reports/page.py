@@ -46,6 +46,7 @@ _BEGINNING = """\
 <a class="skip" href="#page">To the answers</a>
 {body}
 <script type="text/plain" id="data">"""
+_LIVE = '<meta name="live" data-version="{}" content="{:g}">\n'
 _END = """</script>
 <script type="module">{script}</script>
 </body>
@@ -59,9 +60,11 @@ class Live:
 
     Attributes:
       seconds: between two looks.
+      version: of the page.
     """
 
     seconds: float
+    version: str = ""
 
 
 def report_html(subject: Subject, *, live: Live | None = None) -> str:
@@ -77,7 +80,7 @@ def report_html(subject: Subject, *, live: Live | None = None) -> str:
     body = _body(analysis)
     beginning = _BEGINNING.format(
         policy=_policy(style, script, connect=live is not None),
-        live="" if live is None else f'<meta name="live" content="{live.seconds:g}">\n',
+        live="" if live is None else _LIVE.format(escaped(live.version), live.seconds),
         title=escaped(title),
         style=style,
         body=body,
@@ -271,7 +274,7 @@ def _asked(analysis: Analysis) -> Markup:
     whole = element("pre", written, tabindex=0)
     return joined(
         [
-            table([], rows, caption="What was asked"),
+            table([], rows, caption="Settings, times and versions"),
             folded("experiment.json, whole", whole, key="experiment"),
         ]
     )

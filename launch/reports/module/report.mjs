@@ -167,8 +167,7 @@ function placeOf(anchor) {
 
 const sources = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
 
-async function watch(seconds) {
-  let version = null;
+async function watch(seconds, version) {
   const said = element("p", { class: "lost", role: "status" });
   document.querySelector("header").append(said);
   for (;;) {
@@ -199,5 +198,5 @@ if (typeof DecompressionStream === "undefined") {
   await show(document.getElementById("data").textContent);
   document.getElementById("page").dataset.ready = performance.now();
   const live = document.querySelector("meta[name=live]");
-  if (live) watch(Number(live.content));
+  if (live) watch(Number(live.content), live.dataset.version);
 }

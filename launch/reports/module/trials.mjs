@@ -30,7 +30,7 @@ export class TrialTable {
     );
     const table = element("table", { class: "trials" }, element("thead", {}, this.head), this.body);
     table.prepend(element("caption", { class: "hidden" }, "All trials"));
-    const wide = element("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "All trials" }, table);
+    const wide = element("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Trials, sorted and filtered" }, table);
     place.replaceChildren(filters, hint, this.count, wide, this.pager);
     this.words.addEventListener("input", () => this.filter());
     this.kind.addEventListener("change", () => this.filter());
@@ -114,7 +114,9 @@ export class TrialTable {
 
   holds(row, [, name, sign, number]) {
     const { columns, header } = this.data;
-    const given = Number(number) / (name === "value" && header.inPercent ? 100 : 1);
+    const asked = Number(number) / (name === "value" && header.inPercent ? 100 : 1);
+    // As short as the numbers that it is compared with.
+    const given = columns[name] instanceof Float32Array ? Math.fround(asked) : asked;
     const found = {
       trial: () => columns.number[row],
       rank: () => (this.isRanked(row) ? columns.place[row] + 1 : NaN),

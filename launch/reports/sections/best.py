@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from nas_with_rl.launch.results.units import THE_REWARD, Unit
 FIRST_SAMPLES = 24  # a controller draws them nearly uniformly: it has hardly learned
 _MOST_ON_FRONT = 12
 _MOST_CURVES = 6
+_LEAST_SECONDS = 0.05  # that are worth a line
+_MOST_DRAWN = 50_000  # characters of pictures, beyond which none is begun
 
 
 def best_answer(analysis: Analysis) -> Markup:
@@ -42,8 +45,17 @@ def best_answer(analysis: Analysis) -> Markup:
                 element("div", _facts(analysis, best), _margins(analysis), class_="hero-facts"),
                 class_="hero",
             ),
-            element("pre", f"--architecture='{best.architecture}'", class_="chosen", tabindex=0),
+            element("pre", _as_text(analysis, best), class_="chosen", tabindex=0),
         ]
+    )
+
+
+def _as_text(analysis: Analysis, best: FoundArchitecture) -> str:
+    """Return the text that stands for the best; as a flag, where a training takes it."""
+    text = str(best.architecture)
+    is_own = analysis.subject.group("child").get("kind") in (None, "OwnEvaluation")
+    return (
+        text if is_own or analysis.subject.is_looked_up else f"--architecture={shlex.quote(text)}"
     )
 
 
@@ -93,7 +105,7 @@ def _facts(analysis: Analysis, best: FoundArchitecture) -> Markup:
     facts.append(("reward", _told(THE_REWARD, best.reward, best.spread, best)))
     if best.trial.num_parameters is not None:
         facts.append(("parameters", count(best.trial.num_parameters)))
-    if not np.isnan(columns.seconds[row]) and not analysis.subject.is_looked_up:
+    if columns.seconds[row] >= _LEAST_SECONDS:
         facts.append(("time to train it", duration(float(columns.seconds[row]))))
     sampled = int((columns.place == 0).sum())
     facts.append(("sampled", "once" if sampled == 1 else f"{count(sampled)} times"))
@@ -177,23 +189,20 @@ def architecture_text(text: str) -> Markup:
 
 
 def gallery(analysis: Analysis) -> Markup:
-    """Return the pictures of the next best."""
-    figures = [
-        element(
-            "figure",
-            picture(each.architecture, with_notes=False),
-            element(
-                "figcaption",
-                f"{rank}. trial {count(each.trial.number)}: {analysis.unit.title} ",
-                element("strong", shown(analysis.unit, each.value)),
-            ),
-        )
-        for rank, each in enumerate(analysis.top[1:NUM_PICTURES], 2)
-    ]
+    """Return the pictures of the next best, as many as a page has room for."""
+    figures: list[Markup] = []
+    for rank, each in enumerate(analysis.top[1:NUM_PICTURES], 2):
+        if sum(map(len, figures)) > _MOST_DRAWN:
+            break
+        caption = f"{rank}. trial {count(each.trial.number)}: {analysis.unit.title} "
+        value = element("strong", shown(analysis.unit, each.value))
+        drawn = picture(each.architecture, with_notes=False)
+        figures.append(element("figure", drawn, element("figcaption", caption, value)))
     if not figures:
         return Markup("")
-    title = f"Pictures of the next {len(figures)}"
-    return folded(title, element("div", *figures, class_="gallery"), key="gallery", is_open=True)
+    title = f"Pictures of the next {len(figures)}" if len(figures) > 1 else "Picture of the next"
+    inside = element("div", *figures, class_="gallery")
+    return folded(title, inside, key="gallery", is_open=True)
 
 
 def epochs(analysis: Analysis) -> Markup:

@@ -12,8 +12,8 @@ from nas_with_rl.launch.reports.numerals import MISSING, count, counted, percent
 from nas_with_rl.launch.reports.pictures import bar, matrix, strip
 
 _MOST_OPTIONS = 8  # of a decision, before the rarest are drawn together
-_NUM_EFFECTS = 12
-_MOST_DRAWN = 60  # decisions
+_NUM_EFFECTS, _MORE_EFFECTS = 12, 40
+_MOST_DRAWN = 32  # decisions
 _MOST_NAMED = 3
 _LEAST_ERRORS = 3.0  # by which a share has to rise before it is named
 _LEARNERS = ("reinforce", "dream")
@@ -100,7 +100,7 @@ def effects_table(analysis: Analysis) -> Markup:
     head = table(
         titles, rows[:_NUM_EFFECTS], numbers=(1, 4, 6), caption="Decisions by their effect"
     )
-    more = rows[_NUM_EFFECTS : _NUM_EFFECTS + 100]
+    more = rows[_NUM_EFFECTS : _NUM_EFFECTS + _MORE_EFFECTS]
     rest = (
         folded(
             f"The next {len(more)} of {counted(len(rows), 'decision')}",
@@ -147,7 +147,8 @@ def preference_maps(analysis: Analysis) -> Markup:
     found = [each for each in found if each.ends is not None]
     if not found:
         return Markup("")
-    drawn = found[:_MOST_DRAWN]
+    moved = sorted(found, key=lambda each: -each.moved)[:_MOST_DRAWN]
+    drawn = [each for each in found if any(each is one for one in moved)]  # in their own order
     left_out = len(found) - len(drawn)
     maps = element("div", *map(_map, drawn), class_="maps")
     number, read = len(analysis.columns.trials), len(analysis.sampled.rows)
@@ -159,7 +160,7 @@ def preference_maps(analysis: Analysis) -> Markup:
         f"window and in the last. {_selection(read, number, 'trial')}"
     )
     if left_out:
-        note += f" {counted(left_out, 'further decision')} are not drawn."
+        note += f" The {left_out} that moved least are not drawn."
     return joined([element("h3", "How its preferences moved"), _legend(), maps, _note(note)])
 
 

@@ -131,7 +131,7 @@ def times(analysis: Analysis) -> Markup:
                 class_="answer",
             )
         )
-        parts.append(table([], rows, numbers=(1,), caption="Where the time went"))
+        parts.append(table([], rows, numbers=(1,), caption="Time by what it was for"))
     parts += [_outcomes(analysis), _workers(analysis)]
     return joined(parts)
 

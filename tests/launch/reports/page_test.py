@@ -248,7 +248,9 @@ def test_hostile_texts_stay_texts(tmp_path):
     reading = Reading(page)
     page.encode("utf-8")
     assert reading.titles("script") == 2 and reading.titles("style") == 1
-    assert not {"img", "i", "b", "iframe"} & {tag for tag, _ in reading.tags}
+    assert not {"i", "b", "iframe"} & {tag for tag, _ in reading.tags}
+    images = [attributes["src"] for tag, attributes in reading.tags if tag == "img"]
+    assert images and all(source.startswith(_DRAWN) for source in images)
     assert not any(key.startswith("on") for _, attrs in reading.tags for key in attrs)
     assert "\x00" not in page and "\x1b" not in page
     assert "<script>alert(1)</script>" in reading.text
@@ -297,8 +299,8 @@ def test_20_000_trials_are_less_than_a_megabyte(tmp_path):
     page = report_html(subject(trials, tmp_path, space, metric="validation_accuracy"))
     assert len(page.encode()) <= MOST_BYTES
     header, columns, kept = unpacked(Reading(page).raw["script#data"])
-    assert len(columns["reward"]) == 20_000 and header["texts"] == len(kept) > 1_000
-    assert "1,000 of 20,000 trials, evenly spread" in Reading(page).text
+    assert len(columns["reward"]) == 20_000 and header["texts"] == len(kept) >= 1_000
+    assert "720 of 20,000 trials, evenly spread" in Reading(page).text
 
 
 def test_the_baseline_decays_as_the_controllers():
@@ -339,7 +341,8 @@ def test_a_report_is_read_from_what_a_workdir_keeps(tmp_path):
         SPACE, lambda a: a["units"], num_samples=8, workdir=tmp_path / "run", options=options
     )
     place = Workdir(tmp_path / "run")
-    page = Reading(report_html(subject_of(result, place, state="finished", source="")))
+    written = report_html(subject_of(result, place, state="finished", source=""))
+    page = Reading(written)
     stored = json.loads((tmp_path / "run" / "experiment.json").read_text())
-    assert stored["versions"]["numpy"] in page.text and "units: 32" in page.text
+    assert stored["versions"]["numpy"] in page.text and "units: 32" in written
     assert isinstance(result.trials[0], Trial)
