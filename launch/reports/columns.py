@@ -18,9 +18,10 @@ from nas_with_rl.launch.records.ranking import Ranked
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.launch.results.units import REWARD, Unit
 
-COMPLETED, REUSED, FAILED, OPEN = range(4)  # what became of a trial; an open one has no outcome
-NAMES = ("completed", "reused", "failed", "no outcome")
-_KINDS = {"completed": COMPLETED, "failed": FAILED, "running": OPEN}
+# What became of a trial; an open one has no outcome.
+COMPLETED, REUSED, FAILED, OPEN, STOPPED = range(5)
+NAMES = ("completed", "reused", "failed", "no outcome", "stopped early")
+_KINDS = {"completed": COMPLETED, "failed": FAILED, "running": OPEN, "stopped": STOPPED}
 _WITHOUT = float("nan")
 
 
@@ -32,9 +33,10 @@ class Columns:
       trials: every one, by number.
       unit: what `value` is.
       kind: [n] COMPLETED for an evaluation of its own, REUSED for an outcome taken over, FAILED
-        whoever failed, OPEN.
+        whoever failed, OPEN, STOPPED for one that was ended early for what it reported.
       taken_over: [n] whether its outcome is an earlier trial's, a failure's too.
-      reward, value: [n] of those that were completed; NaN without.
+      reward, value: [n] of those that were completed, and the rewards of stopped ones, which their
+        last reports are; NaN without.
       started, ended: [n] seconds since the epoch; NaN without.
       seconds: [n] of evaluations of their own; NaN without.
       parameters: [n] NaN without.

@@ -66,6 +66,7 @@ function keys(id, title, lanes, hasReused) {
   const key = (kind, text) => element("span", {}, element("i", { class: `key ${kind}` }), text);
   const items = [key("completed", "completed")];
   if (hasReused) items.push(key("reused", "reused outcome"));
+  if (data.columns.kind.includes(4)) items.push(key("stopped", "stopped early"));
   if (lanes.includes(2)) items.push(key("failed", "failed"));
   if (lanes.includes(3)) items.push(key("open", "no outcome"));
   items.push(key("best", "best so far"), key("baseline", `baseline: the rewards' moving average (decay ${header.decay})`));
