@@ -30,12 +30,13 @@ _SLOW_CHILDREN = 3  # or so many times what its slowest child took
 
 @dataclasses.dataclass(frozen=True)
 class TrialCounts:
-    """How many trials trained, failed, took over an earlier outcome, or have none yet."""
+    """How many trials trained, failed, took over an outcome, have none yet, were stopped early."""
 
     completed: int
     failed: int
     reused: int
     under_way: int
+    stopped: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +151,7 @@ def _counts(trials: Sequence[Trial]) -> TrialCounts:
         failed=sum(trial.status == "failed" for trial in own),
         reused=len(trials) - len(own),
         under_way=sum(trial.status == "running" for trial in own),
+        stopped=sum(trial.status == "stopped" for trial in own),
     )
 
 
@@ -239,7 +241,7 @@ def _settled(own: Iterable[Trial], depth: int, config: SearchConfig) -> set[str]
         if trial.depth != depth:
             continue
         failures[trial.architecture] = failures.get(trial.architecture, 0) + 1
-        is_final = trial.status == "completed" or trial.failure == "infeasible"
+        is_final = trial.status in ("completed", "stopped") or trial.failure == "infeasible"
         if is_final or failures[trial.architecture] > config.failure_retries:
             settled.add(trial.architecture)
     return settled

@@ -193,8 +193,8 @@ export class Chart {
     const { rows, kind } = this.series;
     const many = rows.length > MANY;
     const half = many ? 1 : 2;
-    for (const each of [1, 0, 3, 2]) {
-      context.fillStyle = context.strokeStyle = this.colour(["dot", "reused", "failed", "open"][each]);
+    for (const each of [1, 0, 4, 3, 2]) {
+      context.fillStyle = context.strokeStyle = this.colour(["dot", "reused", "failed", "open", "open"][each]);
       context.globalAlpha = many ? 0.45 : each === 2 ? 0.9 : 0.8;
       for (const row of rows) {
         if (kind[row] !== each) continue;
