@@ -21,7 +21,8 @@ function told(row) {
   if (!Number.isNaN(columns.reward[row])) parts.push(`reward ${significant(columns.reward[row], 5)}`);
   if (!Number.isNaN(columns.parameters[row])) parts.push(`${Math.round(columns.parameters[row]).toLocaleString("en")} parameters`);
   if (!Number.isNaN(columns.seconds[row])) parts.push(`${significant(columns.seconds[row], 3)} s`);
-  return `${parts.join(", ")}: ${table.note(row) || table.text(row)}`;
+  const what = table.data === data ? `: ${table.note(row) || table.text(row)}` : ""; // not yet
+  return `${parts.join(", ")}${what}`;
 }
 
 function rowsWhere(keep) {
@@ -36,7 +37,8 @@ function drawByTrial() {
   const y = isValue ? columns.value : columns.reward;
   const name = isValue ? "value" : "reward";
   const lower = isValue && header.lowerIsBetter;
-  const lanes = [2, 3].filter((kind) => columns.kind.includes(kind));
+  // What was stopped early has a reward, and no value that is comparable.
+  const lanes = [2, 3, ...(isValue ? [4] : [])].filter((kind) => columns.kind.includes(kind));
   const rows = rowsWhere((row) => lanes.includes(columns.kind[row]) || Number.isFinite(y[row]));
   const measured = rows.filter((row) => columns.kind[row] < 2).map((row) => y[row]);
   const title = isValue ? header.unit : "reward";
@@ -47,7 +49,7 @@ function drawByTrial() {
   const beyond = measured.filter((number) => (lower ? number > range.high : number < range.low)).length;
   charts["by-trial"].set({
     x: columns.number, y, kind: columns.kind, rows, lanes, lines: [baseline, best],
-    laneTitles: { 2: "failed", 3: "none yet" },
+    laneTitles: { 2: "failed", 3: "none yet", 4: "stopped" },
     xRange: { low: 0, high: Math.max(header.last, 1), isLog: false },
     yRange: range, yText: (tick) => (isValue && header.inPercent ? `${tidy(100 * tick)} %` : tidy(tick)),
     xTitle: "trial", hint: hint(lower, title, beyond), label: `${title} by trial, ${rows.length} trials`,
@@ -123,16 +125,18 @@ function minMax(numbers) {
 }
 
 async function show(base64) {
-  data = unpacked(bytesOf(base64));
-  table.set(data);
+  const shownNow = unpacked(bytesOf(base64));
+  const texts = inflated(shownNow); // meanwhile the rest is drawn
+  data = shownNow;
   drawByTrial();
-  drawByCost("parameters");
-  drawByCost("seconds");
-  const shownNow = data;
-  const texts = await inflated(shownNow);
+  data.texts = await texts;
   if (data !== shownNow) return; // something newer is shown
-  data.texts = texts;
   table.set(data);
+  // What lies further down is drawn once what is seen is there.
+  setTimeout(() => {
+    drawByCost("parameters");
+    drawByCost("seconds");
+  });
 }
 
 /** Take over what has changed in a newer page; what the reader has opened, and where, stays. */
