@@ -17,7 +17,7 @@ from nas_with_rl.search_spaces.space import Choice, SearchSpace, Skips, Step
 
 MISSING = -1  # the code of a decision that does not exist in an architecture
 MOST_WORDS = 25_000  # that are read of a search: a hundredth of a second
-LEAST_READ = 720  # architectures, however many words they have
+LEAST_READ = 600  # architectures, however many words they have
 MOST_STEPS = 20_000  # where each architecture is read by itself
 LEAST_READ_ALONE = 300
 MOST_DECISIONS = 2_000

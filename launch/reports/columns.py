@@ -33,9 +33,10 @@ class Columns:
       trials: every one, by number.
       unit: what `value` is.
       kind: [n] COMPLETED for an evaluation of its own, REUSED for an outcome taken over, FAILED
-        whoever failed, OPEN, STOPPED whoever was stopped early.
+        whoever failed, OPEN, STOPPED for one that was ended early for what it reported.
       taken_over: [n] whether its outcome is an earlier trial's, a failure's too.
-      reward, value: [n] of those that were completed; NaN without.
+      reward, value: [n] of those that were completed, and the rewards of stopped ones, which their
+        last reports are; NaN without.
       started, ended: [n] seconds since the epoch; NaN without.
       seconds: [n] of evaluations of their own; NaN without.
       parameters: [n] NaN without.
@@ -113,8 +114,7 @@ def columns_of(trials: Sequence[Trial], unit: Unit) -> Columns:
     kind = np.array([_KINDS[trial.status] for trial in trials], np.uint8)
     kind[(kind == COMPLETED) & taken_over] = REUSED
     reward = _numbers([trial.reward for trial in trials])
-    # What a failure counts as is none; a stopped child's is not that of its end.
-    reward[_without_end(kind)] = _WITHOUT
+    reward[(kind == FAILED) | (kind == OPEN)] = _WITHOUT  # what a failure counts as is none
     started = _numbers([trial.started for trial in trials])
     ended = _numbers([trial.ended for trial in trials])
     value = reward if unit.metric == REWARD else _values(trials, kind, unit)
@@ -187,10 +187,6 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return (last - (counts - 1) / 2)[inverse]
 
 
-def _without_end(kind: np.ndarray) -> np.ndarray:
-    return (kind == FAILED) | (kind == OPEN) | (kind == STOPPED)
-
-
 def _numbers(values: Sequence[float | None]) -> np.ndarray:
     return np.array(values, np.float64)  # None is NaN
 
@@ -201,7 +197,7 @@ def _values(trials: Sequence[Trial], kind: np.ndarray, unit: Unit) -> np.ndarray
     found = _together(measured, unit)
     if found is None:
         return _numbers(list(map(unit.of, trials)))
-    found[_without_end(kind) | ~np.isfinite(found)] = _WITHOUT
+    found[(kind == FAILED) | (kind == OPEN) | ~np.isfinite(found)] = _WITHOUT
     return found
 
 

@@ -110,12 +110,12 @@ def pareto_front(costs: np.ndarray, values: np.ndarray, *, lower_is_better: bool
     """
     values = values if lower_is_better else -values
     rows = np.flatnonzero(np.isfinite(costs) & np.isfinite(values))
+    # What is worse than something cheaper goes first: few are left to be sorted by both.
+    rows = rows[np.argsort(costs[rows], kind="stable")]
+    rows = rows[values[rows] <= np.minimum.accumulate(values[rows])]
     rows = rows[np.lexsort((values[rows], costs[rows]))]
-    if not len(rows):
-        return rows
-    best_before = np.minimum.accumulate(values[rows])
     is_better = np.ones(len(rows), bool)
-    is_better[1:] = values[rows][1:] < best_before[:-1]
+    is_better[1:] = values[rows][1:] < np.minimum.accumulate(values[rows])[:-1]
     return rows[is_better]
 
 

@@ -6,6 +6,7 @@ m sampled architectures in the order of their trials, W windows of them, K optio
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import statistics
@@ -35,28 +36,28 @@ class Preference:
     shares: np.ndarray
     counts: np.ndarray
 
-    @property
+    @functools.cached_property
     def moved(self) -> float:
         """How far it moved: half the sum of the shares' changes, from 0 to 1."""
-        there = self.shares[~np.isnan(self.shares[:, 0])]
-        return float(np.abs(there[-1] - there[0]).sum() / 2) if len(there) else 0.0
+        ends = self.ends
+        return float(np.abs(ends[1] - ends[0]).sum() / 2) if ends else 0.0
 
     def rise(self) -> tuple[int, float]:
         """Return the option that rose most, and by how many standard errors of no difference."""
-        there = self.counts > 0
-        if not there.any():
+        ends, there = self.ends, self.counts[self.counts > 0]
+        if ends is None:
             return 0, 0.0
-        (first, last), counts = self.shares[there][[0, -1]], self.counts[there][[0, -1]]
+        (first, last), counts = ends, (int(there[0]), int(there[-1]))
         option = int(np.argmax(last - first))
-        together = (first[option] * counts[0] + last[option] * counts[1]) / counts.sum()
+        together = (first[option] * counts[0] + last[option] * counts[1]) / sum(counts)
         error = math.sqrt(together * (1 - together) * (1 / counts[0] + 1 / counts[1]))
         return option, float((last[option] - first[option]) / error) if error else 0.0
 
-    @property
+    @functools.cached_property
     def ends(self) -> tuple[np.ndarray, np.ndarray] | None:
         """The first and the last shares, [K] each; None where the decision never exists."""
-        there = self.shares[~np.isnan(self.shares[:, 0])]
-        return (there[0], there[-1]) if len(there) else None
+        there = np.flatnonzero(self.counts)
+        return (self.shares[there[0]], self.shares[there[-1]]) if len(there) else None
 
 
 @dataclasses.dataclass(frozen=True)

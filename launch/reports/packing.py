@@ -38,7 +38,6 @@ def pack(columns: Columns, header: Mapping[str, Any], most_bytes: int) -> str:
     rows = kept_rows(columns)
     notes, note_of = _notes(columns, rows)
     numbers = {
-        "number": np.array([columns.trials[row].number for row in rows], np.uint32),
         "kind": columns.kind[rows].astype(np.uint8),
         "place": columns.place[rows].astype(np.uint16 if len(columns.texts) < 2**16 else np.uint32),
         "reward": _floats(columns.reward[rows]),
@@ -49,8 +48,9 @@ def pack(columns: Columns, header: Mapping[str, Any], most_bytes: int) -> str:
     }
     if columns.value is columns.reward:
         del numbers["value"]
-    if (numbers["number"] == np.arange(len(rows))).all():
-        del numbers["number"]
+    if not _are_counted(columns, rows):
+        own = [columns.trials[row].number for row in rows.tolist()]
+        numbers["number"] = np.array(own, np.uint32)
     named = [
         [name, array.dtype.str.lstrip("<|"), len(array)]
         for name, array in numbers.items()
@@ -64,6 +64,14 @@ def pack(columns: Columns, header: Mapping[str, Any], most_bytes: int) -> str:
     head += b" " * (-len(head) % 4)  # arrays of JavaScript begin at multiples of their size
     body = b"".join(part + b"\0" * (-len(part) % 4) for part in kept)
     return base64.b64encode(len(head).to_bytes(4, "little") + head + body + texts).decode()
+
+
+def _are_counted(columns: Columns, rows: np.ndarray) -> bool:
+    """Say whether the trials of rows, which stand by number, are numbered as they stand."""
+    if not len(rows):
+        return True
+    first, last = (columns.trials[int(row)].number for row in rows[[0, -1]])
+    return first == 0 and last == len(rows) - 1
 
 
 def kept_rows(columns: Columns) -> np.ndarray:
@@ -98,16 +106,16 @@ def _is_empty(array: np.ndarray) -> bool:
 def _notes(columns: Columns, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return what failures said, and of each row which of it; the first, an empty one, for none."""
     known: dict[str, int] = {"": 0}
+    place_of: dict[tuple[str | None, str], int] = {}  # by what was said, before it is shortened
     found = np.zeros(len(rows), np.uint8)
-    for place in np.flatnonzero(columns.kind[rows] == FAILED):
-        trial = columns.trials[rows[place]]
-        said = first_line(trial.message)
-        text = shortened(f"{trial.failure}: {said}" if said else str(trial.failure), _LONGEST_NOTE)
-        if text not in known:
-            if len(known) >= _MOST_NOTES:
-                text = shortened(str(trial.failure), _LONGEST_NOTE)
-            known.setdefault(text, len(known))
-        found[place] = min(known[text], 255)
+    for place in np.flatnonzero(columns.kind[rows] == FAILED).tolist():
+        trial = columns.trials[int(rows[place])]
+        said = trial.failure, first_line(trial.message)
+        if said not in place_of:
+            text = ": ".join(filter(None, said)) if len(known) < _MOST_NOTES else str(said[0])
+            text = shortened(text, _LONGEST_NOTE)
+            place_of[said] = min(known.setdefault(text, len(known)), 255)
+        found[place] = place_of[said]
     return list(known)[:256], found
 
 

@@ -21,13 +21,14 @@ class Candidate:
       num_parameters: of the whole model.
       perplexities: validation perplexity after the last epoch, one per seed; a failed seed has
         none.
-      learning_rate: the best for it of those that all candidates had to choose from.
+      learning_rate: the best for it of those that all candidates had to choose from; None in what
+        an earlier version has kept, in which all had the search's own.
     """
 
     title: str
     num_parameters: int
     perplexities: tuple[float, ...]
-    learning_rate: float
+    learning_rate: float | None = None
 
     @property
     def mean(self) -> float:
@@ -74,6 +75,8 @@ def kept(path: Path, *, num_trials: int, num_seeds: int) -> tuple[Candidate, ...
     found = read_comparison(path)
     if found is None or (found.num_trials, found.num_seeds) != (num_trials, num_seeds):
         return None  # it is measured again
+    if any(candidate.learning_rate is None for candidate in found.candidates):
+        return None
     return found.candidates
 
 
@@ -93,7 +96,7 @@ def _read(values: Any) -> Candidate:
         str(values["title"]),
         int(values["num_parameters"]),
         tuple(float(perplexity) for perplexity in values["perplexities"]),
-        float(values["learning_rate"]),
+        float(values["learning_rate"]) if "learning_rate" in values else None,
     )
 
 
@@ -115,9 +118,11 @@ def _measured(candidate: Candidate) -> str:
     if not candidate.perplexities:
         return "failed with every seed"
     spread = "" if candidate.spread is None else f" ± {candidate.spread:.2f}"
+    rate = candidate.learning_rate
+    at_rate = "" if rate is None else f", learning rate {rate:g}"
     return (
         f"{candidate.num_parameters:>9,} parameters  perplexity {candidate.mean:6.2f}{spread} "
-        f"({counted_seeds(len(candidate.perplexities))}, learning rate {candidate.learning_rate:g})"
+        f"({counted_seeds(len(candidate.perplexities))}{at_rate})"
     )
 
 

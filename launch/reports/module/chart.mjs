@@ -96,16 +96,23 @@ export class Chart {
   set(series) {
     this.series = series;
     this.figure.hidden = series.rows.length === 0;
-    this.order = series.rows.slice().sort((a, b) => series.x[a] - series.x[b]);
+    this.sorted = null;
     this.plot.setAttribute("aria-label", series.label);
     this.plot.setAttribute("aria-valuemin", 0);
-    this.plot.setAttribute("aria-valuemax", Math.max(this.order.length - 1, 0));
+    this.plot.setAttribute("aria-valuemax", Math.max(series.rows.length - 1, 0));
     this.plot.setAttribute("aria-valuenow", 0);
     this.plot.setAttribute("aria-valuetext", series.label);
     this.at = null;
     this.cursor.hidden = true;
     this.readout.textContent = series.hint;
     this.draw();
+  }
+
+  /** The dots from left to right, in which order keys go through them. */
+  get order() {
+    const { rows, x } = this.series;
+    this.sorted ??= rows.slice().sort((a, b) => x[a] - x[b]);
+    return this.sorted;
   }
 
   /** Places on the canvas, in pixels of the page. */

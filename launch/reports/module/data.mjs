@@ -5,6 +5,7 @@ export const KINDS = ["completed", "reused", "failed", "no outcome", "stopped ea
 
 /** The bytes of a base64 text. */
 export function bytesOf(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const text = atob(base64.trim());
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);

@@ -21,7 +21,8 @@ function told(row) {
   if (!Number.isNaN(columns.reward[row])) parts.push(`reward ${significant(columns.reward[row], 5)}`);
   if (!Number.isNaN(columns.parameters[row])) parts.push(`${Math.round(columns.parameters[row]).toLocaleString("en")} parameters`);
   if (!Number.isNaN(columns.seconds[row])) parts.push(`${significant(columns.seconds[row], 3)} s`);
-  return `${parts.join(", ")}: ${table.note(row) || table.text(row)}`;
+  const what = table.data === data ? `: ${table.note(row) || table.text(row)}` : ""; // not yet
+  return `${parts.join(", ")}${what}`;
 }
 
 function rowsWhere(keep) {
@@ -36,7 +37,8 @@ function drawByTrial() {
   const y = isValue ? columns.value : columns.reward;
   const name = isValue ? "value" : "reward";
   const lower = isValue && header.lowerIsBetter;
-  const lanes = [4, 2, 3].filter((kind) => columns.kind.includes(kind));
+  // What was stopped early has a reward, and no value that is comparable.
+  const lanes = [2, 3, ...(isValue ? [4] : [])].filter((kind) => columns.kind.includes(kind));
   const rows = rowsWhere((row) => lanes.includes(columns.kind[row]) || Number.isFinite(y[row]));
   const measured = rows.filter((row) => columns.kind[row] < 2).map((row) => y[row]);
   const title = isValue ? header.unit : "reward";
@@ -66,7 +68,7 @@ function keys(id, title, lanes, hasReused) {
   const key = (kind, text) => element("span", {}, element("i", { class: `key ${kind}` }), text);
   const items = [key("completed", "completed")];
   if (hasReused) items.push(key("reused", "reused outcome"));
-  if (lanes.includes(4)) items.push(key("stopped", "stopped early"));
+  if (data.columns.kind.includes(4)) items.push(key("stopped", "stopped early"));
   if (lanes.includes(2)) items.push(key("failed", "failed"));
   if (lanes.includes(3)) items.push(key("open", "no outcome"));
   items.push(key("best", "best so far"), key("baseline", `baseline: the rewards' moving average (decay ${header.decay})`));
@@ -123,16 +125,18 @@ function minMax(numbers) {
 }
 
 async function show(base64) {
-  data = unpacked(bytesOf(base64));
-  table.set(data);
+  const shownNow = unpacked(bytesOf(base64));
+  const texts = inflated(shownNow); // meanwhile the rest is drawn
+  data = shownNow;
   drawByTrial();
-  drawByCost("parameters");
-  drawByCost("seconds");
-  const shownNow = data;
-  const texts = await inflated(shownNow);
+  data.texts = await texts;
   if (data !== shownNow) return; // something newer is shown
-  data.texts = texts;
   table.set(data);
+  // What lies further down is drawn once what is seen is there.
+  setTimeout(() => {
+    drawByCost("parameters");
+    drawByCost("seconds");
+  });
 }
 
 /** Take over what has changed in a newer page; what the reader has opened, and where, stays. */
@@ -168,8 +172,7 @@ function placeOf(anchor) {
 
 const sources = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
 
-async function watch(seconds) {
-  let version = null;
+async function watch(seconds, version) {
   const said = element("p", { class: "lost", role: "status" });
   document.querySelector("header").append(said);
   for (;;) {
@@ -200,5 +203,5 @@ if (typeof DecompressionStream === "undefined") {
   await show(document.getElementById("data").textContent);
   document.getElementById("page").dataset.ready = performance.now();
   const live = document.querySelector("meta[name=live]");
-  if (live) watch(Number(live.content));
+  if (live) watch(Number(live.content), live.dataset.version);
 }

@@ -7,7 +7,7 @@ import numpy as np
 from nas_with_rl.launch.reports import learning
 from nas_with_rl.launch.reports.analysis import Analysis
 from nas_with_rl.launch.reports.learning import Effect, Preference
-from nas_with_rl.launch.reports.markup import Markup, element, folded, joined, table
+from nas_with_rl.launch.reports.markup import Markup, element, escaped, folded, joined, table
 from nas_with_rl.launch.reports.numerals import MISSING, count, counted, percent, shown
 from nas_with_rl.launch.reports.pictures import bar, matrix, strip
 
@@ -96,14 +96,15 @@ def effects_table(analysis: Analysis) -> Markup:
         "worst option",
         "median",
     ]
-    rows = [_effect_row(analysis, each) for each in effects]
+    shown_effects = effects[: _NUM_EFFECTS + _MORE_EFFECTS]
+    rows = [_effect_row(analysis, each) for each in shown_effects]
     head = table(
         titles, rows[:_NUM_EFFECTS], numbers=(1, 4, 6), caption="Decisions by their effect"
     )
-    more = rows[_NUM_EFFECTS : _NUM_EFFECTS + _MORE_EFFECTS]
+    more = rows[_NUM_EFFECTS:]
     rest = (
         folded(
-            f"The next {len(more)} of {counted(len(rows), 'decision')}",
+            f"The next {len(more)} of {counted(len(effects), 'decision')}",
             table(titles, more, numbers=(1, 4, 6), caption="Further decisions by their effect"),
             key="effects",
         )
@@ -180,11 +181,9 @@ def _map(found: Preference) -> Markup:
         shares = np.column_stack([shares[:, kept], rest.sum(axis=1)])
     there = shares[~np.isnan(shares[:, 0])]
     rows = [
-        element(
-            "tr",
-            element("th", name, scope="row"),
-            element("td", strip(shares[:, place])),
-            element("td", f"{percent(there[0, place])} → {percent(there[-1, place])}"),
+        Markup(
+            f'<tr><th scope="row">{escaped(name)}</th><td>{strip(shares[:, place])}</td>'
+            f"<td>{percent(there[0, place])} → {percent(there[-1, place])}</td></tr>"
         )
         for place, name in enumerate(options)
     ]

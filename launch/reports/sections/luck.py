@@ -33,10 +33,10 @@ def _fresh_seeds(analysis: Analysis, comparison: Comparison) -> list[Markup]:
         "Each trained again with seeds that no trial had: a search picks the best of many numbers, "
         f"which is partly luck, and fresh seeds are not picked.{stale}"
     )
-    titles = ["trained again", "parameters", "perplexity", "of each seed"]
+    titles = ["trained again", "parameters", "learning rate", "perplexity", "of each seed"]
     return [
         element("p", f"On {counted(comparison.num_seeds, 'fresh seed')}: {said}", class_="answer"),
-        table(titles, rows, numbers=(1, 2), caption="Trained again with fresh seeds"),
+        table(titles, rows, numbers=(1, 2, 3), caption="Trained again with fresh seeds"),
         element("p", note, class_="note"),
     ]
 
@@ -46,12 +46,14 @@ def _sentence(verdict: str) -> str:
 
 
 def _row(candidate: Candidate) -> list[object]:
+    rate = "the search's" if candidate.learning_rate is None else f"{candidate.learning_rate:g}"
+    first = [candidate.title, count(candidate.num_parameters), rate]
     if not candidate.perplexities:
-        return [candidate.title, count(candidate.num_parameters), "failed with every seed", ""]
+        return [*first, "failed with every seed", ""]
     spread = "" if candidate.spread is None else f" ± {significant(candidate.spread, 2)}"
     each = ", ".join(significant(perplexity) for perplexity in candidate.perplexities)
     mean = f"{significant(candidate.mean)}{spread}"
-    return [candidate.title, count(candidate.num_parameters), mean, each]
+    return [*first, mean, each]
 
 
 def _repeats(analysis: Analysis, *, is_told: bool) -> list[Markup]:

@@ -66,8 +66,7 @@ def _without_outcome(analysis: Analysis) -> Markup:
 def _suspicion(analysis: Analysis) -> list[str]:
     """Return which options go with failing."""
     columns, choices = analysis.columns, analysis.sampled
-    trained = np.where(columns.kind == STOPPED, COMPLETED, columns.kind)
-    kinds = np.where(columns.taken_over, REUSED, trained)[choices.rows]
+    kinds = np.where(columns.taken_over, REUSED, columns.kind)[choices.rows]
     found = evidence.suspects(choices, kinds)
     texts = [
         f"{each.decided.title} {each.option} ({count(each.failed)} of {count(each.number)} failed, "
@@ -140,7 +139,7 @@ def times(analysis: Analysis) -> Markup:
                 class_="answer",
             )
         )
-        parts.append(table([], rows, numbers=(1,), caption="Where the time went"))
+        parts.append(table([], rows, numbers=(1,), caption="Time by what it was for"))
     parts += [_outcomes(analysis), _workers(analysis)]
     return joined(parts)
 
@@ -153,7 +152,7 @@ def _outcomes(analysis: Analysis) -> Markup:
     different = len(columns.texts)
     rows = [
         [NAMES[kind], count(columns.number(kind)), bar(columns.number(kind) / total)]
-        for kind in (COMPLETED, REUSED, STOPPED, FAILED, OPEN)
+        for kind in (COMPLETED, STOPPED, REUSED, FAILED, OPEN)
         if columns.number(kind)
     ]
     note = f"{counted(total, 'trial')}, {counted(different, 'different architecture')}. "

@@ -73,7 +73,7 @@ def ink(chromium, figure):
 def test_drawings_and_table_are_there(opened):
     chromium = opened(some_trials(), metric="loss")
     for figure in ("#by-trial", "#by-parameters", "#by-seconds"):
-        assert ink(chromium, figure) > 500
+        chromium.wait(lambda figure=figure: ink(chromium, figure) > 500)
     assert cells(chromium, 1)[:3] == ["0", "1", "2"] and len(cells(chromium, 1)) == 50
     assert chromium.one(".count").text == "1 to 50 of 120 trials"
     assert cells(chromium, 8)[1].startswith("32 tanh")

@@ -300,7 +300,7 @@ def test_20_000_trials_are_less_than_a_megabyte(tmp_path):
     assert len(page.encode()) <= MOST_BYTES
     header, columns, kept = unpacked(Reading(page).raw["script#data"])
     assert len(columns["reward"]) == 20_000 and header["texts"] == len(kept) >= 1_000
-    assert "720 of 20,000 trials, evenly spread" in Reading(page).text
+    assert "600 of 20,000 trials, evenly spread" in Reading(page).text
 
 
 def test_the_baseline_decays_as_the_controllers():

@@ -14,6 +14,7 @@ import nas_with_rl as nas
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.reports.page import report_html
 from nas_with_rl.launch.reports.subject import is_at_work, read_subject
+from nas_with_rl.launch.results import candidates
 from nas_with_rl.search_spaces.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -135,3 +136,19 @@ def test_what_stands_beside_the_trials_may_be_damaged(tmp_path, content):
     (tmp_path / "ledger.json").write_text(content)
     subject = read_subject(tmp_path)
     assert subject.comparison is None and "Which is best" in report_html(subject)
+
+
+def test_a_comparison_of_before_is_shown_and_measured_again(tmp_path):
+    search(tmp_path)
+    kept = {"title": "best cell", "num_parameters": 9, "perplexities": [2.0, 4.0]}
+    values = {"num_trials": 8, "num_seeds": 2, "candidates": [kept]}
+    (tmp_path / "comparison.json").write_text(json.dumps(values))
+    subject = read_subject(tmp_path)
+    assert subject.comparison.candidates[0].learning_rate is None
+    assert "3.000 ± 1.4" in report_html(subject)
+    path = tmp_path / "comparison.json"
+    assert candidates.kept(path, num_trials=8, num_seeds=2) is None
+    values["candidates"] = [kept | {"learning_rate": 0.5}]
+    path.write_text(json.dumps(values))
+    (found,) = candidates.kept(path, num_trials=8, num_seeds=2)
+    assert found.learning_rate == 0.5
