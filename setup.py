@@ -10,7 +10,7 @@ ROOMS = {
     for folder in FOLDERS
     for name in (folder, *(f"{folder}.{room}" for room in find_packages(folder)))
 }
-DATA = ["module/*.mjs"]  # the explorer's page
+DATA = ["module/*.mjs", "module/*.css"]  # the pages of the explorer and of a search
 
 TEST = [
     "dockerfile-parse>=2.0.1",
@@ -46,7 +46,7 @@ JAX = ["jax>=0.5.0,<1"]  # to 0.12; trains given architectures where there is no
 
 COMMANDS = (  # as launch/command_line.py has them, each with its binary
     *("nas-search", "nas-status", "nas-train", "nas-compare", "nas-grid", "nas-explore"),
-    "nas-draw",
+    *("nas-draw", "nas-report"),
     *("nas-compare-searchers", "nas-audit", "nas-tables", "nas-figure-6", "nas-local-cluster"),
     "nas-cluster",
 )
@@ -75,6 +75,8 @@ setup(
     # call, so each stops before the next; importlib_resources counts in years.
     install_requires=[
         "absl-py>=2.1,<3",  # to 2.5.1
+        # To 3.1.3; sends a function of one's own to child processes.
+        "cloudpickle>=3.0,<4",
         "importlib_resources>=6.4",  # to 7.1; tensorflow-datasets needs it for cifar10, undeclared
         # To 3.15.1. The models are Keras 3; before 3.13.2 its safe loading of a file had holes.
         "keras>=3.13.2,<4",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,13 @@ from nas_with_rl.launch.comparisons.contest import (
 from nas_with_rl.launch.comparisons.run import run_in
 from nas_with_rl.launch.comparisons.standings import Standings
 from nas_with_rl.launch.evaluators.evaluation import (
+    NO_TRIAL,
     EvaluateFunction,
     Evaluator,
     InProcess,
     MetricRequired,
+    check_evaluate,
+    named_arguments,
 )
 from nas_with_rl.launch.experiments.overrides import Config, as_json, from_json
 from nas_with_rl.launch.experiments.search_config import MAX_SAMPLES, SearchConfig, trials_for
@@ -37,14 +38,20 @@ from nas_with_rl.launch.records.continuation import COMMAND, metric_of, stored_s
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.run import Run, claim_search, execute
+from nas_with_rl.search_spaces.counting import shown_count
 from nas_with_rl.search_spaces.decisions import Options
-from nas_with_rl.search_spaces.errors import InputError, shortened, shown, shown_path
+from nas_with_rl.search_spaces.errors import InputError, shown, shown_path
 from nas_with_rl.search_spaces.field_checks import check_fields, check_number, checked
 from nas_with_rl.search_spaces.space import SearchSpace
 
+MAX_WORKERS = 1_000
 _ARGUMENTS = (
     ("--resume", "options.resume=True"),
     *((f"--{name}", name) for name in ("workdir", "num_samples", "seed")),
+    (
+        "let there be fewer processes, or a higher limits.memory_gib",
+        "let there be fewer workers, or a higher options.search.child_memory_gib",
+    ),
     ("--override=", "options."),
 )
 
@@ -55,8 +62,8 @@ class SearchOptions:
 
     Attributes:
       search: batch size, searcher, duplicates, failures, growing depth. Its `num_samples` counts
-        where the argument of `search` is not given. The ceilings of child processes and the
-        replicas of a cluster have no effect here, and are refused.
+        where the argument of `search` is not given. The ceilings of child processes are those of
+        `workers`, and refused without; so are the replicas of a cluster.
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
       resume: continue the run in the workdir, one of `nas.search` or one of a binary that a
@@ -102,6 +109,7 @@ def search(
     num_children: int | None = None,
     seed: int | None = None,
     workdir: str | Path | None = None,
+    workers: int | None = None,
     options: SearchOptions = SearchOptions(),
 ) -> SearchResult:
     """Search a space for the architecture of the highest reward.
@@ -109,10 +117,13 @@ def search(
     Args:
       space: what to choose from; `{"units": (16, 32)}` is short for a space of such choices, of
         which each has its options in order, or by their texts as `{"small": 16}`.
-      evaluate: called with `(architecture)` or `(architecture, seed)`; returns the reward, a pair
-        of the reward and named measurements, each a number or a sequence with one per epoch, or a
-        `Measurement`. `architecture["name"]` is what was chosen. Raise `ChildFailure` for a child
-        that failed; any other exception ends the search, or fails the child with
+      evaluate: called with `(architecture)`, `(architecture, seed)` or `(architecture, trial)`, the
+        two by these names; returns the reward, a pair of the reward and named measurements, each a
+        number or a sequence with one per epoch, or a `Measurement`. `architecture["name"]` is what
+        was chosen. A trial has `number`, `seed`, a `directory` of its own, and `report(step,
+        value)`, which stores a curve with it and, with `SearchConfig(early_stopping="asha")`,
+        raises `Stopped` in a child that is to end. Raise `ChildFailure` for a child that failed;
+        any other exception ends the search, or fails the child with
         `SearchConfig(on_error="fail")`.
       num_samples: architectures to sample; None for `options.search.num_samples`, which is 1,000
         by default, or for as many as the run that is resumed.
@@ -121,6 +132,11 @@ def search(
         architecture cost nothing of it; with it alone there are 50 times as many at most.
       seed: equal seeds give equal searches; None for 0, or that of the run that is resumed.
       workdir: where trials, checkpoints and curves are kept; None keeps them in memory.
+      workers: processes that call `evaluate`, at the same time, each on a core or a GPU of its own
+        and with the ceilings `SearchConfig(child_seconds, child_memory_gib)`; one that dies is a
+        failed trial. They have a copy of `evaluate` and of what it uses, of a notebook's cell too,
+        so that what it changes stays with them. Trials are the same with any number. GPUs are
+        theirs alone from then on. None: it is called in this process.
       options: everything else.
 
     Returns:
@@ -132,12 +148,13 @@ def search(
     Raises:
       InputError: an argument that cannot be used; a workdir of another search, or one that cannot
         be used; what `evaluate` returned is no measurement.
-      Exception: as `evaluate` raised it, with a note that names the architecture. Whatever ends
-        the search has the result so far as its attribute `search_result`; a run in a workdir can
-        be resumed.
+      Exception: as `evaluate` raised it, with a note that names the architecture; from a worker a
+        RuntimeError with the traceback. Whatever ends the search has the result so far as its
+        attribute `search_result`; a run in a workdir can be resumed.
     """
     space, options = _checked_space(space), checked(options, SearchOptions, "options")
-    _check_evaluate(evaluate)
+    check_evaluate(evaluate)
+    workers = _checked_workers(workers)
     workdir = checked(workdir, str | None, "workdir")  # a path as its text
     if num_children is not None:
         num_children = checked(num_children, int, "num_children")
@@ -150,24 +167,36 @@ def search(
     check_number(seed, "seed", least=0, most=2**63 - 1)
     config = dataclasses.replace(options.search, num_samples=num_samples)
     if not options.resume:  # an earlier version took them
-        _check_effect(config, space)
+        _check_effect(config, space, evaluate, workers)
     check_own_searcher(config.searcher)
-    run = Run(
+    with _evaluating(evaluate, space, config, workers) as evaluator:
+        run = _run(space, evaluator, config=config, options=options, seed=seed)
+        if workdir is None:
+            return _executed(run, None, options)
+        with claim_search(run, workdir, resume=options.resume) as claimed:
+            return _executed(claimed.run, claimed.place, options)
+
+
+def _run(
+    space: SearchSpace,
+    evaluator: Evaluator,
+    *,
+    config: SearchConfig,
+    options: SearchOptions,
+    seed: int,
+) -> Run:
+    return Run(
         name="own",
-        source=f"{space.name}: {_count(space.size)} architectures",
+        source=f"{space.name}: {shown_count(space.size)} architectures",
         space=space,
         config=config,
         controller=options.controller,
         seed=seed,
-        evaluator=_evaluator(evaluate, options),
+        evaluator=MetricRequired(evaluator, options.metric) if options.metric else evaluator,
         description={"space": as_json(space)},
         location={"metric": options.metric} if options.metric else {},
         metric=options.metric,
     )
-    if workdir is None:
-        return _executed(run, None, options)
-    with claim_search(run, workdir, resume=options.resume) as claimed:
-        return _executed(claimed.run, claimed.place, options)
 
 
 def _executed(run: Run, place: Workdir | None, options: SearchOptions) -> SearchResult:
@@ -188,6 +217,7 @@ def compare(
     seeds: int = NUM_SEEDS,
     num_children: int = NUM_CHILDREN,
     workdir: str | Path | None = None,
+    workers: int | None = None,
     options: SearchOptions = SearchOptions(),
 ) -> Standings:
     """Run several searchers on the same children, each with several seeds.
@@ -203,6 +233,7 @@ def compare(
       num_children: different ones that a search may ask for.
       workdir: keeps what was evaluated, `report.html`, `results.json` and `curves.csv`; with the
         same arguments, or other searchers, seeds and budgets, the comparison goes on there.
+      workers: as `search` takes them.
       options: everything else; its searcher, budgets, `metric` and `resume` have no effect.
 
     Returns:
@@ -213,7 +244,8 @@ def compare(
       Exception: as `evaluate` raised it.
     """
     space, options = _checked_space(space), checked(options, SearchOptions, "options")
-    _check_evaluate(evaluate)
+    check_evaluate(evaluate)
+    workers = _checked_workers(workers)
     workdir = checked(workdir, str | None, "workdir")
     seeds = checked(seeds, int, "seeds")
     num_children = checked(num_children, int, "num_children")
@@ -221,26 +253,44 @@ def compare(
     names = tuple(searchers) if not isinstance(searchers, str) else (searchers,)
     check_contest(names, seeds)
     check_own_searchers(names)
-    _check_effect(options.search, space)
+    _check_effect(options.search, space, evaluate, workers)
     contest = Contest(
         name="own",
-        source=f"{space.name}: {_count(space.size)} architectures",
+        source=f"{space.name}: {shown_count(space.size)} architectures",
         space=space,
         config=config_for(options.search, num_children, space),
         controller=options.controller,
         searchers=names,
         num_seeds=seeds,
     )
-    evaluator = InProcess(evaluate, on_error=options.search.on_error)
-    if workdir is None:
-        return run_in(contest, evaluator, None, progress=options.progress)
-    with claim_contest(contest, workdir) as place:
-        return run_in(contest, evaluator, place, progress=options.progress)
+    with _evaluating(evaluate, space, options.search, workers) as evaluator:
+        if workdir is None:
+            return run_in(contest, evaluator, None, progress=options.progress)
+        with claim_contest(contest, workdir) as place:
+            return run_in(contest, evaluator, place, progress=options.progress)
 
 
-def _evaluator(evaluate: EvaluateFunction, options: SearchOptions) -> Evaluator:
-    evaluator = InProcess(evaluate, on_error=options.search.on_error)
-    return MetricRequired(evaluator, options.metric) if options.metric else evaluator
+@contextlib.contextmanager
+def _evaluating(
+    evaluate: EvaluateFunction, space: SearchSpace, config: SearchConfig, workers: int | None
+) -> Iterator[Evaluator]:
+    """Yield what calls `evaluate`; at the end its processes are gone."""
+    if workers is None:
+        yield InProcess(evaluate, on_error=config.on_error)
+        return
+    # Here: cloudpickle, and what a child process is, where nothing is sent to one.
+    from nas_with_rl.launch.evaluators.own_workers import OwnWorkers
+
+    with OwnWorkers(evaluate, space, workers=workers, config=config) as evaluator:
+        yield evaluator
+
+
+def _checked_workers(workers: object) -> int | None:
+    if workers is None:
+        return None
+    number: int = checked(workers, int, "workers")
+    check_number(number, "workers", least=1, most=MAX_WORKERS)
+    return number
 
 
 def _completed(
@@ -322,42 +372,24 @@ def _checked_space(space: object) -> SearchSpace:
     return space
 
 
-def _check_evaluate(evaluate: object) -> None:
-    """Raise InputError unless this can be called with (architecture) or (architecture, seed)."""
-    if not callable(evaluate):
-        raise InputError(f"evaluate is {shown(evaluate)}, no function")
-    try:
-        signature = inspect.signature(evaluate)
-    except (TypeError, ValueError):
+def _check_effect(
+    config: SearchConfig, space: SearchSpace, evaluate: EvaluateFunction, workers: int | None
+) -> None:
+    """Raise InputError for settings that have no effect on such a search."""
+    if config.num_replicas:
         raise InputError(
-            f"evaluate is {shown(evaluate)}, whose parameters Python does not tell; wrap it, as in "
-            "lambda architecture: ..."
-        ) from None
-    for given, named in (((None,), {}), ((None,), {"seed": 0}), ((None, 0), {})):
-        with contextlib.suppress(TypeError):
-            signature.bind(*given, **named)
-            return
-    raise InputError(
-        "evaluate is called with (architecture) or (architecture, seed), and takes "
-        f"{shortened(str(signature))}"
-    )
-
-
-def _check_effect(config: SearchConfig, space: SearchSpace) -> None:
-    """Raise InputError for settings that have no effect on a search in this process."""
-    for name in ("num_replicas", "child_seconds", "child_memory_gib"):
-        if value := getattr(config, name):
+            f"search.num_replicas is {config.num_replicas}, which has no effect: it is of a cluster"
+        )
+    for name in ("child_seconds", "child_memory_gib"):
+        if workers is None and (value := getattr(config, name)):
             raise InputError(
                 f"search.{name} is {value}, which has no effect: evaluate is called in this "
-                "process, and what it starts is its own"
+                "process; with workers=1 it is called in one that has such a ceiling"
             )
+    if config.early_stopping != "none" and "trial" not in named_arguments(evaluate):
+        raise InputError(f"search.early_stopping is {config.early_stopping}, {NO_TRIAL}")
     if config.depth is not None and not space.depth:
         raise InputError(
             f"search.depth is {shown(config.depth)}, which has no effect: space "
             f"{shown(space.name)} has no layer_decisions"
         )
-
-
-def _count(number: int) -> str:
-    """Return a number of architectures in digits, while a person can read them."""
-    return f"{number:,}" if number < 10**24 else f"about 10^{math.log10(number):.0f}"

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "nas-grid": "grid_search",
         "nas-explore": "explore",
         "nas-draw": "draw",
+        "nas-report": "report",
         "nas-compare-searchers": "compare_searchers",
         "nas-audit": "audit",
         "nas-tables": "tables",

@@ -88,6 +88,7 @@ def _trials(state: SearchState) -> str:
     parts = [
         f"{pace.done:,} of {pace.budget:,} {pace.counts}",
         f"{counts.completed:,} completed",
+        *([f"{counts.stopped:,} stopped early"] if counts.stopped else []),
         f"{counts.failed:,} failed",
         f"{counts.reused:,} reused",
         f"{counts.under_way:,} {'under way' if state.state == 'running' else 'without an outcome'}",
@@ -106,7 +107,7 @@ def _clock(moment: float, now: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    from nas_with_rl.launch.searches.time_spent import duration
+    from nas_with_rl.launch.results.times import duration
 
     return duration(seconds)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas_with_rl.child_models.data.text import TextDataConfig as TextDataConfig
     from nas_with_rl.child_models.data.text import load_corpus as load_corpus
     from nas_with_rl.child_models.failures import ChildFailure as ChildFailure
+    from nas_with_rl.child_models.failures import Stopped as Stopped
     from nas_with_rl.child_models.language_models.config import (
         LanguageModelTraining as LanguageModelTraining,
     )
@@ -44,10 +45,12 @@ if TYPE_CHECKING:
     )
     from nas_with_rl.launch.evaluators.kinds.tabular import table as table
     from nas_with_rl.launch.evaluators.measurements import Measurement as Measurement
+    from nas_with_rl.launch.evaluators.running_trial import RunningTrial as RunningTrial
     from nas_with_rl.launch.experiments.children import OwnEvaluation as OwnEvaluation
     from nas_with_rl.launch.experiments.children import TabularLookup as TabularLookup
     from nas_with_rl.launch.experiments.experiment import Experiment as Experiment
     from nas_with_rl.launch.experiments.fitting import ChildFit as ChildFit
+    from nas_with_rl.launch.experiments.search_config import Asha as Asha
     from nas_with_rl.launch.experiments.search_config import DepthSchedule as DepthSchedule
     from nas_with_rl.launch.experiments.search_config import SearchConfig as SearchConfig
     from nas_with_rl.launch.experiments.tabular.tabular_space import TabularSpace as TabularSpace
@@ -73,6 +76,7 @@ __version__: str  # asked for when it is first used
 
 _MODULES = {
     "Architecture": "search_spaces.architecture",
+    "Asha": "launch.experiments.search_config",
     "ChildFailure": "child_models.failures",
     "ChildFit": "launch.experiments.fitting",
     "ChildKind": "launch.evaluators.kinds.kind",
@@ -91,11 +95,13 @@ _MODULES = {
     "PolicyConfig": "controller.configuration",
     "RecurrentCellSpace": "search_spaces.recurrent_cell",
     "ReinforceConfig": "controller.configuration",
+    "RunningTrial": "launch.evaluators.running_trial",
     "SearchConfig": "launch.experiments.search_config",
     "SearchOptions": "launch.api",
     "SearchResult": "launch.results.search_result",
     "SearchSpace": "search_spaces.space",
     "Skips": "search_spaces.space",
+    "Stopped": "child_models.failures",
     "TabularLookup": "launch.experiments.children",
     "TabularSpace": "launch.experiments.tabular.tabular_space",
     "TextDataConfig": "child_models.data.text",

@@ -22,6 +22,11 @@ if TYPE_CHECKING:  # which imports this module
 MOST_STATES = 100_000  # what may be to be known at a time
 
 
+def shown_count(number: int) -> str:
+    """Return a number of architectures in digits, while a person can read them."""
+    return f"{number:,}" if number < 10**24 else f"about 10^{math.log10(number):.0f}"
+
+
 def num_architectures(steps: Sequence[Step]) -> int:
     """Return how many ways there are to answer a space's steps.
 

@@ -32,15 +32,15 @@ GROUPS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "Search a space of your own": (
             *("SearchSpace", "Choice", "Skips", "search", "SearchOptions", "Measurement"),
-            *("ChildFailure", "SearchResult", "load", "retrain", "compare", "table"),
-            "audit_search",
+            *("RunningTrial", "ChildFailure", "Stopped", "SearchResult", "load", "retrain"),
+            *("compare", "table", "audit_search"),
         ),
         "Architectures": ("Architecture", "parse_architecture", "draw", "cell", "convnet"),
         "The built-in spaces": (
             *("ConvolutionalSpace", "RecurrentCellSpace", "NasBench201Space", "TabularSpace"),
         ),
         "How a search runs and learns": (
-            *("SearchConfig", "DepthSchedule", "ReinforceConfig", "PolicyConfig"),
+            *("SearchConfig", "Asha", "DepthSchedule", "ReinforceConfig", "PolicyConfig"),
         ),
         "Experiments and kinds of child": (
             *("Experiment", "OwnEvaluation", "TabularLookup", "LanguageModelTraining"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nas_with_rl.child_models.child_in_training import ChildInTraining, EpochByEpoch, Report
 from nas_with_rl.child_models.convnets.config import ImageTraining
 from nas_with_rl.child_models.data.images import Images
+from nas_with_rl.child_models.failures import Stopped
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.convnet import ConvNet
 from nas_with_rl.search_spaces.errors import InputError
@@ -57,7 +58,8 @@ def evaluate_convnet(
       images: what to train and measure on.
       config: how to train.
       seed: the key of the weights' first values and of every draw of the training.
-      report: called after each epoch; what it raises ends the training.
+      report: called after each epoch; what it raises ends the training, `Stopped` with what was
+        measured until then.
 
     Raises:
       ChildFailure: "diverged" when an epoch's loss is not finite, "out_of_memory".
@@ -143,8 +145,11 @@ def _trained(
     for epoch in range(1, config.epochs + 1):
         losses.append(child.train_epoch(epoch))
         accuracies.append(child.validate())
-        if report is not None:
-            report(epoch, losses[-1], accuracies[-1])
+        try:
+            if report is not None:
+                report(epoch, losses[-1], accuracies[-1])
+        except Stopped:
+            break
     return ConvNetResult(
         validation_accuracy=tuple(accuracies),
         train_loss=tuple(losses),

@@ -15,7 +15,7 @@ import numpy as np
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.child_in_training import ChildInTraining, Report
 from nas_with_rl.child_models.data.text import Corpus, contiguous_batches
-from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.failures import ChildFailure, Stopped
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure, release_child
 from nas_with_rl.search_spaces.errors import InputError
@@ -56,7 +56,8 @@ def train_language_model(
       corpus: training and validation tokens.
       config: size and training.
       seed: of the weights and the dropout masks; at least 0.
-      report: called after each epoch; what it raises ends the training.
+      report: called after each epoch; what it raises ends the training, `Stopped` with what was
+        measured until then.
 
     Raises:
       InputError: a split too small for one segment, or a size that no model meets.
@@ -82,8 +83,11 @@ def _train(
     for epoch in range(1, config.epochs + 1):
         train_nll.append(child.train_epoch(epoch))
         validation_nll.append(child.validate())
-        if report is not None:
-            report(epoch, perplexity(train_nll[-1]), perplexity(validation_nll[-1]))
+        try:
+            if report is not None:
+                report(epoch, perplexity(train_nll[-1]), perplexity(validation_nll[-1]))
+        except Stopped:
+            break
     return LanguageModelResult(
         validation_perplexity=tuple(map(perplexity, validation_nll)),
         train_perplexity=tuple(map(perplexity, train_nll)),

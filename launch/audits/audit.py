@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nas_with_rl.launch.audits.comparison import compare
+from nas_with_rl.launch.audits.early_stopping import check_early_stopping
 from nas_with_rl.launch.audits.failures import (
     extreme_behind,
     said_of_failures,
@@ -87,6 +88,7 @@ class _Auditor:
                 check_trials(recorded),
                 Check("taken over", rewards.said_of_reuse(), rewards.of_reuse),
                 Check("rewards", said, of_rewards),
+                *check_early_stopping(recorded),
                 self.updates.check,
                 *compare(recorded, self.updates, shown, explained),
             ),

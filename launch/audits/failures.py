@@ -1,6 +1,6 @@
 """What failed children count as: it hangs on which others had trained by then.
 
-Legend: w, b the worst and the best reward of the children that have trained.
+Legend: w, b the worst and the best reward of the children that have trained, stopped ones too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from nas_with_rl.child_models.rewards import failure_reward
 from nas_with_rl.launch.audits.findings import Finding, counted
 from nas_with_rl.launch.audits.recorded import Batch, RecordedSearch
-from nas_with_rl.launch.audits.rewards import is_near, wrong_reward
+from nas_with_rl.launch.audits.rewards import is_measured, is_near, wrong_reward
 from nas_with_rl.launch.records.trial_store import Trial
 
 Extent = tuple[float, float]  # w and b
@@ -137,7 +137,7 @@ def _holding(
     recorded: RecordedSearch, follow: Mapping[int, float], reward: float
 ) -> Iterator[Trial]:
     for trial in recorded.trials:
-        if trial.status == "completed" and is_near(follow.get(trial.number, trial.reward), reward):
+        if is_measured(trial) and is_near(follow.get(trial.number, trial.reward), reward):
             yield trial
 
 
@@ -161,7 +161,7 @@ class _Bounds:
             rewards = [
                 follow.get(trial.number, trial.reward)
                 for trial in batch.trials
-                if trial.status == "completed" and trial.reward is not None
+                if is_measured(trial) and trial.reward is not None
             ]
             by_version[batch.version] += rewards
             by_update[math.inf if batch.update is None else batch.update] += rewards

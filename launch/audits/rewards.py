@@ -79,7 +79,7 @@ class Rewards:
 
     def said(self) -> str:
         """Return which rewards were looked at."""
-        completed = sum(trial.status == "completed" for trial in self._recorded.trials)
+        completed = sum(map(is_measured, self._recorded.trials))
         said = f"{self._num_ruled:,} of {completed:,} follow from what was measured"
         if self._num_ruled < completed:
             said += ", of the others nothing is known but what was learned from them"
@@ -93,7 +93,7 @@ class Rewards:
     def _ruled(self) -> Iterator[Finding]:
         space = self._recorded.description["space"]
         for trial in self._recorded.trials:
-            if self._rule is None or trial.status != "completed":
+            if self._rule is None or not is_measured(trial):
                 continue
             measured = trial.metrics.get(self._rule.metric)
             try:
@@ -130,7 +130,7 @@ class Rewards:
                         f"trial {source.number}, which it took over, as {follows!r}",
                         *(copy.number, copy.updated_version, stored, follows),
                     )
-        if source.status != "completed":  # failures count as they do when they are learned from
+        if not is_measured(source):  # failures count as they do when they are learned from
             return
         together = [source, *copies]
         (usual, count), *others = collections.Counter(
@@ -149,6 +149,11 @@ class Rewards:
             else:
                 self.pairs.append((other, trial))
                 return
+
+
+def is_measured(trial: Trial) -> bool:
+    """Return whether a trial has a reward of its own, to its end or until it was stopped."""
+    return trial.status in ("completed", "stopped")
 
 
 def is_near(one: float | None, other: float | None) -> bool:

@@ -65,6 +65,7 @@ def write_request(evaluation: Evaluation, digest: str) -> str:
             "architecture": str(evaluation.architecture),
             "depth": evaluation.architecture.space.depth,
             "seed": evaluation.seed,
+            "rungs": evaluation.rungs,
         }
     )
 
@@ -82,7 +83,13 @@ def read_request(text: bytes, space: SearchSpace) -> Evaluation:
     architecture = parse_architecture(
         values["architecture"], space.at_depth(depth) if depth else space
     )
-    return Evaluation(values["trial"], architecture, values["seed"])
+    rungs = values["rungs"]
+    return Evaluation(
+        values["trial"],
+        architecture,
+        values["seed"],
+        rungs=None if rungs is None else tuple((step, least) for step, least in rungs),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

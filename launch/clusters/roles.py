@@ -93,7 +93,7 @@ def _processes(
     neighbours = sum(other.host == task.host for other in cluster.workers)
     shared_gib = resources.memory_gib() / (neighbours + 1)
     processes = ProcessPool(
-        setup_of(ChildProgram(data, kind_of(experiment).cluster_plan.program)),
+        setup_of(ChildProgram(data, kind_of(experiment).cluster_plan(experiment.search).program)),
         num_processes=1,
         group_size=1,
         limits=Limits(search.child_seconds, search.child_memory_gib or shared_gib),
@@ -171,7 +171,7 @@ def _run(
         identity_of(experiment, named.data.seed, trainer_of(named.data).data),
         lost_seconds=max(options.start_timeout, LEAST_LOST_SECONDS),
     )
-    run = named.on(children, kind_of(experiment).cluster_plan)
+    run = named.on(children, kind_of(experiment).cluster_plan(experiment.search))
     pace = Pace.asynchronous(named.search, num_workers=len(present.workers))
     return dataclasses.replace(
         run,

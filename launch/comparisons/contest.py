@@ -103,7 +103,15 @@ def config_for(search: SearchConfig, num_children: int, space: SearchSpace) -> S
     """Return how each of the searches runs.
 
     A failure is believed at once, since the child is the same whoever asks.
+
+    Raises:
+      InputError: children are to be stopped early.
     """
+    if search.early_stopping != "none":
+        raise InputError(
+            f"search.early_stopping is {search.early_stopping}, which a comparison cannot have: "
+            "its searches share their children, and which are stopped hangs on each search"
+        )
     if not space.depth:
         num_children = min(num_children, space.size)
     return dataclasses.replace(

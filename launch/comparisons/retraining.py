@@ -16,10 +16,12 @@ from nas_with_rl.launch.evaluators.evaluation import (
     Evaluator,
     InProcess,
     Outcome,
+    check_evaluate,
 )
 from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.evaluators.measurements import Failure
 from nas_with_rl.launch.experiments.named_modules import naming_flags
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host.progress_bars import NoBar, make_bar
 from nas_with_rl.launch.host.terminal import warn
 from nas_with_rl.launch.records.continuation import (
@@ -50,6 +52,7 @@ def retrain(
     seeds: int = 3,
     *,
     evaluate: EvaluateFunction | None = None,
+    workers: int | None = None,
     progress: bool = True,
 ) -> Retrained:
     """Train the best architectures of a search again, each with the same few fresh seeds.
@@ -64,8 +67,9 @@ def retrain(
       k: how many different architectures, the best ones of the search.
       seeds: how many each is trained with. None of them is that of a trial.
       evaluate: the function of a search that one's own evaluates, as `nas.search` has it; its
-        second argument `seed` is a fresh one. None for the children of the binaries' experiments,
-        which are trained as they were in the search.
+        `seed` is a fresh one, its `trial` a training of this, which nothing stops early. None for
+        the children of the binaries' experiments, which are trained as they were in the search.
+      workers: processes that call `evaluate`, as `nas.search` has them; None for this one.
       progress: show a bar.
 
     Returns:
@@ -79,8 +83,9 @@ def retrain(
     k, seeds = checked(k, int, "k"), checked(seeds, int, "seeds")
     check_number(k, "k", least=1, most=MOST)
     check_number(seeds, "seeds", least=1, most=MOST)
-    if evaluate is not None and not callable(evaluate):
-        raise InputError(f"evaluate is {shown(evaluate)}, no function")
+    if evaluate is not None:
+        check_evaluate(evaluate)
+    workers = _checked_workers(workers, evaluate)
     result = _result(result)
     if not ranked(result.trials):
         raise InputError(
@@ -91,7 +96,7 @@ def retrain(
     with _store(result) as store:
         again = _Again(result, store, _wanted(result, k, seeds))
         if again.is_left():
-            _train(again, evaluate, progress=progress)
+            _train(again, _evaluator(result, evaluate, workers), progress=progress)
         return retrained_of(result, again.found())
 
 
@@ -173,13 +178,15 @@ def _finished(trial: Trial, outcome: Outcome) -> Trial:
     )
 
 
-def _train(again: _Again, evaluate: EvaluateFunction | None, *, progress: bool) -> None:
-    """Train what is left; Ctrl-C ends it early."""
+def _train(
+    again: _Again, making: contextlib.AbstractContextManager[Evaluator], *, progress: bool
+) -> None:
+    """Train what is left by an evaluator that is made for it; Ctrl-C ends it early."""
     left = {trial.number: trial for trial in again.begin()}
     total, result = len(again.wanted), again.result
     bar = make_bar(total, unit="training", initial=total - len(left)) if progress else NoBar()
     try:
-        with contextlib.closing(bar), _evaluator(result, evaluate) as evaluator:
+        with contextlib.closing(bar), making as evaluator:
             queue = deque(
                 Evaluation(each.number, result.architecture(each), each.seed)
                 for each in left.values()
@@ -194,10 +201,20 @@ def _train(again: _Again, evaluate: EvaluateFunction | None, *, progress: bool) 
 
 
 @contextlib.contextmanager
-def _evaluator(result: SearchResult, evaluate: EvaluateFunction | None) -> Iterator[Evaluator]:
+def _evaluator(
+    result: SearchResult, evaluate: EvaluateFunction | None, workers: int | None
+) -> Iterator[Evaluator]:
     """Yield what trains the search's children; at the end its processes are gone."""
-    if evaluate is not None:
-        yield InProcess(evaluate, on_error=result.config.on_error if result.config else "raise")
+    config = result.config or SearchConfig()
+    if evaluate is not None and workers is None:
+        yield InProcess(evaluate, on_error=config.on_error)
+        return
+    if evaluate is not None and workers is not None:
+        # Here: cloudpickle, where nothing is sent to another process.
+        from nas_with_rl.launch.evaluators.own_workers import OwnWorkers
+
+        with OwnWorkers(evaluate, result.space, workers=workers, config=config) as own:
+            yield own
         return
     request = complete_search(SearchRequest(workdir=str(result.workdir), resume=True))
     assert request.plan is not None  # of a binary's
@@ -217,6 +234,19 @@ def _store(result: SearchResult) -> Iterator[TrialStore]:
         place.sign()
         with contextlib.closing(TrialStore(place.retrained)) as store:
             yield store
+
+
+def _checked_workers(workers: object, evaluate: EvaluateFunction | None) -> int | None:
+    if workers is None:
+        return None
+    number: int = checked(workers, int, "workers")
+    check_number(number, "workers", least=1, most=MOST)
+    if evaluate is None:
+        raise InputError(
+            f"workers is {number}, which has no effect without evaluate: the children of an "
+            "experiment are trained by the plan of their search"
+        )
+    return number
 
 
 def _result(given: object) -> SearchResult:

@@ -7,6 +7,7 @@ architecture's own, so that it is the same child for all that ask.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 from collections import deque
@@ -119,6 +120,14 @@ def _result(row: dict[str, Any]) -> Measurement | Failure:
     return Measurement(float(row["reward"]), json.loads(row["metrics"]), row["num_parameters"])
 
 
+def _to_the_end(outcome: Outcome) -> Outcome:
+    """Return an outcome in which a child that has ended itself early has trained like any other."""
+    if isinstance(outcome.result, Measurement) and outcome.result.is_stopped:
+        result = dataclasses.replace(outcome.result, is_stopped=False)
+        return dataclasses.replace(outcome, result=result)
+    return outcome
+
+
 class SharedChildren:
     """An evaluator that has another one train what the store lacks.
 
@@ -140,6 +149,7 @@ class SharedChildren:
                 return
             with contextlib.closing(self._evaluator.evaluate(to_train)) as outcomes:
                 for outcome in outcomes:
+                    outcome = _to_the_end(outcome)
                     self._store.add(outcome)
                     self.num_trained += 1
                     asked = missing.pop(outcome.evaluation.trial)

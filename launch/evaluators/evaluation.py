@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
-from nas_with_rl.child_models.failures import ChildFailure
+from nas_with_rl.child_models.failures import ChildFailure, Stopped
 from nas_with_rl.child_models.memory import out_of_memory_is_a_failure
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement, result_of
+from nas_with_rl.launch.evaluators.running_trial import Rungs, RunningTrial
 from nas_with_rl.launch.experiments.search_config import OnError
 from nas_with_rl.search_spaces.architecture import Architecture
 from nas_with_rl.search_spaces.errors import MOST_SHOWN, InputError, line_of, shortened, shown
@@ -22,11 +23,18 @@ from nas_with_rl.search_spaces.errors import MOST_SHOWN, InputError, line_of, sh
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What is to be evaluated: an architecture for a trial, with its child's seed."""
+    """What is to be evaluated: an architecture for a trial, with its child's seed.
+
+    Attributes:
+      directory: of the trial alone; None for a temporary one.
+      rungs: at which it may be stopped early; None where nothing is.
+    """
 
     trial: int
     architecture: Architecture
     seed: int
+    directory: str | None = None
+    rungs: Rungs | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,25 +62,31 @@ class Evaluator(Protocol):
 EvaluateFunction = Callable[..., Any]  # what it may return is in `measurements.result_of`
 
 MOST_CRASHES_IN_A_ROW = 20  # failed children; then it is no chance, the set-up is broken
+NO_TRIAL = (  # of early stopping
+    "which has no effect: evaluate takes no trial, as evaluate(architecture, trial) does, to which "
+    "it would report"
+)
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class InProcess:
     """Evaluates one architecture after the other by calling a function in this process.
 
-    The function takes `(architecture)` or `(architecture, seed)` and returns the reward, a pair of
-    the reward and named measurements, or a `Measurement`. It raises `ChildFailure` where the child
-    has failed; a reward that is not finite is the failure "diverged". Any other exception stops
+    The function takes `(architecture)`, `(architecture, seed)` or `(architecture, trial)`, which is
+    a `RunningTrial` and known by its name, and returns the reward, a pair of the reward and named
+    measurements, or a `Measurement`. It raises `ChildFailure` where the child has failed, and lets
+    `Stopped` pass; a reward that is not finite is the failure "diverged". Any other exception stops
     the search, with a note that names the architecture; with `on_error="fail"` it is the failure
     "crashed", whose message has the traceback. `sys.exit` is such an exception.
     """
 
     def __init__(self, function: EvaluateFunction, *, on_error: OnError = "raise"):
         self._function, self._on_error = function, on_error
+        self._named = named_arguments(function)
         parameters = inspect.signature(function).parameters.values()
-        self._seed_by_name = any(parameter.name == "seed" for parameter in parameters)
         required = [p for p in parameters if p.default is p.empty and p.kind in _POSITIONAL]
-        self._seed_by_place = not self._seed_by_name and len(required) > 1
+        self._seed_by_place = not self._named and len(required) > 1
         self._worker = socket.gethostname()
 
     def evaluate(self, queue: deque[Evaluation]) -> Generator[Outcome, None, None]:
@@ -84,11 +98,29 @@ class InProcess:
             seconds = time.monotonic() - begun  # whatever is done to the clock meanwhile
             yield Outcome(evaluation, result, self._worker, started, started + seconds)
 
-    def measured(self, architecture: Architecture, seed: int) -> Measurement | Failure:
+    def measured(self, evaluation: Evaluation) -> Measurement | Failure:
         """Call the function for one child; what it raises besides `ChildFailure` is raised."""
+        trial = RunningTrial(
+            evaluation.trial, evaluation.seed, evaluation.directory, evaluation.rungs
+        )
+        with contextlib.closing(trial):
+            return trial.result(self.returned(evaluation.architecture, trial))
+
+    def returned(self, architecture: Architecture, trial: RunningTrial) -> Measurement | Failure:
+        """Return the same as `measured`, without what the trial is told meanwhile.
+
+        Raises:
+          InputError: the child may be stopped early, and the function takes no trial.
+        """
+        if trial.is_watched and "trial" not in self._named:
+            raise InputError(f"search.early_stopping is on, {NO_TRIAL}")
         try:
             with out_of_memory_is_a_failure():
-                return result_of(self._called(architecture, seed))
+                found = self._called(architecture, trial)
+                is_left = found is None and trial.is_stopped  # `except Stopped: return`
+                return trial.stopped() if is_left else result_of(found)
+        except Stopped:
+            return trial.stopped()
         except ChildFailure as failure:
             return Failure(failure.reason, str(failure))
         except SystemExit as left:  # which would end this program as if all were well
@@ -96,16 +128,15 @@ class InProcess:
             title = f"{self._function.__module__}:{name}" if name else "evaluate"
             raise RuntimeError(f"{title} called sys.exit({left.code!r})") from left
 
-    def _called(self, architecture: Architecture, seed: int) -> object:
-        if self._seed_by_name:
-            return self._function(architecture, seed=seed)
+    def _called(self, architecture: Architecture, trial: RunningTrial) -> object:
         if self._seed_by_place:
-            return self._function(architecture, seed)
-        return self._function(architecture)
+            return self._function(architecture, trial.seed)
+        known = {"seed": trial.seed, "trial": trial}
+        return self._function(architecture, **{name: known[name] for name in self._named})
 
     def _result(self, evaluation: Evaluation) -> Measurement | Failure:
         try:
-            return self.measured(evaluation.architecture, evaluation.seed)
+            return self.measured(evaluation)
         except Exception as error:
             if self._on_error == "fail":
                 return Failure("crashed", f"{line_of(error)}\n{traceback.format_exc()}")
@@ -113,6 +144,35 @@ class InProcess:
                 raise InputError(f"{error} ({_child(evaluation)})") from error
             note_child(error, evaluation)
             raise
+
+
+def named_arguments(function: EvaluateFunction) -> tuple[str, ...]:
+    """Return which of "seed" and "trial" a function takes by these names, after its first."""
+    others = list(inspect.signature(function).parameters.values())[1:]
+    names = [each.name for each in others if each.kind in _BY_NAME]
+    return tuple(name for name in ("seed", "trial") if name in names)
+
+
+def check_evaluate(evaluate: object) -> None:
+    """Raise InputError unless this can be called in one of the ways that `search` knows."""
+    if not callable(evaluate):
+        raise InputError(f"evaluate is {shown(evaluate)}, no function")
+    try:
+        signature = inspect.signature(evaluate)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"evaluate is {shown(evaluate)}, whose parameters Python does not tell; wrap it, as in "
+            "lambda architecture: ..."
+        ) from None
+    named = named_arguments(evaluate)
+    for given in ((None,),) if named else ((None,), (None, 0)):
+        with contextlib.suppress(TypeError):
+            signature.bind(*given, **dict.fromkeys(named))
+            return
+    raise InputError(
+        "evaluate is called with (architecture), (architecture, seed) or (architecture, trial), "
+        f"and takes {shortened(str(signature))}"
+    )
 
 
 def note_child(error: Exception, evaluation: Evaluation) -> None:
@@ -166,8 +226,10 @@ class MetricRequired:
         """
         with contextlib.closing(self._evaluator.evaluate(queue)) as outcomes:
             for outcome in outcomes:
-                if isinstance(outcome.result, Measurement) and not self._is_known:
-                    self._check(outcome.result)
+                result = outcome.result
+                # One that was stopped early has come to no measurement of its own.
+                if isinstance(result, Measurement) and not (result.is_stopped or self._is_known):
+                    self._check(result)
                 yield outcome
 
     def _check(self, measured: Measurement) -> None:

@@ -6,14 +6,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.launch.evaluators.child_process import Setup, name_of
-from nas_with_rl.launch.evaluators.evaluation import Evaluation, note_child
+from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess, note_child
 from nas_with_rl.launch.evaluators.kinds.kind import (
     ChildProgram,
     EvaluateGroup,
     LocatedExperiment,
-    Trainer,
 )
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
@@ -29,7 +27,7 @@ def make_evaluate(work: ChildProgram) -> EvaluateGroup:
     populations = kind_of(work.data.experiment).populations
     if work.program == "population" and populations:
         return populations().make_evaluate(work)
-    return functools.partial(_one_by_one, trainer_of(work.data))
+    return functools.partial(_one_by_one, InProcess(trainer_of(work.data)))
 
 
 def setup_of(work: ChildProgram) -> Setup:
@@ -63,13 +61,13 @@ def load_data(data: LocatedExperiment) -> dict[str, Any]:
     return trainer_of(data).data
 
 
-def _one_by_one(trainer: Trainer, evaluations: Sequence[Evaluation]) -> list[Measurement | Failure]:
+def _one_by_one(
+    evaluator: InProcess, evaluations: Sequence[Evaluation]
+) -> list[Measurement | Failure]:
     results: list[Measurement | Failure] = []
     for evaluation in evaluations:
         try:
-            results.append(trainer(evaluation.architecture, evaluation.seed))
-        except ChildFailure as failure:
-            results.append(Failure(failure.reason, str(failure)))
+            results.append(evaluator.measured(evaluation))
         except Exception as error:
             note_child(error, evaluation)
             raise

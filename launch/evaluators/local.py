@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,26 @@ from nas_with_rl.child_models.failures import ChildFailure
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
 from nas_with_rl.child_models.language_models.training import LanguageModelResult
 from nas_with_rl.launch.evaluators.child_process import Setup, name_of
-from nas_with_rl.launch.evaluators.evaluation import Evaluator, InProcess
+from nas_with_rl.launch.evaluators.evaluation import (
+    Evaluator,
+    InProcess,
+    named_arguments,
+)
 from nas_with_rl.launch.evaluators.group_work import make_evaluate, setup_of
-from nas_with_rl.launch.evaluators.kinds.kind import ChildKind, ChildProgram, LocatedExperiment
+from nas_with_rl.launch.evaluators.kinds.kind import (
+    ChildKind,
+    ChildProgram,
+    LocatedExperiment,
+    Trainer,
+)
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
 from nas_with_rl.launch.evaluators.plan_choice import choose_plan
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan, parse_plan
-from nas_with_rl.launch.evaluators.process_pool import Limits, ProcessPool
+from nas_with_rl.launch.evaluators.process_pool import (
+    Limits,
+    ProcessPool,
+    leave_gpus_to_the_processes,
+)
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.host import backend, resources
@@ -95,6 +107,11 @@ def local_children(data: LocatedExperiment, plan: str) -> Iterator[LocalEvaluato
     kind, search = kind_of(data.experiment), data.experiment.search
     assert search is not None
     given = _given(kind, plan)
+    if given and given.program == "population" and search.early_stopping != "none":
+        raise InputError(
+            f"--plan={given} trains children together, none of which can be stopped before the "
+            f"others (search.early_stopping={search.early_stopping}): use --plan=single"
+        )
     if given and given.program == "here":
         if kind.check:
             kind.check(data.experiment.child)  # before the search has begun
@@ -125,7 +142,7 @@ def _in_processes(
     kind = kind_of(data.experiment)
     # A GPU's own memory is not known here; what does not fit there is the failure "out_of_memory".
     memory_gib = math.inf if resources.visible_gpus() else processes.memory_gib
-    if kind.populations and given is None:
+    if kind.populations and given is None and search.early_stopping == "none":
         processes.start()  # those that nothing is measured in import meanwhile
         choice = choose_plan(
             kind.populations(), data, search=search, processes=processes, memory_gib=memory_gib
@@ -155,6 +172,16 @@ def check_limits(experiment: Experiment, plan: str) -> None:
             )
 
 
+def check_early_stopping(experiment: Experiment, trainer: Trainer) -> None:
+    """Raise InputError for a rule that stops children which never report how good they are."""
+    rule = experiment.search.early_stopping if experiment.search else "none"
+    if rule != "none" and "trial" not in named_arguments(trainer):
+        raise InputError(
+            f"search.early_stopping is {rule}, which has no effect: children of "
+            f"{type(experiment.child).__name__} report nothing before their end"
+        )
+
+
 def _given(kind: ChildKind, text: str) -> Plan | None:
     """Return the plan that is asked for or needs no processes; None for any other."""
     if text == AUTO:
@@ -177,11 +204,3 @@ def _num_processes(search: SearchConfig) -> int:
 
 def _described(plan: Plan) -> str:
     return f"plan {plan}: {plan.describe()}"
-
-
-def leave_gpus_to_the_processes() -> None:
-    """Hide GPUs from this process, which would otherwise take the memory of all."""
-    if "tensorflow" in sys.modules and resources.visible_gpus():
-        import tensorflow as tf
-
-        tf.config.set_visible_devices([], "GPU")

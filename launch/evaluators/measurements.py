@@ -31,11 +31,13 @@ class Measurement:
       metrics: named measurements, a sequence where there is one per epoch. NaN and infinities are
         stored as they are, and left out of curves.
       num_parameters: trainable weights, where there are any.
+      is_stopped: whether the child was stopped early; the reward is what it reported last.
     """
 
     reward: float
     metrics: Metrics = dataclasses.field(default_factory=dict)
     num_parameters: int | None = None
+    is_stopped: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,18 +87,19 @@ def result_of(returned: object) -> Measurement | Failure:
 
 def measurement_of(returned: Any) -> Measurement:
     """Return a measurement of Python's own numbers; see `result_of`."""
+    is_stopped = isinstance(returned, Measurement) and bool(returned.is_stopped)
     if isinstance(returned, Measurement):
         reward, metrics, count = returned.reward, returned.metrics, returned.num_parameters
     elif _is_pair(returned):
         (reward, metrics), count = returned, None
-    elif (number := _number(returned)) is not None:
+    elif (number := number_of(returned)) is not None:
         return Measurement(float(number))
     else:
         raise InputError(
             f"evaluate returned {_shown(returned)}; it must return the reward, which is a number, "
             f"(reward, {{name: measurement}}) or a Measurement{_advice(returned)}"
         )
-    number = _number(reward)
+    number = number_of(reward)
     if number is None:
         raise InputError(f"the reward that evaluate returned is {_shown(reward)}, not a number")
     if not isinstance(metrics, Mapping):
@@ -105,7 +108,10 @@ def measurement_of(returned: Any) -> Measurement:
             "measurements"
         )
     return Measurement(
-        float(number), dict(_metric(*item) for item in metrics.items()), _parameters(count)
+        float(number),
+        dict(_metric(*item) for item in metrics.items()),
+        _parameters(count),
+        is_stopped,
     )
 
 
@@ -120,7 +126,7 @@ def last_number(measured: object) -> float | None:
     Stores of earlier versions may hold what is no number.
     """
     value = measured[-1] if isinstance(measured, list | tuple) and measured else measured
-    number = _number(value) if isinstance(value, int | float) else None
+    number = number_of(value) if isinstance(value, int | float) else None
     return float(number) if number is not None and math.isfinite(number) else None
 
 
@@ -140,7 +146,7 @@ def _metric(name: object, measured: object) -> tuple[str, int | float | list[int
 
 
 def _metric_number(name: str, value: object, where: str) -> int | float:
-    number = _number(value)
+    number = number_of(value)
     if number is None:
         raise InputError(
             f"the metric {shown(name)} that evaluate returned is {where}{_shown(value)}; a "
@@ -168,7 +174,7 @@ def _values(measured: Any) -> list[Any] | None:
 def _parameters(count: object) -> int | None:
     if count is None:
         return None
-    number = _number(count)
+    number = number_of(count)
     if number is None or not 0 <= number <= _MOST_PARAMETERS or number != int(number):
         raise InputError(
             f"the num_parameters that evaluate returned is {_shown(count)}, not an integer from 0"
@@ -176,7 +182,7 @@ def _parameters(count: object) -> int | None:
     return int(number)
 
 
-def _number(value: Any) -> int | float | None:
+def number_of(value: Any) -> int | float | None:
     """Return Python's own number of the same value; None for what is none.
 
     An integer beyond the range of float is infinite, of whatever type it comes.
@@ -199,7 +205,7 @@ def _number(value: Any) -> int | float | None:
                 inner = method()
                 # Types that Python lacks, as longdouble and bfloat16, give themselves.
                 if type(inner) is not type(value):
-                    return _number(inner)
+                    return number_of(inner)
                 break
         if hasattr(value, "__index__"):
             return _in_range(operator.index(value))

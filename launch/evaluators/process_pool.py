@@ -20,6 +20,7 @@ import dataclasses
 import itertools
 import math
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -274,3 +275,11 @@ def _outcomes(job: Job, answer: ChildReply | Broken, worker: str) -> Iterator[Ou
     for number, (evaluation, result) in enumerate(zip(group, results, strict=True)):
         started = answer.started + number * part
         yield Outcome(evaluation, result, worker, started, started + part)
+
+
+def leave_gpus_to_the_processes() -> None:
+    """Hide GPUs from this process, which would otherwise take the memory of all."""
+    if "tensorflow" in sys.modules and resources.visible_gpus():
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")

@@ -26,6 +26,8 @@ _ADDED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "num_replicas": 0,
             "failure_retries": 2,
             "on_error": "raise",
+            "early_stopping": "none",
+            "asha": {"kind": "Asha", "reduction_factor": 3, "min_steps": 1, "brackets": 1},
         },
         "TableLookup": {"statistic": "median"},
         "TextDataConfig": {"test_share": 0.0},

@@ -13,6 +13,7 @@ from nas_with_rl.search_spaces.space import MAX_DEPTH
 
 OnError = Literal["raise", "fail"]
 OnRepeats = Literal["note", "explore"]
+EarlyStopping = Literal["none", "asha"]
 
 MAX_SAMPLES = 10**9
 TRIALS_A_CHILD = 50  # at most, where a budget of children alone is asked for
@@ -54,6 +55,29 @@ class DepthSchedule:
 
 
 @dataclasses.dataclass(frozen=True)
+class Asha:
+    """Asynchronous successive halving (`evaluators.asha`): which children are stopped, and when.
+
+    Attributes:
+      reduction_factor: η; of the children that reach a rung the best 1/η go on, and the next rung
+        is at η times as many steps.
+      min_steps: r, the step of the first rung: of one's own function what it reports, of children
+        that are trained here epochs.
+      brackets: B; with several, some trials have their first rung at r·η, r·η² and so on.
+    """
+
+    reduction_factor: int = 3
+    min_steps: int = 1
+    brackets: int = 1
+
+    def __post_init__(self) -> None:
+        check_fields(self, "search.asha")
+        check_range(self, ["reduction_factor"], least=2, most=1_000, group="search.asha")
+        check_range(self, ["min_steps"], least=1, most=MAX_SAMPLES, group="search.asha")
+        check_range(self, ["brackets"], least=1, most=5, group="search.asha")
+
+
+@dataclasses.dataclass(frozen=True)
 class SearchConfig:
     """How a search runs.
 
@@ -87,6 +111,9 @@ class SearchConfig:
         or fail the child as "crashed", with the traceback as its message. Twenty children that
         crash in a row end the search.
       checkpoint_every: updates between two checkpoints.
+      early_stopping: the rule by which children are stopped that report little early on: "asha". A
+        stopped trial counts as what it has reported last.
+      asha: its settings.
       child_seconds: ceiling of a child's time in a child process; 0 for none.
       child_memory_gib: ceiling of a child process's memory; 0 for an equal share of the machine's.
     """
@@ -104,6 +131,8 @@ class SearchConfig:
     failure_retries: int = 2
     on_error: OnError = "raise"
     checkpoint_every: int = 10
+    early_stopping: EarlyStopping = "none"
+    asha: Asha = dataclasses.field(default_factory=Asha)
     child_seconds: float = 0.0
     child_memory_gib: float = 0.0
 

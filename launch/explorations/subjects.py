@@ -37,6 +37,8 @@ from nas_with_rl.search_spaces.errors import LONGEST_PATH, InputError, shortened
 TEXT_EXPERIMENT = "text"
 LEAST_READ = 15  # characters of a text of one's own: a tenth of them is a prediction
 LONGEST_SHOWN = 2_000  # of them
+LONGEST_BEGINNING = 48  # characters of a text in its title
+_TITLE_TOKENS = 4 * LONGEST_BEGINNING  # of which some are blanks
 NEAR = 200  # characters within which they begin with a whole line
 LINES_PER_SIZE = 2  # of a task's lines, those that the page shows
 SHOWN_BEYOND = 15  # and the greatest size
@@ -190,7 +192,7 @@ class TextSubject:
             experiment, child=fitted_to(child, load_corpus(experiment.data))
         )
         self.experiment = with_overrides(fitted, overrides)  # what is named stays as it is named
-        self.name, self.title = "text", f"{_name(source)}, character by character"
+        self.name, self.title = "text", _title(source, whole)
         self.held_out: TaskSubject | None = None
         self._shown, self.num_characters = _excerpt(whole), size
         self.notes: tuple[str, ...] = (
@@ -210,8 +212,17 @@ class TextSubject:
         return (general_findings(trace),)
 
 
-def _name(source: str) -> str:
-    return shortened(os.path.basename(source) or source)
+def _title(source: str, corpus: Corpus) -> str:
+    """Return which text it is: its file, a pattern with its directory, and how it begins."""
+    name = os.path.basename(source) or source
+    if any(character in name for character in "*?["):
+        name = os.path.join(os.path.basename(os.path.dirname(source)), name)
+    beginning = "".join(
+        token
+        for token in (corpus.vocabulary[number] for number in corpus.train[:_TITLE_TOKENS])
+        if token != UNKNOWN
+    )
+    return f"{shortened(name)}: “{shortened(beginning + ' …', LONGEST_BEGINNING)}”"
 
 
 def _what_is_trained(experiment: Experiment, corpus: Corpus) -> tuple[str, ...]:

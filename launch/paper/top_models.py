@@ -107,8 +107,8 @@ def run_models(trials: Sequence[Trial], workdir: Path) -> tuple[RunModel, ...]:
 
 
 def _value(trial: Trial, workdir: Path) -> float | None:
-    """Return a trial's validation perplexity or error in percent; None if it failed."""
-    if trial.status == "failed":
+    """Return a trial's validation perplexity or error in percent; None without a last epoch's."""
+    if trial.status in ("failed", "stopped"):
         return None
     for name in ("validation_perplexity", "validation_accuracy"):
         if name in trial.metrics:

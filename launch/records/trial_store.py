@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from nas_with_rl.launch.records.store_connection import StoreConnection, can_write, damage
 from nas_with_rl.search_spaces.errors import InputError, shown
 
-TrialStatus = Literal["running", "completed", "failed"]
+TrialStatus = Literal["running", "completed", "stopped", "failed"]
 Metrics = Mapping[str, float | Sequence[float]]
 
 
@@ -25,13 +25,14 @@ class Trial:
       number: from 0, in the order of sampling.
       architecture: its one line of text.
       depth: of its space; 0 where the space has no layers.
-      status: "running" from sampling until the outcome is recorded, once.
+      status: "running" from sampling until the outcome is recorded, once. A child that early
+        stopping has ended is "stopped": no failure, and not trained to its end.
       log_prob: under the searcher that proposed it, in nats; None where that has no probability.
       sampled_version: updates the searcher had made when it proposed the trial.
       updated_version: the update that learned from it; None until then.
       seed: of the child.
-      reward: what the controller learns from; of a failed trial what failures count as, None until
-        then where that depends on the others.
+      reward: what the controller learns from; of a stopped trial what its child reported last, of
+        a failed one what failures count as, None until then where that depends on the others.
       metrics: named measurements, per epoch where a sequence.
       num_parameters: trainable weights of the child.
       failure: the reason, for a failed trial.
@@ -98,6 +99,7 @@ _INDICES = {
     "by_reward": "status, reward",
     "by_failure": "failure",
 }
+_MEASURED = "status IN ('completed', 'stopped')"  # which have a reward of their own
 _NUM_MISSING = "SELECT COALESCE(MAX(number) + 1, 0) - COUNT(*) FROM trials"
 
 
@@ -185,7 +187,8 @@ class TrialStore:
 
         Args:
           batches: their numbers.
-          reward_of: from the lowest and the highest reward of all trials completed so far.
+          reward_of: from the lowest and the highest reward of all trials completed so far, or
+            stopped.
 
         Returns:
           False where a failed trial has no reward, since none is completed.
@@ -194,7 +197,7 @@ class TrialStore:
         open_ones = f"batch IN ({marks}) AND status = 'failed' AND reward IS NULL"
         if not self._value(f"SELECT COUNT(*) FROM trials WHERE {open_ones}", *batches):
             return True
-        query = "SELECT MIN(reward), MAX(reward) FROM trials WHERE status = 'completed'"
+        query = f"SELECT MIN(reward), MAX(reward) FROM trials WHERE {_MEASURED}"
         worst, best = self._connection.read(query)[0]
         if worst is None:
             return False
@@ -237,7 +240,7 @@ class TrialStore:
     def evaluated_before(self, trial: Trial) -> list[Trial]:
         """The earlier evaluations of a trial's architecture, by number; reused ones are none."""
         return self._select(
-            "WHERE architecture = ? AND number < ? AND status IN ('completed', 'failed') "
+            "WHERE architecture = ? AND number < ? AND status != 'running' "
             "AND reused_from IS NULL ORDER BY number",
             trial.architecture,
             trial.number,
@@ -275,7 +278,7 @@ class TrialStore:
         """
         return self._value(
             "SELECT COUNT(*) FROM (SELECT 1 FROM trials WHERE depth = ? AND status != 'running' "
-            "AND reused_from IS NULL GROUP BY architecture HAVING MAX(status = 'completed') "
+            f"AND reused_from IS NULL GROUP BY architecture HAVING MAX({_MEASURED}) "
             "OR MAX(failure IS 'infeasible') OR COUNT(*) > ?)",
             depth,
             failure_retries,
@@ -301,6 +304,10 @@ class TrialStore:
     def num_failed(self) -> int:
         """How many trials failed."""
         return self._value("SELECT COUNT(*) FROM trials WHERE status = 'failed'")
+
+    def num_stopped(self) -> int:
+        """How many trials were stopped early."""
+        return self._value("SELECT COUNT(*) FROM trials WHERE status = 'stopped'")
 
     def num_failed_by_reason(self) -> dict[str, int]:
         """How many trials failed, by reason."""
@@ -363,7 +370,7 @@ def _trial(row: Sequence[object], path: Path | None) -> Trial:
         raise InputError(_wrong(path, values, "depth"))
     if trial.batch > trial.number:  # a batch has a trial at least
         raise InputError(_wrong(path, values, "batch"))
-    if trial.status == "completed" and trial.reward is None:
+    if trial.status in ("completed", "stopped") and trial.reward is None:
         raise InputError(_wrong(path, values, "reward"))
     return trial
 

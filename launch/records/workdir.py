@@ -27,6 +27,7 @@ FINAL = "final"
 TRIALS_FILE = "trials.sqlite"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
+CHILDREN = "children"  # directories that trials have asked for, by number
 REPORT_FILE = "report.html"
 COMPARISON_FILE = "comparison.json"
 RETRAINED_FILE = "retrained.sqlite"
@@ -65,7 +66,8 @@ class Workdir:
 
     Attributes:
       path: the directory.
-      trials, checkpoints, tensorboard, comparison, retrained, ledger, report: where they lie.
+      trials, checkpoints, tensorboard, children, comparison, retrained, ledger, report: where
+        they lie.
       result, model: those of a final training.
     """
 
@@ -84,6 +86,7 @@ class Workdir:
         self.trials = self.path / TRIALS_FILE
         self.checkpoints = self.path / CHECKPOINTS
         self.tensorboard = self.path / TENSORBOARD
+        self.children = self.path / CHILDREN
         self.comparison = self.path / COMPARISON_FILE
         self.retrained = self.path / RETRAINED_FILE
         self.ledger = self.path / LEDGER_FILE

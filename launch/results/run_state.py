@@ -30,9 +30,10 @@ _SLOW_CHILDREN = 3  # or so many times what its slowest child took
 
 @dataclasses.dataclass(frozen=True)
 class TrialCounts:
-    """How many trials trained, failed, took over an earlier outcome, or have none yet."""
+    """How many trials trained, were stopped early, failed, took over an outcome, or have none."""
 
     completed: int
+    stopped: int
     failed: int
     reused: int
     under_way: int
@@ -147,6 +148,7 @@ def _counts(trials: Sequence[Trial]) -> TrialCounts:
     own = [trial for trial in trials if trial.reused_from is None]
     return TrialCounts(
         completed=sum(trial.status == "completed" for trial in own),
+        stopped=sum(trial.status == "stopped" for trial in own),
         failed=sum(trial.status == "failed" for trial in own),
         reused=len(trials) - len(own),
         under_way=sum(trial.status == "running" for trial in own),
@@ -239,7 +241,7 @@ def _settled(own: Iterable[Trial], depth: int, config: SearchConfig) -> set[str]
         if trial.depth != depth:
             continue
         failures[trial.architecture] = failures.get(trial.architecture, 0) + 1
-        is_final = trial.status == "completed" or trial.failure == "infeasible"
+        is_final = trial.status in ("completed", "stopped") or trial.failure == "infeasible"
         if is_final or failures[trial.architecture] > config.failure_retries:
             settled.add(trial.architecture)
     return settled

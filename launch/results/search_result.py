@@ -111,8 +111,9 @@ class SearchResult:
     @property
     def unit(self) -> Unit:
         """What its values are: its metric, where a trial has it, or the reward."""
-        has_metric = self.metric is not None and self.metric in measured_names(self.trials)
-        return Unit(str(self.metric)) if has_metric else THE_REWARD
+        if self.metric is not None and any(self.metric in each.metrics for each in self.trials):
+            return Unit(self.metric)
+        return THE_REWARD
 
     @property
     def retrained(self) -> Retrained | None:

@@ -76,7 +76,7 @@ def _seconds(trial: Trial) -> float | None:
 
 def _measured(unit: Unit, trial: Trial) -> float | None:
     # Not the reward: a measurement may have that name.
-    return None if trial.status != "completed" else unit.measured(trial)
+    return unit.measured(trial) if trial.status in ("completed", "stopped") else None
 
 
 def _are_integers(values: Sequence[Any]) -> bool:

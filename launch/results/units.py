@@ -50,6 +50,11 @@ class Unit:
         """In words, on one line."""
         return shortened(self.metric.replace("_", " "))
 
+    @property
+    def epochs(self) -> int:
+        """How many of the last epochs count, of which the highest is taken."""
+        return _HIGHEST_OF_LAST.get(self.metric, 1)
+
     def of(self, trial: Trial) -> float | None:
         """Return a trial's finite value; None for a failed one, or where it has none."""
         if trial.status != "completed":
@@ -59,9 +64,8 @@ class Unit:
     def measured(self, trial: Trial) -> float | None:
         """Return a trial's measurement of that name: of several epochs' the one that counts."""
         measured = trial.metrics.get(self.metric)
-        last = _HIGHEST_OF_LAST.get(self.metric, 1)
-        if last > 1 and isinstance(measured, list | tuple):
-            numbers = [last_number(each) for each in measured[-last:]]
+        if self.epochs > 1 and isinstance(measured, list | tuple):
+            numbers = [last_number(each) for each in measured[-self.epochs :]]
             return max((each for each in numbers if each is not None), default=None)
         return last_number(measured)
 

@@ -111,6 +111,8 @@ def _counts(result: SearchResult) -> str:
     texts = [of_all, f"{len({trial.architecture for trial in trials}):,} different architectures"]
     if reused:
         texts.append(f"{reused:,} that took over an outcome")
+    if statuses["stopped"]:
+        texts.append(f"{statuses['stopped']:,} stopped early")
     if statuses["failed"]:
         reasons = sorted({str(trial.failure) for trial in trials if trial.status == "failed"})
         texts.append(f"{statuses['failed']:,} failed ({shortened(', '.join(reasons))})")

@@ -11,8 +11,9 @@ from nas_with_rl.controller.searcher import Update
 from nas_with_rl.launch.evaluators.measurements import last_number
 from nas_with_rl.launch.records.event_file import EventFile
 from nas_with_rl.launch.records.trial_store import Trial, TrialStore
+from nas_with_rl.launch.results.times import child_seconds
 from nas_with_rl.launch.searches.dashboard import MEANINGS, layout
-from nas_with_rl.launch.searches.recent_children import RecentChildren, child_seconds
+from nas_with_rl.launch.searches.recent_children import RecentChildren
 
 NUM_CLOSE_POINTS = 100  # the first points of a process: one per update, however fast
 SECONDS_BETWEEN_POINTS = 0.5  # at least, from then on; updates in between share a point
@@ -25,10 +26,11 @@ class Curves:
 
     Of the updates: `reward/mean`, `reward/best`, `reward/baseline`, `controller/gradient_norm`,
     `entropy/<decision>`, `staleness/mean`, `staleness/max`, `trials/unique`, `trials/failed`,
-    `child/seconds`, and `measured/<name>`, the trials' mean of each named measurement (its last
-    epoch's value). Of the moment, after a minute without an update too: `children/in_flight`,
-    `children/per_hour`, `failed/<reason>`, `workers/active`, `workers/idle_share`
-    (mean, `_min`, `_max`), `workers/idle_shares` (a histogram) and `idle_share/<worker>`.
+    `trials/stopped` (once there are any), `child/seconds`, and `measured/<name>`, the trials' mean
+    of each named measurement (its last epoch's value). Of the moment, after a minute without an
+    update too: `children/in_flight`, `children/per_hour`, `failed/<reason>`, `workers/active`,
+    `workers/idle_share` (mean, `_min`, `_max`), `workers/idle_shares` (a histogram) and
+    `idle_share/<worker>`.
 
     A resumed search writes a further file, which TensorBoard shows as the same run.
     """
@@ -152,6 +154,8 @@ def _of_updates(learned: Sequence[tuple[Update, Sequence[Trial]]]) -> dict[str, 
 def _of_the_search(store: TrialStore) -> dict[str, float]:
     best = [trial.reward for trial in store.best_evaluations() if trial.reward is not None]
     points = {"reward/best": _mean(best)} if best else {}
+    if stopped := store.num_stopped():
+        points["trials/stopped"] = stopped
     return points | {"trials/unique": store.num_unique(), "trials/failed": store.num_failed()}
 
 

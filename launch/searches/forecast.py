@@ -13,8 +13,7 @@ import statistics
 
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.trial_store import Trial
-from nas_with_rl.launch.searches.recent_children import child_seconds
-from nas_with_rl.launch.searches.time_spent import duration
+from nas_with_rl.launch.results.times import child_seconds, duration
 
 FEW_CHILDREN = 4  # after each worker's first
 LEAST_MEASURED, LEAST_SAID = 2.0, 60.0  # seconds of what is measured, and of what is worth a line

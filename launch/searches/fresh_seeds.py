@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import statistics
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 from nas_with_rl.child_models.cells.known_cells import Cell
 from nas_with_rl.child_models.language_models.config import LanguageModelTraining
@@ -24,10 +21,15 @@ from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTra
 from nas_with_rl.launch.evaluators.local import LocalEvaluator
 from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.ranking import ranked
-from nas_with_rl.launch.records.workdir import read_object, write_object
+from nas_with_rl.launch.results.candidates import (
+    Candidate,
+    counted_seeds,
+    describe_candidates,
+    keep,
+    kept,
+)
 from nas_with_rl.launch.results.search_result import SearchResult, finding
 from nas_with_rl.launch.searches.run import Claim, report
-from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.randomness import child_seed
 from nas_with_rl.search_spaces.recurrent_cell import cell_of
 
@@ -38,34 +40,6 @@ TrainCells = Callable[
 LSTM = "lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
 RATES = (0.5, 1.0, 2.0, 4.0)  # times the search's own learning rate
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One kind of cell, trained with several seeds.
-
-    Attributes:
-      title: what it is.
-      num_parameters: of the whole model.
-      perplexities: validation perplexity after the last epoch, one per seed; a failed seed has
-        none.
-      learning_rate: the best of `RATES` for it.
-    """
-
-    title: str
-    num_parameters: int
-    perplexities: tuple[float, ...]
-    learning_rate: float
-
-    @property
-    def mean(self) -> float:
-        """The mean over the seeds."""
-        return statistics.fmean(self.perplexities)
-
-    @property
-    def spread(self) -> float | None:
-        """The sample standard deviation over the seeds; None where fewer than two measured it."""
-        return statistics.stdev(self.perplexities) if len(self.perplexities) > 1 else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +73,7 @@ def compare_again(result: SearchResult, claimed: Claim, children: LocalEvaluator
         measured = compare(result, trainer, train, num_seeds=num_seeds, seed=data.seed)
         keep(measured, path, num_trials=num_trials, num_seeds=num_seeds)
     say(describe_candidates(measured))
-    report(claimed.run, result, claimed.place, comparison=describe_candidates(measured))
+    report(claimed.run, result, claimed.place)
 
 
 def compare(
@@ -185,75 +159,3 @@ def _candidate(contestant: _Contestant, trained: Sequence[LanguageModelResult]) 
     perplexities = tuple(each.validation_perplexity[-1] for each in trained)
     rate = contestant.training.learning_rate
     return Candidate(contestant.title, num_parameters, perplexities, rate)
-
-
-def keep(candidates: Sequence[Candidate], path: Path, *, num_trials: int, num_seeds: int) -> None:
-    """Write a comparison, whole or not at all.
-
-    Args:
-      candidates: what was measured.
-      path: of the file.
-      num_trials: of the search, whose best is among them.
-      num_seeds: for each.
-    """
-    values = [dataclasses.asdict(candidate) for candidate in candidates]
-    kept = {"num_trials": num_trials, "num_seeds": num_seeds, "candidates": values}
-    write_object(kept, path)
-
-
-def kept(path: Path, *, num_trials: int, num_seeds: int) -> tuple[Candidate, ...] | None:
-    """Return what `keep` wrote; None where it was another search's length, or cannot be read."""
-    try:
-        values = read_object(path)
-        if (values["num_trials"], values["num_seeds"]) != (num_trials, num_seeds):
-            return None
-        return tuple(_read(candidate) for candidate in values["candidates"]) or None
-    except (InputError, KeyError, TypeError, ValueError):  # it is measured again
-        return None
-
-
-def _read(values: Any) -> Candidate:
-    return Candidate(
-        str(values["title"]),
-        int(values["num_parameters"]),
-        tuple(float(perplexity) for perplexity in values["perplexities"]),
-        float(values["learning_rate"]),
-    )
-
-
-def describe_candidates(candidates: Sequence[Candidate]) -> str:
-    """Return the comparison as a table, with what can be said of the differences."""
-    width = max(len(candidate.title) for candidate in candidates)
-    lines = [f"{candidate.title:{width}}  {_measured(candidate)}" for candidate in candidates]
-    best, *others = candidates
-    compared = [other for other in others if best.perplexities and other.perplexities]
-    return "\n".join([*lines, *(_verdict(best, other) for other in compared)])
-
-
-def _measured(candidate: Candidate) -> str:
-    if not candidate.perplexities:
-        return "failed with every seed"
-    spread = "" if candidate.spread is None else f" ± {candidate.spread:.2f}"
-    return (
-        f"{candidate.num_parameters:>9,} parameters  perplexity {candidate.mean:6.2f}{spread} "
-        f"({counted_seeds(len(candidate.perplexities))}, learning rate {candidate.learning_rate:g})"
-    )
-
-
-def counted_seeds(number: int, kind: str = "") -> str:
-    """Return how many seeds there are, in words: "1 seed", "3 fresh seeds"."""
-    return " ".join([str(number), *kind.split(), "seed" if number == 1 else "seeds"])
-
-
-def _verdict(best: Candidate, other: Candidate) -> str:
-    """Say which is better, or that the seeds do not tell."""
-    low, high = sorted((best, other), key=lambda candidate: max(candidate.perplexities))
-    if best.perplexities == other.perplexities:
-        return f"The {best.title} is the {other.title}."
-    if best.spread is None or other.spread is None:
-        return f"{best.title} and {other.title}: one seed does not tell which is lower."
-    if max(low.perplexities) >= min(high.perplexities):
-        return f"{best.title} and {other.title}: no difference beyond the spread of seeds."
-    word = "lower" if best is low else "higher"
-    ratio = abs(other.mean - best.mean) / other.mean
-    return f"{best.title}: {ratio:.1%} {word} than {other.title}, on every seed."

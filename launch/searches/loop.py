@@ -13,6 +13,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from absl import logging
 
 from nas_with_rl.child_models.rewards import failure_reward
 from nas_with_rl.controller.searcher import Proposal, Searcher, Update
+from nas_with_rl.launch.evaluators.asha import AshaRungs
 from nas_with_rl.launch.evaluators.evaluation import Evaluation, Evaluator
 from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.launch.records.checkpoints import Checkpoints
@@ -84,6 +86,7 @@ class Search:
       space: at any depth; `config.depth` says which depth a trial has.
       pace: None for the synchronous one.
       checkpoints: None keeps none.
+      children: where each trial may have a directory of its own; None: where it is evaluated.
     """
 
     space: SearchSpace
@@ -94,6 +97,7 @@ class Search:
     store: TrialStore
     pace: Pace | None = None
     checkpoints: Checkpoints | None = None
+    children: Path | None = None
     observers: tuple[Observer, ...] = ()
 
 
@@ -152,6 +156,7 @@ class _Batches:
         # Of trials that this process has sampled, until they are learned from: a text is slow to
         # read, a thousandth of a second for a deep network.
         self._architectures: dict[int, Architecture] = {}
+        self._rungs = _rungs_of(search)
         self.trials = PendingTrials(
             self._store,
             reuse=search.config.duplicates == "reuse",
@@ -210,6 +215,8 @@ class _Batches:
         # lacks cannot be continued, the reverse is learned again. After the observers: killed in
         # between, they see this update a second time rather than never.
         self._store.mark_learned([trial.number for trial in trials], update.version)
+        if self._rungs:
+            self._rungs.learn(trials, update.version)
         # Batches of another depth stay for the next update.
         for batch in {trial.batch for trial in trials}:
             del self._missing[batch]
@@ -267,7 +274,22 @@ class _Batches:
 
     def _evaluation(self, trial: Trial) -> Evaluation:
         architecture = self._architectures.get(trial.number) or _architecture(self._search, trial)
-        return Evaluation(trial.number, architecture, trial.seed)
+        folder = self._search.children
+        directory = None if folder is None else str(folder / str(trial.number))
+        known = self._rungs
+        rungs = known.of(trial.number, trial.sampled_version) if known else None
+        return Evaluation(trial.number, architecture, trial.seed, directory, rungs)
+
+
+def _rungs_of(search: Search) -> AshaRungs | None:
+    """Return what early stopping knows of the trials that are stored; None where it is off."""
+    if search.config.early_stopping == "none":
+        return None
+    rungs = AshaRungs(search.config.asha)
+    learned = search.store.learned_after(0)
+    for version, trials in itertools.groupby(learned, key=lambda trial: trial.updated_version):
+        rungs.learn(trials, version or 0)
+    return rungs
 
 
 def _sampled(search: Search, proposal: Proposal, batch: int) -> Trial:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from nas_with_rl.launch.evaluators.evaluation import Evaluator
 from nas_with_rl.launch.evaluators.kinds.kind import LocatedExperiment
 from nas_with_rl.launch.evaluators.kinds.rows import kind_of, trainer_of
-from nas_with_rl.launch.evaluators.local import check_limits
+from nas_with_rl.launch.evaluators.local import check_early_stopping, check_limits
 from nas_with_rl.launch.evaluators.plans import AUTO, Plan
 from nas_with_rl.launch.experiments import named_modules
 from nas_with_rl.launch.experiments.catalogue import check_overrides, configure
@@ -148,7 +148,7 @@ def prepare(request: SearchRequest, where: Where = "in one process") -> NamedRun
         if where == "in one process":
             check_limits(experiment, request.plan or AUTO)
     data = LocatedExperiment(experiment, request.data_dir, request.seed or 0)
-    trainer_of(data)
+    check_early_stopping(experiment, trainer_of(data))
     assert experiment.search is not None
     check_own_searcher(experiment.search.searcher)
     place = request.place()

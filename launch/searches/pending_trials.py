@@ -80,7 +80,7 @@ class PendingTrials:
         found = self._store.evaluated_before(trial)
         failures = [each for each in found if each.status == "failed"]
         if len(failures) < len(found):
-            return next(each for each in found if each.status == "completed")
+            return next(each for each in found if each.status != "failed")
         is_believed = len(failures) > self._failure_retries or any(
             each.failure == "infeasible" for each in failures
         )
@@ -107,7 +107,7 @@ def _with_outcome(trial: Trial, outcome: Outcome, failure_reward: float | None) 
         )
     return dataclasses.replace(
         done,
-        status="completed",
+        status="stopped" if result.is_stopped else "completed",
         reward=float(result.reward),
         metrics=result.metrics,
         num_parameters=result.num_parameters,

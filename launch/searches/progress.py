@@ -38,6 +38,7 @@ class Progress:
         self._unit = Unit(metric) if metric else THE_REWARD
         self._forecast = Forecast(config, has_layers)
         self._failed, self._num_finished = store.num_failed(), store.num_finished()
+        self._stopped = store.num_stopped()
         self._bar = make_bar(
             config.num_children or config.num_samples, unit="child", initial=self._num_done()
         )
@@ -47,6 +48,7 @@ class Progress:
     def finished(self, trial: Trial) -> None:
         """Count a trial."""
         self._failed += trial.status == "failed"
+        self._stopped += trial.status == "stopped"
         self._num_children += trial.reused_from is None
         if time.monotonic() - self._looked >= self._bar.seconds_between_looks:
             self._look()
@@ -71,7 +73,8 @@ class Progress:
 
     def _look(self) -> None:
         failed = f", {self._failed} failed" if self._failed else ""
-        self._bar.describe(f"{self._best()}{failed}{self._describe_repeats()}")
+        stopped = f", {self._stopped} stopped early" if self._stopped else ""
+        self._bar.describe(f"{self._best()}{stopped}{failed}{self._describe_repeats()}")
         self._looked = time.monotonic()
 
     def _best(self) -> str:

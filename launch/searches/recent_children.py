@@ -6,15 +6,9 @@ import collections
 import dataclasses
 
 from nas_with_rl.launch.records.trial_store import Trial
+from nas_with_rl.launch.results.times import child_seconds
 
 WINDOW_SECONDS = 600.0
-
-
-def child_seconds(trial: Trial) -> float | None:
-    """Return how long a trial's own evaluation took; None where it took over an earlier outcome."""
-    if trial.reused_from is not None or trial.started is None or trial.ended is None:
-        return None
-    return max(trial.ended - trial.started, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,11 +23,12 @@ from nas_with_rl.launch.records.checkpoints import Checkpoints
 from nas_with_rl.launch.records.continuation import SEARCH
 from nas_with_rl.launch.records.trial_store import TrialStore
 from nas_with_rl.launch.records.workdir import Workdir
+from nas_with_rl.launch.reports.subject import State, subject_of
+from nas_with_rl.launch.reports.writing import ReportSoFar, write_report
 from nas_with_rl.launch.results.search_result import SearchResult
 from nas_with_rl.launch.searches.loop import Observer, Pace, Search, run_search
 from nas_with_rl.launch.searches.observers import ClosingObserver, Dispensable, attempt
 from nas_with_rl.launch.searches.progress import Progress
-from nas_with_rl.launch.searches.report import write_report
 from nas_with_rl.launch.searches.time_spent import TimedEvaluator, TimedSearcher, TimeSpent
 from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.space import SearchSpace
@@ -152,6 +153,7 @@ def execute(run: Run, place: Workdir | None, *, progress: bool) -> SearchResult:
             store=store,
             pace=run.pace,
             checkpoints=Checkpoints(place.checkpoints) if place else None,
+            children=place.children if place else None,
             observers=tuple(observers),
         )
         interrupted = False
@@ -171,7 +173,16 @@ def _found(
     run: Run, store: TrialStore, place: Workdir | None, *, interrupted: bool
 ) -> SearchResult:
     """Return the result so far, and write its report."""
-    found = SearchResult(
+    found = _result(run, store, place, interrupted=interrupted)
+    if place and found.trials:
+        report(run, found, place)
+    return found
+
+
+def _result(
+    run: Run, store: TrialStore, place: Workdir | None, *, interrupted: bool
+) -> SearchResult:
+    return SearchResult(
         run.space,
         tuple(store.all()),
         place.path if place else None,
@@ -179,26 +190,22 @@ def _found(
         metric=run.metric,
         config=run.config,
     )
-    if place and found.trials:
-        report(run, found, place)
-    return found
 
 
-def report(run: Run, found: SearchResult, place: Workdir, *, comparison: str = "") -> None:
-    """Write `report.html`, if that can be done.
+def report(run: Run, found: SearchResult, place: Workdir) -> None:
+    """Write `report.html` of a search that has ended, if that can be done.
 
     Args:
       run: the search.
       found: its result.
-      place: its workdir.
-      comparison: of the best architecture with others, as text.
+      place: its workdir, from which the rest is read.
     """
-    attempt(
-        "the report",
-        lambda: write_report(
-            found, title=run.name, source=run.source, path=place.report, comparison=comparison
-        ),
-    )
+    state: State = "stopped" if found.interrupted else "finished"
+    attempt("the report", lambda: _write_report(run, found, place, state))
+
+
+def _write_report(run: Run, found: SearchResult, place: Workdir, state: State) -> None:
+    write_report(subject_of(found, place, state=state, source=run.source), place.report)
 
 
 def _attach(found: SearchResult, error: Exception, run: Run) -> None:
@@ -235,8 +242,16 @@ def _observers(
     run: Run, store: TrialStore, place: Workdir | None, progress: bool
 ) -> Iterator[Sequence[Observer]]:
     observers: list[Dispensable] = []
+
+    def write_so_far() -> None:
+        if place:
+            result = _result(run, store, place, interrupted=False)
+            _write_report(run, result, place, "running")
+
     with contextlib.ExitStack() as stack:
         if place:
+            so_far = functools.partial(ReportSoFar, write_so_far)
+            observers.append(Dispensable("the report so far", so_far))
             curves = functools.partial(_curves, place.tensorboard, store)
             observers.append(Dispensable("the curves for TensorBoard", curves))
         if progress:

@@ -15,10 +15,9 @@ from nas_with_rl.launch.records.ranking import Ranked, ranked
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.launch.records.workdir import EXPERIMENT_FILE, Workdir
 from nas_with_rl.launch.results.search_result import SearchResult
+from nas_with_rl.launch.results.times import child_seconds, describe_time
 from nas_with_rl.launch.searches.named_run import NamedRun
-from nas_with_rl.launch.searches.recent_children import child_seconds
 from nas_with_rl.launch.searches.run import Claim, Run
-from nas_with_rl.launch.searches.time_spent import describe_time
 from nas_with_rl.search_spaces.drawing import draw
 
 
@@ -80,6 +79,8 @@ def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
     """
     trials = result.trials
     failed = [trial for trial in trials if trial.status == "failed"]
+    stopped = sum(trial.status == "stopped" for trial in trials)
+    early = f"{stopped} stopped early, " if stopped else ""
     reused = sum(trial.reused_from is not None for trial in trials)
     trained = len(trials) - reused - sum(trial.status == "running" for trial in trials)
     seconds = sum(child_seconds(trial) or 0.0 for trial in trials)
@@ -87,7 +88,8 @@ def describe_search(result: SearchResult, *, metric: str | None = None) -> str:
     reasons = sorted({str(trial.failure) for trial in failed})
     lines.append(
         f"{len(trials)} trials: {trained} children evaluated in {seconds / 60:.1f} minutes, "
-        f"{reused} reused, {len(failed)} failed" + (f" ({', '.join(reasons)})" if reasons else "")
+        f"{reused} reused, {early}{len(failed)} failed"
+        + (f" ({', '.join(reasons)})" if reasons else "")
     )
     if result.workdir and (spent := describe_time(_ledger(result), trials)):
         lines.append(spent)

@@ -16,6 +16,7 @@ PAGES = {
     "constant": examples.constant,
     "doubling": examples.doubling,
     "deep": examples.deep,
+    "far_from_zero": examples.far_from_zero,
 }
 
 

@@ -289,6 +289,20 @@ def doubling(num_tokens=200):
     return Exploration("Doubling", (), (dataclasses.replace(model, trace=trace),))
 
 
+def far_from_zero(num_tokens=100):
+    """A tree cell whose memory varies by little around -123456."""
+    exploration = doubling(num_tokens)
+    model = exploration.models[0]
+    signals = tuple(
+        Signal(
+            one.kind, one.values / 1e3 - 123456.0 if one.name in ("cell", "node_2") else one.values
+        )
+        for one in model.trace.layers[0].signals
+    )
+    trace = dataclasses.replace(model.trace, layers=(LayerTrace(signals),))
+    return Exploration("Far from 0", (), (dataclasses.replace(model, trace=trace),))
+
+
 def levels_of(text):
     """How many a's of the line have not had their b, after each character."""
     lines = ("".join(text[: time + 1]).split("\n")[-1] for time in range(len(text)))

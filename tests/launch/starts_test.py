@@ -127,6 +127,10 @@ def test_a_random_search_runs_without_keras(own, tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {
         *("checkpoints", "experiment.json", "report.html", "tensorboard", "trials.sqlite")
     }
+    words = ("-m", "nas_with_rl.launch.report", "--workdir=run", "--output=page.html")
+    printed, _, imported = run(*words, folder=tmp_path)
+    assert printed.strip() == str(tmp_path / "page.html") and not imported & HEAVY
+    assert "finished: 20 of 20 trials" in (tmp_path / "page.html").read_text(encoding="utf-8")
     words = ("-m", "nas_with_rl.launch.search", "--workdir=run", "--resume", *own)
     printed, _, imported = run(*words, "--num_samples=30", folder=tmp_path)
     assert "30 trials:" in printed and not imported & HEAVY

@@ -91,7 +91,7 @@ def test_a_search_from_its_beginning_over_a_kill_and_a_stop_to_its_end(begin, tm
         f"process {process.pid} of {socket.gethostname()} has the workdir locked"
     )
     failed = sum(trial.status == "failed" for trial in loaded.trials)
-    assert dataclasses.astuple(found.trials) == (6 - failed, failed, 0, 2)
+    assert dataclasses.astuple(found.trials) == (6 - failed, 0, failed, 0, 2)
     pace = found.pace
     assert (pace.done, pace.budget, pace.counts) == (6, 10, "trials")
     assert dataclasses.astuple(found.best)[:4] == (

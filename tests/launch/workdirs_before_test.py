@@ -88,6 +88,8 @@ def test_a_search_goes_on(name, named, workdirs):
         told["child"]["statistic"] = "median"
         told["overrides"] = [*median, *told["overrides"]]
     told["search"] |= {"num_children": 0, "on_repeats": "note"}  # which there were not
+    asha = {"kind": "Asha", "reduction_factor": 3, "min_steps": 1, "brackets": 1}
+    told["search"] |= {"early_stopping": "none", "asha": asha}
     told["controller"] |= {"advantage": "raw"}
     assert {key: tells[key] for key in told} == told
 

@@ -5,16 +5,26 @@ const RED_BLUE = "67001f b2182b d6604d f4a582 fddbc7 f7f7f7 d1e5f0 92c5de 4393c3
 const GREEN_BLUE = "f7fcf0 e0f3db ccebc5 a8ddb5 7bccc4 4eb3d3 2b8cbe 0868ac 084081";
 const ORANGE_BLUE = "7f3b08 b35806 e08214 fdb863 fee0b6 f7f7f7 d1e5f0 92c5de 4393c3 2166ac 053061";
 const CIVIDIS = "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838";
+// In the dark what is 0 is dark, so that a text of small values does not glare.
+const RED_BLUE_DARK =
+  "ff9a8c e8604c b8392f 7d2a27 472226 2c323b 1d3550 1f5a8f 2f80c4 5aa9e6 a3d0f7";
+const ORANGE_BLUE_DARK =
+  "ffb454 e08a1e ad6512 74460f 432f18 2c323b 1d3550 1f5a8f 2f80c4 5aa9e6 a3d0f7";
+const GREEN_BLUE_DARK = "232a2d 1d3f40 1d5a55 23776c 2f9686 46b59f 74d0b8 a8e6d2";
+const PURPLES_DARK = "23222e 332c55 4b3f86 6a5cb5 8b7fd6 b0a6ee d8d2ff";
 const PURPLES = "fcfbfd efedf5 dadaeb bcbddc 9e9ac8 807dba 6a51a3 54278f 3f007d";
 
-/** The palettes by name: a title and the stops for each kind of value. */
+/** The palettes by name: a title, and by theme the stops for each kind of value. */
 export const PALETTES = {
-  classic: { title: "Red and blue", state: RED_BLUE, gate: GREEN_BLUE, influence: PURPLES },
+  classic: {
+    title: "Red and blue",
+    light: { state: RED_BLUE, gate: GREEN_BLUE, influence: PURPLES },
+    dark: { state: RED_BLUE_DARK, gate: GREEN_BLUE_DARK, influence: PURPLES_DARK },
+  },
   safe: {
     title: "Colour-blind safe",
-    state: ORANGE_BLUE,
-    gate: CIVIDIS,
-    influence: PURPLES,
+    light: { state: ORANGE_BLUE, gate: CIVIDIS, influence: PURPLES },
+    dark: { state: ORANGE_BLUE_DARK, gate: CIVIDIS, influence: PURPLES_DARK },
   },
 };
 
@@ -45,8 +55,8 @@ export class ColourScale {
 }
 
 /** Return the scale of a palette for "state", "gate" or "influence". */
-export function colourScale(palette, kind) {
-  const stops = PALETTES[palette][kind];
+export function colourScale(palette, kind, isDark) {
+  const stops = PALETTES[palette][isDark ? "dark" : "light"][kind];
   if (!MADE_SCALES.has(stops)) MADE_SCALES.set(stops, new ColourScale(stops));
   return MADE_SCALES.get(stops);
 }

@@ -62,9 +62,7 @@ class Explorer {
     this.#model = model;
     this.#view = new View(exploration);
     this.#toolbar = new Toolbar(this.#view, () => this.#link());
-    this.#panels = exploration.models.map(
-      (_, i) => new ModelPanel(this.#view, i, () => this.#isDark()),
-    );
+    this.#panels = exploration.models.map((_, i) => new ModelPanel(this.#view, i));
     this.#root = this.#page(exploration);
     el.replaceChildren(make("style", {}, STYLE), this.#root);
     this.#view.readFragment(model.get("view") ?? "");
@@ -120,7 +118,8 @@ class Explorer {
   #update(changed) {
     // Asking for places before anything is written spares the browser a layout each.
     for (const panel of this.#panels) panel.reveal(changed);
-    this.#root.dataset.dark = String(this.#isDark());
+    this.#view.isDark = this.#isDark();
+    this.#root.dataset.dark = String(this.#view.isDark);
     this.#toolbar.update(changed);
     for (const panel of this.#panels) panel.update(changed);
     for (const panel of this.#panels) panel.draw(changed);

@@ -1,19 +1,20 @@
 // Everything about one model: its choices, the text as it read it, and what is behind it.
 
-import { colourScale, shadesOverTime } from "./colour_scales.mjs";
+import { shadesOverTime } from "./colour_scales.mjs";
 import { EquationCard } from "./equation_card.mjs";
 import { field, fillSelect, make, selectOf } from "./elements.mjs";
 import { Legend } from "./legend.mjs";
 import { PredictionCard } from "./prediction_card.mjs";
 import { RankingCard } from "./ranking_card.mjs";
-import { reportTables } from "./report_tables.mjs";
+import { reportTables, writtenText } from "./report_tables.mjs";
 import { TextStrip } from "./text_strip.mjs";
 import { TimeView } from "./time_view.mjs";
 import { TreeCard } from "./tree_card.mjs";
 import { ValueRange } from "./value_range.mjs";
 import { shortTitle, visible, writtenAt } from "./wording.mjs";
 
-const COLOURING = ["choices", "scale", "palette", "colour"];
+const RECOLOURING = ["choices", "palette", "theme", "colour"];
+const COLOURING = [...RECOLOURING, "scale"];
 const RANKING = ["choices", "selection", "feature"];
 
 /** One model's part of the page. */
@@ -32,16 +33,19 @@ export class ModelPanel {
   #neurons;
   #shownLayer = null;
 
-  constructor(view, index, isDark) {
+  constructor(view, index) {
     this.#view = view;
     this.#index = index;
     this.#model = view.models[index];
     this.#strip = new TextStrip(view, this.#model.title);
-    this.#time = new TimeView(view, index, isDark);
+    this.#time = new TimeView(view, index);
     this.#predictions = new PredictionCard(view, this.#model);
     this.#rankings = new RankingCard(view, index);
     this.#inside = this.#insides();
-    const left = make("div", { class: "nwr-left" }, this.#strip.element, this.#time.element);
+    const texts = make("div", { class: "nwr-texts" }, this.#strip.element);
+    const written = writtenText(this.#model);
+    if (written) texts.append(written);
+    const left = make("div", { class: "nwr-left" }, texts, this.#time.element);
     left.append(...this.#inside.map(({ element }) => element));
     const right = make(
       "div",
@@ -156,16 +160,16 @@ export class ModelPanel {
 
   /** Return what the text is coloured by: the signal, or the influence on one prediction. */
   #coloured() {
-    const { cursor, colour, palette, scale } = this.#view;
+    const { cursor, colour, scale } = this.#view;
     const { connectivity } = this.#model;
     if (colour === "influence" && connectivity) {
       const range = new ValueRange(0, connectivity.strongest(cursor, 1)[0].value);
-      return { kind: "influence", scale: colourScale(palette, "influence"), range };
+      return { kind: "influence", scale: this.#view.colours("influence"), range };
     }
     const signal = this.#view.signal(this.#index);
     const { neuron } = this.#view.choices[this.#index];
     const range = signal.range(neuron, scale);
-    return { kind: "signal", scale: colourScale(palette, signal.kind), range, signal, neuron };
+    return { kind: "signal", scale: this.#view.colours(signal.kind), range, signal, neuron };
   }
 
   #paint(changed) {
@@ -181,11 +185,8 @@ export class ModelPanel {
       const shadeAt = shadesOverTime(scale, signal, neuron, range);
       for (let t = 0; t < text.length; t++) shades[t] = shadeAt(t);
     }
-    this.#strip.paint(
-      scale,
-      shades,
-      changed.has("palette") || changed.has("choices") || changed.has("colour"),
-    );
+    const isAnew = RECOLOURING.some((name) => changed.has(name));
+    this.#strip.paint(scale, shades, isAnew);
   }
 
   #writeLegend() {

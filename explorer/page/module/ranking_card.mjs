@@ -48,8 +48,11 @@ export class RankingCard {
       tables.push(this.#table("correlation", "By correlation", CORRELATION, rows));
     }
     if (feature) {
-      const rows = rankedByFeature(signal, feature.values);
-      tables.push(this.#table("feature", `Correlation with: ${feature.title}`, FEATURE, rows));
+      const within = count && varies(feature.values, members) ? members : null;
+      const rows = rankedByFeature(signal, feature.values, within);
+      const where = within ? ", in the selection" : count ? ", in the whole text" : "";
+      const title = `Correlation with: ${feature.title}${where}`;
+      tables.push(this.#table("feature", title, FEATURE, rows));
     }
     if (!tables.length) tables.push(make("p", { class: "nwr-hint" }, this.#invitation()));
     rebuilt(this.#tables, tables);
@@ -105,4 +108,10 @@ export class RankingCard {
       ...cells,
     );
   }
+}
+
+/** Return whether a feature has several values among the members. */
+function varies(values, members) {
+  const first = values[members.indexOf(1)];
+  return values.some((value, time) => members[time] && value !== first);
 }

@@ -11,12 +11,12 @@ export function pearson(n, sumX, sumY, sumXX, sumYY, sumXY) {
   return variations > 0 ? (n * sumXY - sumX * sumY) / Math.sqrt(variations) : 0;
 }
 
-/** Return Pearson's r of a neuron's finite codes [T] and integers [T]. */
-export function correlation(codes, integers) {
+/** Return Pearson's r of a neuron's finite codes [T] and integers [T], where `members` is not 0. */
+export function correlation(codes, integers, members = null) {
   let [n, sumX, sumY, sumXX, sumYY, sumXY] = [0, 0, 0, 0, 0, 0];
   for (let t = 0; t < codes.length; t++) {
     const x = codes[t];
-    if (x === NOT_FINITE) continue;
+    if (x === NOT_FINITE || members?.[t] === 0) continue;
     const y = integers[t];
     n += 1;
     sumX += x;
@@ -29,9 +29,11 @@ export function correlation(codes, integers) {
 }
 
 /** Return Spearman's rank correlation of a neuron's finite codes [T] and integers [T], from 0. */
-export function rankCorrelation(codes, integers) {
+export function rankCorrelation(codes, integers, members = null) {
   const known = [];
-  for (let t = 0; t < codes.length; t++) if (codes[t] !== NOT_FINITE) known.push(t);
+  for (let t = 0; t < codes.length; t++) {
+    if (codes[t] !== NOT_FINITE && members?.[t] !== 0) known.push(t);
+  }
   const x = centredRanks(known.map((t) => codes[t]));
   const y = centredRanks(known.map((t) => integers[t]));
   let [sumXX, sumYY, sumXY] = [0, 0, 0];
@@ -95,14 +97,16 @@ export function rankedByCorrelation(signal, integers) {
 }
 
 /**
- * Return neurons by how they follow a feature: {neuron, score, pearson, ranks}. The score is
- * Pearson's r, or the rank correlation where that is clearly larger: what counts, but not evenly.
+ * Return neurons by how they follow a feature, of the members alone: {neuron, score, pearson,
+ * ranks}. The score is Pearson's r, or the rank correlation where that is clearly larger: what
+ * counts, but not evenly.
  */
-export function rankedByFeature(signal, integers) {
+export function rankedByFeature(signal, integers, members = null) {
   return ranked(
     Array.from({ length: signal.units }, (_, neuron) => {
       const codes = signal.row(neuron);
-      const [r, ranks] = [correlation(codes, integers), rankCorrelation(codes, integers)];
+      const r = correlation(codes, integers, members);
+      const ranks = rankCorrelation(codes, integers, members);
       const score = Math.abs(ranks) > Math.abs(r) + UNEVEN ? ranks : r;
       return { neuron, score, pearson: r, ranks };
     }),

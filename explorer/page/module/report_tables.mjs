@@ -4,12 +4,11 @@ import { make } from "./elements.mjs";
 
 const WIDE_COLUMNS = 4; // so many want the whole width
 
-/** Return a model's tables and samples as a section; null where there are none. */
-export function reportTables(model) {
-  if (!model.tables.length && !model.samples.length) return null;
-  const parts = model.tables.map(reportTable);
-  if (model.samples.length) parts.push(reportSamples(model.samples));
-  return make("section", { class: "nwr-report", "aria-label": "Findings and samples" }, ...parts);
+/** Return a model's tables as a section; null where there are none. */
+export function reportTables({ tables }) {
+  if (!tables.length) return null;
+  const parts = tables.map(reportTable);
+  return make("section", { class: "nwr-report", "aria-label": "Findings" }, ...parts);
 }
 
 function reportTable({ title, columns, rows, note }) {
@@ -27,9 +26,12 @@ function reportTable({ title, columns, rows, note }) {
   return make("div", { class: kind }, make("h3", {}, title), box, ...parts);
 }
 
-function reportSamples(samples) {
+/** Return what a model wrote, to be folded away; null where that is nothing. */
+export function writtenText({ samples }) {
+  if (!samples.length) return null;
   const texts = samples.map((sample) =>
     make("pre", { class: "nwr-sample", tabindex: "0", "aria-label": "Generated text" }, sample),
   );
-  return make("div", { class: "nwr-card" }, make("h3", {}, "Text that it wrote"), ...texts);
+  const summary = make("summary", {}, "Text that it wrote itself, after this one");
+  return make("details", { class: "nwr-written", open: true }, summary, ...texts);
 }

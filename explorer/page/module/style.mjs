@@ -66,9 +66,10 @@ export const STYLE = `
   .nwr-models:not(.nwr-of-1) { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .nwr-models:not(.nwr-of-1) .nwr-model { display: grid; grid-template-columns: minmax(0, 1fr); grid-template-rows: subgrid; grid-row: span 8; row-gap: 0; }
   .nwr-models:not(.nwr-of-1) :is(.nwr-columns, .nwr-left, .nwr-side) { display: contents; }
-  .nwr-models:not(.nwr-of-1) :is(.nwr-strip, .nwr-columns .nwr-card) { margin-bottom: 16px; }
+  .nwr-models:not(.nwr-of-1) :is(.nwr-texts, .nwr-columns .nwr-card) { margin-bottom: 16px; }
 }
 @media (max-width: 1100px) { .nwr .nwr-toolbar { position: static; } }
+.nwr .nwr-drawer { display: none; }
 .nwr-model { min-width: 0; }
 .nwr-choices { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 18px; margin-bottom: 10px; }
 .nwr-step { padding: 0 9px !important; }
@@ -144,6 +145,8 @@ export const STYLE = `
 .nwr-ranking button[aria-pressed="true"] { font-weight: 700; }
 
 .nwr-equations, .nwr-sample { font: 12.5px/1.55 var(--mono); margin: 0 0 10px; padding: 8px 10px; background: var(--shade); border-radius: 6px; overflow: auto; max-height: 320px; }
+.nwr-written { margin-top: 8px; font-size: 13px; color: var(--soft); }
+.nwr-written .nwr-sample { margin: 4px 0 0; max-height: 9.5em; color: var(--ink); }
 .nwr-sample { white-space: pre-wrap; overflow-wrap: anywhere; }
 .nwr-values { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 0 0 8px; }
 .nwr-values div { display: flex; gap: 6px; }
@@ -157,7 +160,6 @@ export const STYLE = `
 .nwr-tree text { text-anchor: middle; font: 13px var(--mono); fill: var(--ink); }
 .nwr-tree .nwr-node-value { font-weight: 700; }
 .nwr-tree .nwr-node-symbol { font-size: 11px; fill: var(--soft); }
-.nwr-tree .nwr-node-words { font-size: 11px; }
 .nwr-node { cursor: pointer; }
 .nwr-node rect { stroke: var(--soft); stroke-width: 1; }
 .nwr-node[aria-pressed="true"] rect { stroke: var(--accent); stroke-width: 3; }
@@ -171,5 +173,23 @@ export const STYLE = `
 .nwr-report table { width: 100%; }
 .nwr-report tbody tr:nth-child(even) { background: var(--shade); }
 .nwr-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media (max-width: 700px) { .nwr { padding: 14px 14px 40px; } .nwr-toolbar { position: static; margin-inline: -14px; padding-inline: 14px; } }
+/* A phone: the text first, what changes its colours behind a button, explanations at the end. */
+@media (max-width: 700px) {
+  .nwr { padding: 14px 14px 40px; display: flex; flex-direction: column; }
+  .nwr h1 { font-size: 20px; }
+  .nwr > header { display: contents; }
+  .nwr-models { order: 1; margin-top: 10px; }
+  .nwr-lead, .nwr > header .nwr-note, .nwr > .nwr-keys { order: 2; }
+  .nwr-lead { margin-top: 20px; }
+  .nwr-toolbar { position: static; margin: 4px -14px 0; padding-inline: 14px; }
+  .nwr .nwr-drawer { display: block; }
+  .nwr-toolbar:not(.nwr-open) .nwr-group { display: none; }
+  .nwr-model { display: flex; flex-direction: column; }
+  .nwr-model > .nwr-choices, .nwr-columns, .nwr-left { display: contents; }
+  .nwr-legend { margin-bottom: 8px; }
+  .nwr-legend, .nwr-texts { order: 1; }
+  .nwr-model > .nwr-choices > :not(.nwr-legend) { order: 2; margin-top: 8px; align-self: flex-start; }
+  .nwr-left > :not(.nwr-texts), .nwr-side, .nwr-report { order: 3; margin-top: 14px; }
+  .nwr-model > h2 { font-size: 15px; margin-bottom: 6px; }
+}
 `;

@@ -1,6 +1,5 @@
 // One neuron with all its signals, and below it all neurons with one signal, on one time axis.
 
-import { colourScale } from "./colour_scales.mjs";
 import { card, make, rebuilt, surface, write, writeNumber } from "./elements.mjs";
 import { drawAxis, drawBars, drawFrame, drawHeat, heatPicture } from "./signal_rows.mjs";
 import { shortTitle, visible, writtenAt } from "./wording.mjs";
@@ -19,7 +18,6 @@ const INKS = {
 export class TimeView {
   #view;
   #index;
-  #isDark;
   #labels = make("div", { class: "nwr-time-labels" });
   #neurons = make("div", { class: "nwr-neurons", "aria-hidden": "true" });
   #rows = make("canvas", { class: "nwr-rows" });
@@ -37,10 +35,9 @@ export class TimeView {
   #offset = 0;
   #resized = new ResizeObserver(() => this.#fit());
 
-  constructor(view, index, isDark) {
+  constructor(view, index) {
     this.#view = view;
     this.#index = index;
-    this.#isDark = isDark;
     this.#heat = this.#heatCanvas();
     this.#pinned.append(this.#rows, this.#heat, this.#line);
     this.#spacer.append(this.#pinned);
@@ -183,14 +180,14 @@ export class TimeView {
   #draw() {
     if (this.#width === 0) return;
     const window = this.#window();
-    const { palette, scale } = this.#view;
+    const { scale } = this.#view;
     const { neuron } = this.#view.choices[this.#index];
     const signals = this.#view.layer(this.#index).signals;
     const rowHeight = heightOfRows(signals);
-    const inks = INKS[this.#isDark() ? "dark" : "light"];
+    const inks = INKS[this.#view.isDark ? "dark" : "light"];
     const context = surface(this.#rows, window.width, AXIS_HEIGHT + rowHeight * signals.length);
     drawAxis(context, this.#view.text, this.#view.selection().members, inks, window);
-    const scales = { state: colourScale(palette, "state"), gate: colourScale(palette, "gate") };
+    const scales = { state: this.#view.colours("state"), gate: this.#view.colours("gate") };
     signals.forEach((signal, number) => {
       const place = { top: AXIS_HEIGHT + number * rowHeight, height: rowHeight };
       const range = signal.range(neuron, scale);
@@ -208,7 +205,7 @@ export class TimeView {
     const view = this.#view;
     const signal = view.signal(this.#index);
     const { layer, neuron } = view.choices[this.#index];
-    const key = [layer, signal.name, view.scale, view.palette].join();
+    const key = [layer, signal.name, view.scale, view.palette, view.isDark].join();
     if (this.#picture.key !== key) {
       const range = (number) => signal.range(number, view.scale);
       this.#picture = { key, image: heatPicture(signal, scales[signal.kind], range) };

@@ -31,11 +31,30 @@ export class Toolbar {
     this.element = make(
       "div",
       { class: "nwr-toolbar" },
+      this.#drawer(),
       make("div", { class: "nwr-group nwr-find" }, ...this.#findControls()),
       make("div", { class: "nwr-group" }, ...this.#colourControls()),
       make("div", { class: "nwr-group nwr-last" }, ...this.#pageControls()),
     );
     this.keys = keysHelp();
+  }
+
+  /** Return the button that shows the controls where the screen is narrow. */
+  #drawer() {
+    const button = make(
+      "button",
+      {
+        type: "button",
+        class: "nwr-drawer",
+        "aria-expanded": "false",
+        onclick: () => {
+          const isOpen = this.element.classList.toggle("nwr-open");
+          button.setAttribute("aria-expanded", String(isOpen));
+        },
+      },
+      "Search, ranking, colours",
+    );
+    return button;
   }
 
   #select(name, options) {

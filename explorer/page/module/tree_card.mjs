@@ -1,6 +1,5 @@
 // A discovered cell as its tree: leaves below, the new hidden state at the top.
 
-import { colourScale } from "./colour_scales.mjs";
 import { card, drawn, make, write, writeNumber } from "./elements.mjs";
 import { TO_CELL, nodeWords, writtenAt } from "./wording.mjs";
 
@@ -10,6 +9,9 @@ const COLUMN = 108;
 const LEVEL = 96;
 const NARROWEST_COLUMN = 84;
 const MARGIN = 12;
+const VALUE_SIZE = 13;
+const WORDS_SIZE = 11;
+const ADVANCE = 0.62; // of a monospaced letter, in parts of its size; bold ones are as wide
 
 /** The tree of one model's cell, every node a signal with its value at the cursor. */
 export class TreeCard {
@@ -44,15 +46,15 @@ export class TreeCard {
   update() {
     const layer = this.#view.layer(this.#index);
     if (this.#layer !== layer) this.#draw(layer);
-    const { cursor, palette, scale } = this.#view;
+    const { cursor, scale } = this.#view;
     const { neuron, signal: chosen } = this.#view.choices[this.#index];
     for (const { group, box, value, lines, signal } of this.#boxes) {
       const number = signal.value(neuron, cursor);
-      const scaleOfKind = colourScale(palette, signal.kind);
+      const scaleOfKind = this.#view.colours(signal.kind);
       const shade = scaleOfKind.shade(number, signal.range(neuron, scale));
       box.style.fill = shade < 0 ? "#888888" : scaleOfKind.colours[shade];
       for (const line of lines) line.style.fill = shade < 0 ? "#000" : scaleOfKind.inks[shade];
-      write(value, writtenAt(signal, neuron, cursor));
+      fit(value, writtenAt(signal, neuron, cursor), VALUE_SIZE);
       value.dataset.value = String(number);
       group.setAttribute("aria-pressed", String(signal.name === chosen));
       group.setAttribute("aria-label", `${signal.title}: ${value.textContent}`);
@@ -60,6 +62,7 @@ export class TreeCard {
     const { cell, line } = this.#memory;
     const words = `→ c = ${writtenAt(cell, neuron, cursor)}`;
     writeNumber(line, cell.value(neuron, cursor), words);
+    fit(line, words, WORDS_SIZE);
   }
 
   #draw(layer) {
@@ -93,8 +96,9 @@ export class TreeCard {
     const words = nodeWords(node, layer.tree);
     const first = y + (words.length > 2 ? 14 : words.length > 1 ? 17 : 25);
     const lines = words.map((text, number) =>
-      drawn("text", { x, y: first + 14 * number, class: "nwr-node-words" }, text),
+      drawn("text", { x, y: first + 14 * number, class: "nwr-node-words" }),
     );
+    lines.forEach((line, number) => fit(line, words[number], WORDS_SIZE));
     const after = first + 14 * words.length;
     if (words.includes(TO_CELL)) {
       const cell = layer.signals.find(({ name }) => name === "cell");
@@ -136,6 +140,12 @@ export class TreeCard {
     }
     return { group, box, value, lines, signal };
   }
+}
+
+/** Write a line of a box, in letters so small that it fits. */
+function fit(line, text, size) {
+  write(line, text);
+  line.style.fontSize = `${Math.min(size, (BOX_WIDTH - 8) / (ADVANCE * text.length))}px`;
 }
 
 /** Return a signal's symbol above the corner that no edge passes. */

@@ -1,6 +1,6 @@
 // What is shown: the state that all parts of the page share, and its text in a link.
 
-import { PALETTES } from "./colour_scales.mjs";
+import { PALETTES, colourScale } from "./colour_scales.mjs";
 import { matches, members, unescaped } from "./matches.mjs";
 import { opening, preferredSignal } from "./opening.mjs";
 
@@ -20,6 +20,7 @@ export class View {
   #frame = 0;
   #selection = null;
   #defaults;
+  isDark = false; // the page's ground, which the theme or the system says
 
   constructor(exploration) {
     this.text = exploration.text;
@@ -116,6 +117,11 @@ export class View {
   /** Return the signal that a model shows. */
   signal(index) {
     return this.layer(index).signals.find(({ name }) => name === this.choices[index].signal);
+  }
+
+  /** Return the scale of the colours for "state", "gate" or "influence". */
+  colours(kind) {
+    return colourScale(this.palette, kind, this.isDark);
   }
 
   /** Return the selected characters: {spans, members, count}; none gives a count of 0. */

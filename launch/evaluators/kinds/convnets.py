@@ -31,6 +31,7 @@ from nas_with_rl.launch.evaluators.kinds.kind import (
     around,
 )
 from nas_with_rl.launch.evaluators.measurements import Measurement
+from nas_with_rl.launch.evaluators.running_trial import RunningTrial
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.records.training_result import Metric
 from nas_with_rl.launch.records.workdir import data_directory
@@ -78,10 +79,19 @@ class ConvNetTrainer:
             for name, split in splits.items()
         }
 
-    def __call__(self, architecture: Architecture, seed: int) -> Measurement:
-        """Train and measure one ConvNet."""
+    def __call__(
+        self, architecture: Architecture, seed: int, trial: RunningTrial | None = None
+    ) -> Measurement:
+        """Train and measure one ConvNet, which reports its reward after each epoch."""
         convnet = self._space.convnet(architecture)
-        result = evaluate_convnet(convnet, self.images, self.training, seed=seed)
+        accuracies: list[float] = []
+
+        def report(epoch: int, loss: float, accuracy: float) -> None:
+            accuracies.append(accuracy)
+            if trial is not None and trial.is_watched:
+                trial.report(epoch, accuracy_reward(accuracies))
+
+        result = evaluate_convnet(convnet, self.images, self.training, seed=seed, report=report)
         metrics = {
             "validation_accuracy": result.validation_accuracy,
             "train_loss": result.train_loss,

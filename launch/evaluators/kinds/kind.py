@@ -17,6 +17,7 @@ from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
 from nas_with_rl.launch.evaluators.plans import Plan, Program
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
 from nas_with_rl.launch.experiments.fitting import ANY_SPACE, ChildFit
+from nas_with_rl.launch.experiments.search_config import SearchConfig
 from nas_with_rl.search_spaces.architecture import Architecture
 
 if TYPE_CHECKING:  # which import Keras
@@ -62,7 +63,11 @@ class ChildProgram:
 
 
 class Trainer(Protocol):
-    """Trains children of one kind; `data` says in JSON-ready values what they are trained on."""
+    """Trains children of one kind; `data` says in JSON-ready values what they are trained on.
+
+    One that takes a `RunningTrial` as well, by the name of `trial`, can have its children stopped
+    early: where the trial `is_watched`, what they report after each epoch is their reward by then.
+    """
 
     data: Any
 
@@ -201,15 +206,18 @@ class ChildKind:
     check_in_process: Callable[[ProcessPool, LocatedExperiment], Any] | None = None
     loads_anew: bool = False
 
-    @property
-    def cluster_plan(self) -> Plan:
-        """The plan of a cluster's worker: one child at a time, in one child process.
+    def cluster_plan(self, search: SearchConfig | None) -> Plan:
+        """Return the plan of a cluster's worker: one child at a time, in one child process.
 
         A table's is what one process would do, as it says the same everywhere.
+
+        Args:
+          search: which may stop children early, of a population none.
         """
         if self.default == "here":
             return Plan("here")
-        return Plan("population" if self.populations else "single", 1, 1)
+        is_together = self.populations and (search is None or search.early_stopping == "none")
+        return Plan("population" if is_together else "single", 1, 1)
 
 
 def around(*values: float) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from nas_with_rl.launch.evaluators.kinds.kind import (
     loaded_once,
 )
 from nas_with_rl.launch.evaluators.measurements import Measurement
+from nas_with_rl.launch.evaluators.running_trial import RunningTrial
 from nas_with_rl.launch.experiments.experiment import Experiment
 from nas_with_rl.launch.records.training_result import Metric
 from nas_with_rl.launch.records.workdir import data_directory
@@ -73,10 +74,18 @@ class LanguageModelTrainer:
         self.training, self.corpus = training, corpus
         self.data = [dataclasses.asdict(source) for source in self.corpus.provenance]
 
-    def __call__(self, architecture: Architecture, seed: int) -> Measurement:
-        """Train and measure one language model."""
+    def __call__(
+        self, architecture: Architecture, seed: int, trial: RunningTrial | None = None
+    ) -> Measurement:
+        """Train and measure one language model, which reports its reward after each epoch."""
+
+        def report(epoch: int, training: float, validation: float) -> None:
+            if trial is not None and trial.is_watched:
+                trial.report(epoch, perplexity_reward(validation))
+
         cell = cell_of(architecture)
-        return self.measurement(train_language_model(cell, self.corpus, self.training, seed=seed))
+        result = train_language_model(cell, self.corpus, self.training, seed=seed, report=report)
+        return self.measurement(result)
 
     @staticmethod
     def measurement(result: LanguageModelResult) -> Measurement:

@@ -1,9 +1,9 @@
 """Children that a function of one's own measures, named as `--evaluate=my_module:train`.
 
-The function is called as `evaluation.InProcess` calls one: with `(architecture)` or `(architecture,
-seed)`; it returns the reward, (reward, {name: measurement}) or a `Measurement`. Its module is
-imported where children are evaluated, and no earlier: the process that leads a search need not
-have what the function needs. Nothing here imports Keras.
+The function is called as `evaluation.InProcess` calls one: with `(architecture)`, `(architecture,
+seed)` or `(architecture, trial)`; it returns the reward, (reward, {name: measurement}) or a
+`Measurement`. Its module is imported where children are evaluated, and no earlier: the process that
+leads a search need not have what the function needs. Nothing here imports Keras.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from nas_with_rl.launch.evaluators.evaluation import Evaluation, InProcess
 from nas_with_rl.launch.evaluators.kinds.kind import ChildProgram, LocatedExperiment
 from nas_with_rl.launch.evaluators.measurements import Failure, Measurement
 from nas_with_rl.launch.evaluators.process_pool import ProcessPool
+from nas_with_rl.launch.evaluators.running_trial import RunningTrial
 from nas_with_rl.launch.experiments.children import OwnEvaluation
 from nas_with_rl.launch.experiments.named_modules import (
     imported,
@@ -48,9 +49,15 @@ class OwnTrainer:
         self._child = child
         self.data = {"function": child.function, "sha256": _digest(child.function)}
 
-    def __call__(self, architecture: Architecture, seed: int) -> Measurement:
+    def __call__(
+        self, architecture: Architecture, seed: int, trial: RunningTrial | None = None
+    ) -> Measurement:
         """Measure one child."""
-        result = self._evaluator.measured(architecture, seed)
+        evaluator = self._evaluator
+        if trial is None:
+            result = evaluator.measured(Evaluation(0, architecture, seed))
+        else:
+            result = evaluator.returned(architecture, trial)
         if isinstance(result, Failure):
             raise ChildFailure(result.reason, result.message)
         return result

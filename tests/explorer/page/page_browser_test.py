@@ -170,6 +170,23 @@ def test_features_rank_as_numpy_does(chromium, shown):
         numpy_rankings.assert_ranked(ranked_rows(chromium, "feature"), expected)
 
 
+def test_features_rank_by_the_selection_alone(chromium, shown):
+    exploration = shown("source_code", fragment(model1="1.cell.1", feature="column", span="11-70"))
+    (column,) = (each for each in text_features(exploration.tokens) if each.name == "column")
+    chromium.click(".nwr-rankings + button")
+    codes = stored_signal(exploration, "cell").codes
+    heading = "return document.querySelector('[data-ranking=feature]').parentNode.textContent"
+    expected = numpy_rankings.feature_scores(codes[:, 10:70], column.values[10:70])
+    numpy_rankings.assert_ranked(ranked_rows(chromium, "feature"), expected)
+    assert "column (from the line's start), in the selection" in chromium.run(heading)
+    chromium.focus(".nwr-strip")
+    chromium.press("ESCAPE")
+    expected = numpy_rankings.feature_scores(codes, column.values)
+    numpy_rankings.assert_ranked(ranked_rows(chromium, "feature"), expected)
+    chromium.run("location.hash = arguments[0]", fragment(span="5-5", feature="column"))
+    chromium.wait(lambda: "in the whole text" in chromium.run(heading))
+
+
 def test_predictions_and_influences_are_those_of_the_trace(chromium, shown):
     exploration = shown("counter", fragment(at=31, held=1, colour="influence"))
     model = exploration.models[0]

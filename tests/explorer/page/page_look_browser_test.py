@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.harness.page_reading import fragment, strip_colours
+from tests.harness.page_reading import fragment, stored_signal, strip_colours
 
 LEAST_CONTRAST = 4.5  # of text on its ground, by the WCAG
 
@@ -105,6 +105,25 @@ def test_a_table_of_many_columns_has_the_whole_width(chromium, shown):
     assert widths[0] == pytest.approx(widths[1])
 
 
+@pytest.mark.parametrize("name", ["side_by_side", "far_from_zero"])
+def test_the_numbers_of_the_tree_lie_in_their_boxes(chromium, shown, name):
+    shown(name, fragment(at=20))
+    found = chromium.run(
+        "return [...document.querySelectorAll('.nwr-node')].map((node) => {"
+        "  const box = node.querySelector('rect').getBBox();"
+        "  return [...node.querySelectorAll('text')].map((text) => {"
+        "    const { x, width } = text.getBBox();"
+        "    return [text.textContent, Math.max(box.x - x, x + width - box.x - box.width)];"
+        "  });"
+        "})"
+    )
+    assert len(found) == 7
+    for text, beyond in (line for node in found for line in node):
+        assert beyond < 0, text
+    if name == "far_from_zero":
+        assert max(len(text) for node in found for text, _ in node) > 15
+
+
 def test_dark_and_the_second_palette_change_the_colours(chromium, shown):
     shown("counter", fragment(model1="1.hidden.1"))
     ground = "return getComputedStyle(document.querySelector('.nwr')).backgroundColor"
@@ -120,17 +139,35 @@ def test_dark_and_the_second_palette_change_the_colours(chromium, shown):
     assert strip_colours(chromium) != classic
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("palette", ["classic", "safe"])
-def test_characters_can_be_read_on_every_colour(chromium, shown, palette):
-    exploration = shown("counter", fragment(palette=palette, scale="neuron"))
+def test_characters_can_be_read_on_every_colour(chromium, shown, palette, theme):
+    exploration = shown("counter", fragment(palette=palette, scale="neuron", theme=theme))
     pairs = set()
     for signal, neuron in itertools.product(exploration.models[0].trace.layers[0].signals, (1, 6)):
-        view = fragment(palette=palette, scale="neuron", model1=f"1.{signal.name}.{neuron}")
+        view = fragment(
+            palette=palette, scale="neuron", theme=theme, model1=f"1.{signal.name}.{neuron}"
+        )
         chromium.run("location.hash = arguments[0]", view)
         chromium.settle()
         pairs |= {tuple(pair) for pair in strip_colours(chromium)}
     assert len(pairs) > 100
     assert min(_contrast(ground, ink) for ground, ink in pairs) >= LEAST_CONTRAST
+
+
+@pytest.mark.parametrize("palette", ["classic", "safe"])
+def test_what_is_near_zero_is_dark_in_the_dark(chromium, shown, palette):
+    view = fragment(model1="1.hidden.1", palette=palette, scale="neuron")
+    exploration = shown("counter", view)
+    values = np.abs(stored_signal(exploration, "hidden").values()[0])
+    near, far = int(values.argmin()), int(values.argmax())
+    contrasts = []
+    for theme, ground in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 23, 27)")):
+        chromium.choose("[data-choice='theme']", theme)
+        colours = [colour for colour, _ in strip_colours(chromium)]
+        contrasts.append([_contrast(colours[time], ground) for time in (near, far)])
+    for of_near, of_far in contrasts:  # in either theme it lies near the page's ground
+        assert of_near < 1.5 < of_far
 
 
 def _contrast(*colours):
@@ -157,8 +194,37 @@ def test_words_can_be_read_in_both_themes(chromium, shown, theme):
     assert min(_contrast(*pair) for pair in pairs) >= LEAST_CONTRAST
 
 
+def test_on_a_phone_the_text_is_first_and_the_controls_are_behind_a_button(chromium, shown):
+    chromium.width(500)  # the narrowest window that Chromium opens
+    shown("source_code")
+    top = "return document.querySelector(arguments[0]).getBoundingClientRect().top + window.scrollY"
+    places = [chromium.run(top, f".nwr-{name}") for name in ("legend", "strip", "written", "time")]
+    assert places == sorted(places) and places[1] < 330
+    assert places[-1] < chromium.run(top, ".nwr-lead")
+    search, drawer = "[data-choice='search']", ".nwr-drawer"
+    assert not chromium.one(search).is_displayed()
+    assert chromium.one(drawer).get_attribute("aria-expanded") == "false"
+    chromium.click(drawer)
+    assert chromium.one(search).is_displayed()
+    assert chromium.one(drawer).get_attribute("aria-expanded") == "true"
+    chromium.click(drawer)
+    assert not chromium.one(search).is_displayed()
+
+
+def test_what_the_model_wrote_is_near_the_top_and_can_be_folded_away(chromium, shown):
+    shown("source_code")
+    assert not chromium.one(".nwr-drawer").is_displayed()
+    bottom, top = chromium.run(
+        "return ['.nwr-strip', '.nwr-sample'].map((name, n) =>"
+        "  document.querySelector(name).getBoundingClientRect()[n ? 'top' : 'bottom'])"
+    )
+    assert 0 < top - bottom < 60 and chromium.one(".nwr-sample").text == "aaaXbbb\naaXbb"
+    chromium.click(".nwr-written summary")
+    assert not chromium.one(".nwr-sample").is_displayed()
+
+
 @pytest.mark.parametrize("name", ["side_by_side", "source_code"])
-@pytest.mark.parametrize("width", [800, 1600])
+@pytest.mark.parametrize("width", [500, 800, 1600])
 def test_nothing_sticks_out(chromium, shown, name, width):
     chromium.width(width)
     shown(name, fragment(search="e", feature="column"))

@@ -126,6 +126,14 @@ def test_what_was_trained_is_not_trained_again_and_the_result_has_all_of_it(tmp_
     )
 
 
+def test_workers_train_the_same(tmp_path):
+    result = search(tmp_path / "run")
+    here = nas.retrain(search(), 2, 2, evaluate=evaluate, progress=False)
+    again = nas.retrain(result, 2, 2, evaluate=evaluate, workers=2, progress=False)
+    assert again.describe() == here.describe()
+    assert all("/" in trial.worker for trial in again.trials)  # of a process each
+
+
 def test_ctrl_c_returns_what_there_is(tmp_path, capsys):
     result = search(tmp_path / "run")
     calls = []
@@ -339,6 +347,8 @@ def test_bad_input_is_one_sentence_in_pythons_words(of_a_binary, tmp_path):
         ({"seeds": 0}, "seeds is 0, below 1"),
         ({"seeds": "3"}, "seeds is '3', not an integer"),
         ({"evaluate": 5}, "evaluate is 5, no function"),
+        ({"workers": 0}, "workers is 0, below 1"),
+        ({"workers": 2, "evaluate": None}, "workers is 2, which has no effect without evaluate"),
         ({"evaluate": None}, "evaluate is missing: workdir="),
         ({"result": search(), "evaluate": None}, "evaluate is missing, the function that evaluat"),
         ({"result": empty}, "result has no completed trial of 2: there is nothing to train"),

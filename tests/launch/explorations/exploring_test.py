@@ -306,3 +306,13 @@ def test_the_binary_lists_the_tasks_and_refuses_in_one_line():
     assert done.returncode == 2
     assert done.stderr.startswith("error: task is 'count': no such task")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_title_says_which_text_it_is_and_how_it_begins(tmp_path):
+    folder = tmp_path / "rhymes"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"{number}.txt").write_text(f"Sing a song of {number} pence,\n<b>rye</b>\n" * 20)
+    title = TextSubject(str(folder / "0.txt"), ()).title
+    assert title == "0.txt: “Sing a song of 0 pence, <b>rye</b> Sing a song …”"
+    assert TextSubject(str(folder / "*.txt"), ()).title.startswith("rhymes/*.txt: “Sing a song of ")

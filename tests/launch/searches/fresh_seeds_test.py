@@ -13,7 +13,8 @@ from nas_with_rl.launch.api import SearchOptions, search
 from nas_with_rl.launch.evaluators.kinds.language_models import LanguageModelTrainer
 from nas_with_rl.launch.evaluators.measurements import Measurement
 from nas_with_rl.launch.experiments.search_config import SearchConfig
-from nas_with_rl.launch.searches.fresh_seeds import Candidate, compare, describe_candidates
+from nas_with_rl.launch.results.candidates import Candidate, describe_candidates
+from nas_with_rl.launch.searches.fresh_seeds import compare
 from nas_with_rl.search_spaces.recurrent_cell import RecurrentCellSpace
 
 

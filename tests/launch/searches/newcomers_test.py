@@ -197,7 +197,7 @@ def test_several_evaluations_of_an_architecture_count_by_their_mean(tmp_path):
     assert len(own) > 1 and result.best.architecture["units"] == 64
     assert result.best.reward == sum(own) / len(own)
     assert result.best.num_evaluations == len(own) and 0 < result.best.spread < 0.2
-    shown = f"{result.best.reward:.4f} ± {result.best.spread:.4f} ({len(own)} evaluations)"
+    shown = f"{result.best.reward:.4f} ± {result.best.spread:.2g} ({len(own)} evaluations)"
     assert shown in (tmp_path / "run" / "report.html").read_text()
 
 

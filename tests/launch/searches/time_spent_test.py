@@ -11,8 +11,9 @@ import nas_with_rl as nas
 from nas_with_rl.launch.experiments.search_config import DepthSchedule, SearchConfig
 from nas_with_rl.launch.records.ledger import Ledger, read_ledger, write_ledger
 from nas_with_rl.launch.records.trial_store import Trial
+from nas_with_rl.launch.results.times import describe_time, time_rows
 from nas_with_rl.launch.searches.forecast import Forecast
-from nas_with_rl.launch.searches.time_spent import TimeSpent, describe_time, time_rows
+from nas_with_rl.launch.searches.time_spent import TimeSpent
 
 SPACE = nas.SearchSpace({"units": tuple(range(40))})
 TRIAL = Trial(0, "8", 0, "completed", -1.0, 0, 1, seed=0, reward=0.5, worker="one")
