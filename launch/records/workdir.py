@@ -122,7 +122,7 @@ class Workdir:
                 "--resume, or name another directory"
             )
         outputs = (self.trials, self.checkpoints, self.tensorboard, self.comparison, self.report)
-        for path in (*outputs, self.result, self.model):
+        for path in (*outputs, self.retrained, self.result, self.model):
             if path.exists():
                 raise InputError(
                     f"{self._flag}={self.path} holds {path.name} but no {EXPERIMENT_FILE}; "

@@ -18,9 +18,10 @@ from nas_with_rl.launch.records.ranking import Ranked
 from nas_with_rl.launch.records.trial_store import Trial
 from nas_with_rl.launch.results.units import REWARD, Unit
 
-COMPLETED, REUSED, FAILED, OPEN = range(4)  # what became of a trial; an open one has no outcome
-NAMES = ("completed", "reused", "failed", "no outcome")
-_KINDS = {"completed": COMPLETED, "failed": FAILED, "running": OPEN}
+# What became of a trial; an open one has no outcome.
+COMPLETED, REUSED, FAILED, OPEN, STOPPED = range(5)
+NAMES = ("completed", "reused", "failed", "no outcome", "stopped early")
+_KINDS = {"completed": COMPLETED, "failed": FAILED, "running": OPEN, "stopped": STOPPED}
 _WITHOUT = float("nan")
 
 
@@ -32,7 +33,7 @@ class Columns:
       trials: every one, by number.
       unit: what `value` is.
       kind: [n] COMPLETED for an evaluation of its own, REUSED for an outcome taken over, FAILED
-        whoever failed, OPEN.
+        whoever failed, OPEN, STOPPED whoever was stopped early.
       taken_over: [n] whether its outcome is an earlier trial's, a failure's too.
       reward, value: [n] of those that were completed; NaN without.
       started, ended: [n] seconds since the epoch; NaN without.
@@ -112,7 +113,8 @@ def columns_of(trials: Sequence[Trial], unit: Unit) -> Columns:
     kind = np.array([_KINDS[trial.status] for trial in trials], np.uint8)
     kind[(kind == COMPLETED) & taken_over] = REUSED
     reward = _numbers([trial.reward for trial in trials])
-    reward[(kind == FAILED) | (kind == OPEN)] = _WITHOUT  # what a failure counts as is none
+    # What a failure counts as is none; a stopped child's is not that of its end.
+    reward[_without_end(kind)] = _WITHOUT
     started = _numbers([trial.started for trial in trials])
     ended = _numbers([trial.ended for trial in trials])
     value = reward if unit.metric == REWARD else _values(trials, kind, unit)
@@ -185,6 +187,10 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return (last - (counts - 1) / 2)[inverse]
 
 
+def _without_end(kind: np.ndarray) -> np.ndarray:
+    return (kind == FAILED) | (kind == OPEN) | (kind == STOPPED)
+
+
 def _numbers(values: Sequence[float | None]) -> np.ndarray:
     return np.array(values, np.float64)  # None is NaN
 
@@ -195,7 +201,7 @@ def _values(trials: Sequence[Trial], kind: np.ndarray, unit: Unit) -> np.ndarray
     found = _together(measured, unit)
     if found is None:
         return _numbers(list(map(unit.of, trials)))
-    found[(kind == FAILED) | (kind == OPEN) | ~np.isfinite(found)] = _WITHOUT
+    found[_without_end(kind) | ~np.isfinite(found)] = _WITHOUT
     return found
 
 

@@ -3,7 +3,7 @@ import { element, significant } from "./data.mjs";
 
 const LEFT = 64, RIGHT = 14, TOP = 10, BOTTOM = 34, LANE = 16;
 const MANY = 3000;
-const COLOURS = ["ink", "grid", "faint", "dot", "reused", "failed", "open", "best", "baseline"];
+const COLOURS = ["ink", "grid", "faint", "dot", "reused", "failed", "open", "stopped", "best", "baseline"];
 
 /** Round numbers between two, a handful; powers of ten and their halves on a logarithmic axis. */
 export function ticks(low, high, most, isLog) {
@@ -193,8 +193,8 @@ export class Chart {
     const { rows, kind } = this.series;
     const many = rows.length > MANY;
     const half = many ? 1 : 2;
-    for (const each of [1, 0, 3, 2]) {
-      context.fillStyle = context.strokeStyle = this.colour(["dot", "reused", "failed", "open"][each]);
+    for (const each of [1, 4, 0, 3, 2]) {
+      context.fillStyle = context.strokeStyle = this.colour(["dot", "reused", "failed", "open", "stopped"][each]);
       context.globalAlpha = many ? 0.45 : each === 2 ? 0.9 : 0.8;
       for (const row of rows) {
         if (kind[row] !== each) continue;

@@ -1,7 +1,7 @@
 // The trials as a page keeps them: `packing.py` says how.
 
 const ARRAYS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array };
-export const KINDS = ["completed", "reused", "failed", "no outcome"];
+export const KINDS = ["completed", "reused", "failed", "no outcome", "stopped early"];
 
 /** The bytes of a base64 text. */
 export function bytesOf(base64) {

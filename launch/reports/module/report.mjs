@@ -36,7 +36,7 @@ function drawByTrial() {
   const y = isValue ? columns.value : columns.reward;
   const name = isValue ? "value" : "reward";
   const lower = isValue && header.lowerIsBetter;
-  const lanes = [2, 3].filter((kind) => columns.kind.includes(kind));
+  const lanes = [4, 2, 3].filter((kind) => columns.kind.includes(kind));
   const rows = rowsWhere((row) => lanes.includes(columns.kind[row]) || Number.isFinite(y[row]));
   const measured = rows.filter((row) => columns.kind[row] < 2).map((row) => y[row]);
   const title = isValue ? header.unit : "reward";
@@ -47,7 +47,7 @@ function drawByTrial() {
   const beyond = measured.filter((number) => (lower ? number > range.high : number < range.low)).length;
   charts["by-trial"].set({
     x: columns.number, y, kind: columns.kind, rows, lanes, lines: [baseline, best],
-    laneTitles: { 2: "failed", 3: "none yet" },
+    laneTitles: { 2: "failed", 3: "none yet", 4: "stopped" },
     xRange: { low: 0, high: Math.max(header.last, 1), isLog: false },
     yRange: range, yText: (tick) => (isValue && header.inPercent ? `${tidy(100 * tick)} %` : tidy(tick)),
     xTitle: "trial", hint: hint(lower, title, beyond), label: `${title} by trial, ${rows.length} trials`,
@@ -66,6 +66,7 @@ function keys(id, title, lanes, hasReused) {
   const key = (kind, text) => element("span", {}, element("i", { class: `key ${kind}` }), text);
   const items = [key("completed", "completed")];
   if (hasReused) items.push(key("reused", "reused outcome"));
+  if (lanes.includes(4)) items.push(key("stopped", "stopped early"));
   if (lanes.includes(2)) items.push(key("failed", "failed"));
   if (lanes.includes(3)) items.push(key("open", "no outcome"));
   items.push(key("best", "best so far"), key("baseline", `baseline: the rewards' moving average (decay ${header.decay})`));
@@ -167,7 +168,8 @@ function placeOf(anchor) {
 
 const sources = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
 
-async function watch(seconds, version) {
+async function watch(seconds) {
+  let version = null;
   const said = element("p", { class: "lost", role: "status" });
   document.querySelector("header").append(said);
   for (;;) {
@@ -198,5 +200,5 @@ if (typeof DecompressionStream === "undefined") {
   await show(document.getElementById("data").textContent);
   document.getElementById("page").dataset.ready = performance.now();
   const live = document.querySelector("meta[name=live]");
-  if (live) watch(Number(live.content), live.dataset.version);
+  if (live) watch(Number(live.content));
 }

@@ -6,7 +6,15 @@ import numpy as np
 
 from nas_with_rl.launch.reports import evidence
 from nas_with_rl.launch.reports.analysis import Analysis
-from nas_with_rl.launch.reports.columns import COMPLETED, FAILED, NAMES, OPEN, REUSED, Columns
+from nas_with_rl.launch.reports.columns import (
+    COMPLETED,
+    FAILED,
+    NAMES,
+    OPEN,
+    REUSED,
+    STOPPED,
+    Columns,
+)
 from nas_with_rl.launch.reports.evidence import FailureGroup
 from nas_with_rl.launch.reports.markup import Markup, element, folded, joined, table
 from nas_with_rl.launch.reports.numerals import count, counted, percent
@@ -58,7 +66,8 @@ def _without_outcome(analysis: Analysis) -> Markup:
 def _suspicion(analysis: Analysis) -> list[str]:
     """Return which options go with failing."""
     columns, choices = analysis.columns, analysis.sampled
-    kinds = np.where(columns.taken_over, REUSED, columns.kind)[choices.rows]
+    trained = np.where(columns.kind == STOPPED, COMPLETED, columns.kind)
+    kinds = np.where(columns.taken_over, REUSED, trained)[choices.rows]
     found = evidence.suspects(choices, kinds)
     texts = [
         f"{each.decided.title} {each.option} ({count(each.failed)} of {count(each.number)} failed, "
@@ -131,7 +140,7 @@ def times(analysis: Analysis) -> Markup:
                 class_="answer",
             )
         )
-        parts.append(table([], rows, numbers=(1,), caption="Time by what it was for"))
+        parts.append(table([], rows, numbers=(1,), caption="Where the time went"))
     parts += [_outcomes(analysis), _workers(analysis)]
     return joined(parts)
 
@@ -144,12 +153,14 @@ def _outcomes(analysis: Analysis) -> Markup:
     different = len(columns.texts)
     rows = [
         [NAMES[kind], count(columns.number(kind)), bar(columns.number(kind) / total)]
-        for kind in (COMPLETED, REUSED, FAILED, OPEN)
+        for kind in (COMPLETED, REUSED, STOPPED, FAILED, OPEN)
         if columns.number(kind)
     ]
     note = f"{counted(total, 'trial')}, {counted(different, 'different architecture')}. "
     if columns.number(REUSED):
-        note += "A reused trial sampled an architecture again and took over its outcome for free."
+        note += "A reused trial sampled an architecture again and took over its outcome for free. "
+    if columns.number(STOPPED):
+        note += "One that was stopped early counts as its last report, and is never the best."
     return joined(
         [
             table(["outcome", "trials", ""], rows, numbers=(1,), caption="Outcomes of the trials"),

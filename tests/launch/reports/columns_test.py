@@ -35,6 +35,9 @@ def some_trials(seed, number=60):
             found.append(trial(row, text, "failed", reward=-1.0, failure="diverged"))
         elif kind < 0.2:
             found.append(trial(row, text, "running"))
+        elif kind < 0.25:
+            reported = {"reported": [1.0, 2.0], "reported_step": [1, 3]}
+            found.append(trial(row, text, "stopped", reward=2.0, metrics=reported))
         else:
             reward = round(generator.random(), 1)
             metrics = {"loss": [2.0, 1 - reward], "validation_accuracy": [reward, reward / 2]}

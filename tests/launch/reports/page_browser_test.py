@@ -223,8 +223,8 @@ def test_a_served_page_renews_itself_and_leaves_the_reader_where_he_is(chromium,
         top = "return document.querySelector(arguments[0]).getBoundingClientRect().top"
         before = chromium.run(top, details)
         add_a_trial(run, 1234.0)
-        chromium.wait(lambda: chromium.run(page + "renewed"))
-        assert "9 of 8 trials" in chromium.one("header").text
+        chromium.wait(lambda: "9 of 8 trials" in chromium.one("header").text)
+        assert chromium.run(page + "renewed")
         assert chromium.one(".count").text == "1 to 9 of 9 trials"
         assert "9 trials" in chromium.one("#time").text
         assert chromium.run("return document.querySelector(arguments[0]).open", details)

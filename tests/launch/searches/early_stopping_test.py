@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import math
 import os
+import re
 import signal
 import sqlite3
 from pathlib import Path
@@ -21,6 +22,7 @@ from nas_with_rl.launch.evaluators.local import local_children
 from nas_with_rl.launch.experiments.catalogue import configure
 from nas_with_rl.launch.records.resumption import SearchRequest
 from nas_with_rl.launch.records.trial_store import TrialStore
+from nas_with_rl.launch.results.run_state import state_of
 from nas_with_rl.launch.search import run as run_search
 from nas_with_rl.launch.searches.progress import Progress
 from nas_with_rl.launch.searches.summary import describe_search
@@ -115,7 +117,11 @@ def test_it_is_seen_wherever_a_search_shows_itself(finished, monkeypatch):
     assert f"{number} stopped early" in repr(finished)
     assert f"{number} stopped early" in finished._repr_html_()
     assert f"reused, {number} stopped early, " in describe_search(finished)
-    assert f"{number} stopped early, " in (finished.workdir / "report.html").read_text("utf-8")
+    own = sum(t.status == "stopped" and t.reused_from is None for t in finished.trials)
+    assert state_of(finished.workdir).trials.stopped == own > 0
+    page = (finished.workdir / "report.html").read_text("utf-8")
+    cells = re.search(r"<td[^>]*>stopped early</td><td[^>]*>(\d+)<", page)
+    assert cells and int(cells[1]) == number
     again = nas.load(finished.workdir)
     assert rows(again.trials) == rows(finished.trials)
     with contextlib.closing(TrialStore(finished.workdir / "trials.sqlite")) as store:
