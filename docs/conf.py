@@ -46,6 +46,7 @@ html_theme = "furo"
 html_title = "nas_with_rl"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_show_search_summary = False  # which is fetched, and from disk nothing may be
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -57,6 +58,7 @@ html_theme_options = {
 
 _INCLUDED = re.compile(r"^\[[^\]]*\]\(([\w./]+)#([\w-]+)\).*<!-- included -->$", re.MULTILINE)
 _API = "reference/api"
+_SHORT = 28  # characters of code, on a phone's line
 _NAME = re.compile(r"^\| `nas\.(\w+)`", re.MULTILINE)
 
 
@@ -148,19 +150,22 @@ def _as_code(
 ) -> None:
     """Let docstrings' `names` be code, of two backticks in reStructuredText, and stars be stars."""
     text = re.sub(r"(?<=[^\s`*(])\*", r"\\*", "\n".join(lines))
-    text = re.sub(r"(?<!`)`([^`\n]+)`(?![`_])", r"``\1``", text)
+    text = re.sub(r"(?<!`)`((?:[^`\n]|\n(?!\s*\n))+)`(?![`_])", r"``\1``", text)
     lines[:] = text.split("\n")
 
 
-def _with_dashes(app: Sphinx, doctree: nodes.document) -> None:
-    """Let what is said of an argument stand behind a dash; elsewhere two hyphens are a flag's."""
+def _set_finely(app: Sphinx, doctree: nodes.document) -> None:
+    """Put a dash before what is said of an argument, and keep short code on one line."""
     for text in list(doctree.findall(nodes.Text)):
         if text.startswith(" -- "):
             text.parent.replace(text, nodes.Text(f" – {text[4:]}"))
+    for code in doctree.findall(nodes.literal):
+        if len(code.astext()) <= _SHORT:  # "--" does not end a line
+            code["classes"].append("short")
 
 
 def setup(app: Sphinx) -> None:
     """Have sections included, links moved, and names in docstrings shown as code."""
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _as_code, priority=100)
-    app.connect("doctree-read", _with_dashes)
+    app.connect("doctree-read", _set_finely)
