@@ -388,3 +388,28 @@ def test_ctrl_c_names_the_command_that_continues(tmp_path):
     command = "-m nas_with_rl.launch.train_architecture --resume --workdir=run"
     assert f"stopped; continue with: {sys.executable} {command}" in printed
     assert read_result(tmp_path / "run").status == "training"
+
+
+def test_a_searchs_workdir_is_its_best_trained_as_its_children_were(tmp_path, capsys):
+    before = Path(__file__).parents[2] / "harness/workdirs_before/finished_search_of_convnets"
+    shutil.copytree(before, tmp_path / "search")
+    best = nas.load(tmp_path / "search").best
+    asked = {"architecture": str(tmp_path / "search"), "workdir": str(tmp_path / "training")}
+    overrides = ("child.epochs=1",)
+    assert training_run.run(TrainingRequest(**asked, overrides=overrides)) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(
+        f"the best of {tmp_path / 'search'}: trial {best.trial.number}, reward {best.reward:.4f}\n"
+    )
+    stored = json.loads((tmp_path / "training" / "experiment.json").read_text())
+    assert stored["architecture"] == str(best.architecture)
+    assert stored["experiment"] == "quickstart_conv"
+    assert stored["overrides"] == [  # of the search those that say how children are trained
+        *("data.num_train=100", "data.num_validation=50", "child.batch_size=25", "child.epochs=1")
+    ]
+    again = TrainingRequest(**asked, overrides=overrides, resume=True, test="never")
+    assert training_run.run(again) == 0
+    assert "best epoch 1 of 1" in capsys.readouterr().out
+    for trial in ("training", "nothing_in_it"):
+        (tmp_path / trial).mkdir(exist_ok=True)
+        refused(TrainingRequest(architecture=str(tmp_path / trial)), "is no workdir of a search")
