@@ -26,6 +26,9 @@ _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./(?P<name>[\w-]+\.mjs)";[
 _DEFAULT = re.compile(r"^export default \{ render \};[ \t]*\n?", re.M)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|class)", re.M)
 
+# Comments that have their lines to themselves: a page has no room for them.
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*.*?\*/)[ \t]*\n", re.M | re.S)
+
 _PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -184,7 +187,7 @@ def embedded_json(document: dict[str, Any]) -> str:
 
 
 def bundle(*, default_export: bool) -> str:
-    """Return the module and those that it imports as one, in the order of their imports.
+    """Return the module and those that it imports as one, without comments, in the imports' order.
 
     Args:
       default_export: keep the entry's `export default`, for a widget; a page calls `render`.
@@ -200,7 +203,7 @@ def bundle(*, default_export: bool) -> str:
         source = folder.joinpath(name).read_text(encoding="utf-8")
         for match in _IMPORT.finditer(source):
             visit(match["name"])
-        sources.append(_EXPORT.sub("", _IMPORT.sub("", source)))
+        sources.append(_COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", source))))
 
     visit(ENTRY)
     text = "\n".join(sources)

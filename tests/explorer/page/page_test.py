@@ -1,6 +1,7 @@
 """The page as a file: whole, self-contained, small, and hostile text in it stays text."""
 
 import base64
+import collections
 import dataclasses
 import html.parser
 import json
@@ -18,6 +19,7 @@ from nas_with_rl.search_spaces.errors import InputError
 from nas_with_rl.search_spaces.recurrent_cell import Node, RecurrentCell
 from tests.harness import examples
 
+MODULE = pathlib.Path(page.__file__).parent / "module"
 _ACTIVATIONS = ("tanh", "sigmoid", "relu", "identity")
 BASE_8 = RecurrentCell(
     nodes=(
@@ -99,11 +101,25 @@ def test_the_bundle_is_one_module():
         exports = re.findall(r"^[ \t]*export\b.*", module, re.MULTILINE)
         assert exports == ["export default { render };"] * default_export
         assert "</script" not in module.lower() and "<!--" not in module
+        assert not re.findall(r"^\s*(?://|/\*\*| \*)", module, re.MULTILINE)
         names = re.findall(
             r"^(?:async )?(?:function\*?|const|let|class) (\w+)", module, re.MULTILINE
         )
         names += re.findall(r"^function (\w+)", page._SHIM, re.MULTILINE)
         assert "render" in names and len(set(names)) == len(names)
+
+
+def test_no_line_of_the_modules_is_lost_but_for_comments_imports_and_exports():
+    kept = collections.Counter(page.bundle(default_export=True).splitlines())
+    for path in MODULE.glob("*.mjs"):
+        in_comment = in_import = False
+        for line in path.read_text(encoding="utf-8").splitlines():
+            in_comment = in_comment or line.strip().startswith("/**")
+            in_import = in_import or line.startswith("import ")
+            if not (in_comment or in_import or line.strip().startswith("//")):
+                assert kept[re.sub("^export (?!default)", "", line)] > 0, (path.name, line)
+            in_comment = in_comment and not line.rstrip().endswith("*/")
+            in_import = in_import and not line.rstrip().endswith('";')
 
 
 @pytest.mark.parametrize("scale", [0.05, 1, 3, 10])
