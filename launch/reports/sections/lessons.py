@@ -13,7 +13,7 @@ from nas_with_rl.launch.reports.pictures import bar, matrix, strip
 
 _MOST_OPTIONS = 8  # of a decision, before the rarest are drawn together
 _NUM_EFFECTS, _MORE_EFFECTS = 12, 40
-_MOST_DRAWN = 32  # decisions
+_MOST_DRAWN = 36  # decisions
 _MOST_NAMED = 3
 _LEAST_ERRORS = 3.0  # by which a share has to rise before it is named
 _LEARNERS = ("reinforce", "dream")
