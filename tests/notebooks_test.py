@@ -176,7 +176,10 @@ def test_the_own_space_is_searched_resumed_trained_again_and_its_winner_saved():
     winner, mean = found["again"]
     assert winner in "".join(texts(notebook, "stdout")) and 0.5 < mean < 1
     displayed = shown(notebook)
-    drawn = ["image/svg+xml" in data or "<svg" in data.get("text/html", "") for data in displayed]
+    drawn = [
+        any("image/svg+xml" in each for each in (*data, data.get("text/html", "")))
+        for data in displayed
+    ]
     assert sum(drawn) >= 2  # the trials, and the best architecture
 
 
