@@ -1,6 +1,6 @@
 """Runs the paper in miniature: its comparison of searchers, then its tables, one after the other.
 
-    python benchmarks/miniature.py --data_dir=$DATA            # everything, some 15 hours of a core
+    python benchmarks/miniature.py --data_dir=$DATA            # everything, some 20 hours of a core
     python benchmarks/miniature.py --data_dir=$DATA --only=figure_6_cells,characters
     python -m nas_with_rl.launch.tables --scale=miniature      # what was found, at any time
 

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nas_with_rl.controller.configuration import PolicyConfig, ReinforceConfig
 from nas_with_rl.launch.comparisons.contest import (
@@ -67,9 +67,10 @@ class SearchOptions:
       controller: the learning rate and the policy. Without XLA, which a search of some hundred
         samples would spend most of its time compiling.
       resume: continue the run in the workdir, one of `nas.search` or one of a binary that a
-        function of one's own evaluates. `search`, but for its searcher, and `controller` that are
-        left alone are then the run's; whether XLA compiles the controller is in any case. A
-        searcher of one's own has to be named again.
+        function of one's own evaluates; "auto" continues it where there is one, and begins it else.
+        `search`, but for its searcher, and `controller` that are left alone are then the run's;
+        whether XLA compiles the controller is in any case. A searcher of one's own has to be named
+        again.
       progress: show a bar on a terminal and in a notebook; a line a minute elsewhere.
       metric: the measurement of `evaluate` that progress and result speak of beside the reward,
         as "accuracy"; None for the reward alone, or what the run that is resumed has.
@@ -79,7 +80,7 @@ class SearchOptions:
     controller: ReinforceConfig = dataclasses.field(
         default_factory=lambda: ReinforceConfig(policy=PolicyConfig(jit_compile=False))
     )
-    resume: bool = False
+    resume: bool | Literal["auto"] = False
     progress: bool = True
     metric: str | None = None
 
@@ -156,6 +157,10 @@ def search(
     check_evaluate(evaluate)
     workers = _checked_workers(workers)
     workdir = checked(workdir, str | None, "workdir")  # a path as its text
+    resume = options.resume
+    if resume == "auto":
+        resume = workdir is not None and Workdir(workdir).is_begun()
+    options = dataclasses.replace(options, resume=resume)
     if num_children is not None:
         num_children = checked(num_children, int, "num_children")
         check_number(num_children, "num_children", least=1, most=MAX_SAMPLES)
@@ -166,14 +171,14 @@ def search(
     check_number(num_samples, "num_samples", least=1, most=MAX_SAMPLES)
     check_number(seed, "seed", least=0, most=2**63 - 1)
     config = dataclasses.replace(options.search, num_samples=num_samples)
-    if not options.resume:  # an earlier version took them
+    if not resume:  # an earlier version took them
         _check_effect(config, space, evaluate, workers)
     check_own_searcher(config.searcher)
     with _evaluating(evaluate, space, config, workers) as evaluator:
         run = _run(space, evaluator, config=config, options=options, seed=seed)
         if workdir is None:
             return _executed(run, None, options)
-        with claim_search(run, workdir, resume=options.resume) as claimed:
+        with claim_search(run, workdir, resume=resume) as claimed:
             return _executed(claimed.run, claimed.place, options)
 
 

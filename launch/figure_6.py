@@ -49,6 +49,9 @@ def main() -> None:
         raise InputError(f"--out={_OUT.value} does not end in .svg")
     out = absolute_path(_OUT.value or ".", "--out")
     if _COMPARISON.value:
+        for flag in ("policy_gradient", "random"):
+            if flags.FLAGS[flag].present:
+                raise InputError(f"--{flag} has no effect with --comparison")
         return _of_comparison(_COMPARISON.value, out)
     if not _POLICY_GRADIENT.value or not _RANDOM.value:
         raise InputError(

@@ -48,8 +48,11 @@ def main() -> None:
 
     path = _output(Workdir(_WORKDIR.value))
     subject = read_subject(_WORKDIR.value)
-    with storing(path):
-        write_report(subject, path)
+    try:
+        with storing(path):
+            write_report(subject, path)
+    except FileNotFoundError as error:
+        raise InputError(f"--output={path} cannot be written: {error.strerror}") from None
     print(path)
     return None
 
@@ -58,6 +61,8 @@ def _output(place: Workdir) -> Path:
     path = place.report if _OUTPUT.value is None else absolute_path(_OUTPUT.value, "--output")
     if path.is_dir():
         raise InputError(f"--output={_OUTPUT.value} is a directory, not a file")
+    if path.suffix not in (".html", ".htm"):
+        raise InputError(f"--output={_OUTPUT.value} does not end in .html")
     return path
 
 

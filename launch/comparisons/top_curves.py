@@ -32,6 +32,10 @@ FLAG = "--comparison"
 Sign = Literal["better", "worse", "not told"]
 
 
+class UnfinishedError(InputError):
+    """A comparison lacks searches that it is to have."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ContestModels:
     """The models of every search of a contest.
@@ -84,7 +88,10 @@ def read_contest(workdir: str | Path) -> ContestModels:
     place = Workdir(workdir, flag=FLAG)
     if not place.is_begun():
         raise InputError(f"{FLAG}={workdir} holds no comparison of searchers")
-    told = read_run(place, COMPARISON)
+    try:
+        told = read_run(place, COMPARISON)
+    except InputError as error:
+        raise InputError(str(error).replace("--workdir", FLAG, 1)) from None
     names, number = list(told["searchers"]), told["search"]["num_children"]
     if RANDOM not in names or len(names) < 2:
         raise InputError(
@@ -104,7 +111,7 @@ def read_contest(workdir: str | Path) -> ContestModels:
 
 def _models(path: Path) -> tuple[Any, tuple[RunModel, ...]]:
     if not path.exists():
-        raise InputError(f"{path} is not there yet: the comparison has not ended")
+        raise UnfinishedError(f"{path} is not there yet: the comparison has not ended")
     with contextlib.closing(TrialStore(path, read_only=True)) as store:
         trials = [trial for trial in store.all() if trial.status != "running"]
     return metric_of(trials), run_models(trials, path)

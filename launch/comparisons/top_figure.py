@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,32 +35,35 @@ def describe(contest: ContestModels, curves: Curves) -> str:
         + (f" of {unit}s" if unit else "")
         + f" of the top k unique models, random search minus each, in {UNITS[contest.metric]};",
         "above 0 it is better than random search; repeated and failed models count as run;",
-        "(paper): perplexity of Penn Treebank words, after the same share of 15,000 models",
+        "±: the standard deviation over the seeds",
     ]
+    with_paper = contest.metric == "perplexity"
+    if with_paper:
+        lines[-1] += "; (paper): of Penn Treebank words, after the same share of 15,000 models"
     for name, by_k in curves.items():
-        lines += ["", f"{name}, {len(contest.models[name])} seeds", *_rows(by_k), *_signs(by_k)]
+        lines += ["", f"{name}, {len(contest.models[name])} seeds"]
+        lines += [*_rows(by_k, with_paper=with_paper), *_signs(by_k)]
     return "\n".join(lines)
 
 
-def _rows(by_k: Mapping[int, tuple[Point, ...]]) -> list[str]:
+def _rows(by_k: Mapping[int, tuple[Point, ...]], *, with_paper: bool) -> list[str]:
     last = max((points[-1].num_models for points in by_k.values() if points), default=0)
-    width = 26
-    rows = ["  models" + "".join(f"top {k} (paper)".rjust(width) for k in by_k)]
+    width, beside = (26, " (paper)") if with_paper else (18, "")
+    rows = ["  models" + "".join(f"top {k}{beside}".rjust(width) for k in by_k)]
     for share in SHARES:
         cells = []
         for k, points in by_k.items():
             reached = [point for point in points if point.num_models <= share * last]
-            paper = f" ({_printed(k, share):+.2f})"
+            paper = f" ({_printed(k, share):+.2f})" if with_paper else ""
             cells.append((_told(reached[-1]) if reached else "-") + paper)
         rows.append(f"{share * last:8,.0f}" + "".join(cell.rjust(width) for cell in cells))
     return rows
 
 
 def _told(point: Point) -> str:
-    spread = (max(point.differences) - min(point.differences)) / 2
-    return (
-        f"{point.mean:+.3f} ± {spread:.3f}" if len(point.differences) > 1 else f"{point.mean:+.3f}"
-    )
+    if len(point.differences) < 2:
+        return f"{point.mean:+.3f}"
+    return f"{point.mean:+.3f} ± {statistics.stdev(point.differences):.3f}"
 
 
 def _printed(k: int, share: float) -> float:

@@ -10,7 +10,8 @@ import dataclasses
 from collections.abc import Mapping
 
 _PROGRAM = "python -m nas_with_rl.launch"
-PAPER_RATE = "0.0005"  # the controller's, section 4.2
+SAME = "_and_"  # between the names of searchers that have found the same
+PAPER_RATE = "0.0005"  # the controller's for cells, section 4.2; for ConvNets 0.0006, section 4.1
 TUNED_RATE = "0.006"  # the best of NAS-Bench-201's, see benchmarks/search_quality.py
 
 
@@ -84,7 +85,11 @@ class MiniatureTable:
           runs: the directory of all.
           found: the best architecture by short name of its searcher.
         """
-        joining = {k: text for k, text in found.items() if k in (self.joining or found)}
+        names: dict[str, list[str]] = {}  # of the searchers that have found an architecture
+        for name, text in found.items():
+            if name in (self.joining or found):
+                names.setdefault(text, []).append(name)
+        joining = {SAME.join(of_text): text for text, of_text in names.items()}
         rows = {**joining, **self.architectures}
         return (
             f"{_PROGRAM}.compare_architectures",
@@ -182,7 +187,7 @@ WORDS = MiniatureTable(
     joining=("reinforce", "dream"),
     printed={"nas_cell": "base_8_25m"},
 )
-# Convolutions of 3 x 3 one after the other: within 4 % of Figure 7's parameters, also to a quarter.
+# Convolutions of 3 x 3 one after the other: within 4 % of Figure 7's parameters at this width.
 PLAIN_STACK = " | ".join(f"3 3 {number or '-'} 192" for number in range(14))
 IMAGES = MiniatureTable(
     "images",

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
-from nas_with_rl.launch.comparisons.top_curves import ContestModels, read_contest
+from nas_with_rl.launch.comparisons.top_curves import ContestModels, UnfinishedError, read_contest
 from nas_with_rl.launch.miniature.asked import MiniatureContest, MiniatureTable
 from nas_with_rl.launch.records.resumption import read_run
 from nas_with_rl.launch.records.training_result import FinalResult, Metric, read_result
@@ -22,7 +22,7 @@ class FoundRow:
     """An architecture of a table as it was trained.
 
     Attributes:
-      name: of the row.
+      name: of the row; where searchers have found the same, "random_and_reinforce".
       results: of its final trainings that are finished, by seed.
       settings: that its tuning chose, as "child.learning_rate=0.01".
     """
@@ -60,7 +60,7 @@ def read_miniature_contest(contest: MiniatureContest, runs: Path) -> ContestMode
         return None
     try:
         found = read_contest(place)
-    except InputError:  # a search has not ended
+    except UnfinishedError:
         return None
     if found.experiment != contest.experiment:
         raise InputError(f"{place} is a comparison of {found.experiment}, not {contest.experiment}")
@@ -70,14 +70,14 @@ def read_miniature_contest(contest: MiniatureContest, runs: Path) -> ContestMode
 def best_of_each(contest: MiniatureContest, models: ContestModels) -> Mapping[str, str]:
     """Return by short name the best architecture that each searcher has found, of all its seeds.
 
-    By its validation figure, of one training. What two have found stands by the first of them.
+    By its validation figure, of one training. Two may have found the same.
     """
     best: dict[str, str] = {}
     for name, searcher in contest.searchers.items():
         ran = [model for of_seed in models.models.get(searcher, ()) for model in of_seed]
         values = {m.value: m.architecture for m in reversed(ran) if m.value is not None}
-        if values and (text := values[min(values)]) not in best.values():
-            best[name] = text
+        if values:
+            best[name] = values[min(values)]
     return best
 
 

@@ -16,6 +16,7 @@ from nas_with_rl.launch.miniature.asked import (
     CONTESTS,
     DOCUMENTATION,
     IMAGES,
+    SAME,
     SOURCE_CODE,
     TABLES,
     WORDS,
@@ -80,13 +81,16 @@ def describe_miniature(runs: Path, asked: str, form: Format) -> str:
     """
     contests = {each.key: read_miniature_contest(each, runs) for each in CONTESTS}
     rows = {table.key: read_rows(table, runs) for table in TABLES}
-    parts = []
-    if not asked:
-        parts += [_contest(each, contests[each.key], runs) for each in CONTESTS]
-    for table in TABLES:
-        if asked in ("", str(table.number or "")):
-            parts.append(_table(table, rows[table.key], runs, contests, form))
-    parts.append("\n".join(("What holds at this size:", *_claims(rows))))
+    shown = [table for table in TABLES if asked in ("", str(table.number or ""))]
+    waiting = [table.found for table in shown if not rows[table.key]]
+    parts = [
+        _contest(each, contests[each.key], runs)
+        for each in CONTESTS
+        if not asked or (each in waiting and contests[each.key] is None)
+    ]
+    parts += [_table(table, rows[table.key], runs, contests, form) for table in shown]
+    claims = [claim for claim in CLAIMS if claim.table in shown]
+    parts.append("\n".join(("What holds at this size:", *_claims(claims, rows))))
     return "\n\n".join(parts)
 
 
@@ -122,7 +126,7 @@ def _table(
     title = f"{number}{table.title}"
     if not rows:
         command = command_of(table, runs, contests)
-        waits = f"not run: after {table.found.key}, whose best join"
+        waits = f"not run: after {table.found.key}, whose best cells or ConvNets join it"
         return f"{title}\n{waits if command is None else f'not run: {as_line(command)}'}"
     metric = _UNITS[rows[0].metric]
     heading = (*_HEADING[:4], f"{_HEADING[4]}, {metric}", *_HEADING[5:], "tuned to")
@@ -165,10 +169,10 @@ def _printed(table: MiniatureTable, name: str) -> str:
     return ""
 
 
-def _claims(rows: Mapping[str, Sequence[FoundRow]]) -> list[str]:
+def _claims(claims: Sequence[Claim], rows: Mapping[str, Sequence[FoundRow]]) -> list[str]:
     lines = []
-    for claim in CLAIMS:
-        of_table = {row.name: row for row in rows[claim.table.key]}
+    for claim in claims:
+        of_table = {name: row for row in rows[claim.table.key] for name in row.name.split(SAME)}
         pair = of_table.get(claim.better), of_table.get(claim.worse)
         lines.append(f"- {claim.sentence} ({claim.table.key}): {_verdict(*pair)}")
     return lines
@@ -177,7 +181,9 @@ def _claims(rows: Mapping[str, Sequence[FoundRow]]) -> list[str]:
 def _verdict(better: FoundRow | None, worse: FoundRow | None) -> str:
     """Say whether the seeds of two rows lie apart, and on which side."""
     if better is None or worse is None:
-        return "not run"
+        return "not run, or every training has failed"
+    if better is worse:
+        return "both are the same architecture"
     which = "test" if better.figures("test") and worse.figures("test") else "best_validation"
     ours, theirs = better.figures(which), worse.figures(which)
     means = f"{statistics.fmean(ours):.4g} against {statistics.fmean(theirs):.4g}"

@@ -42,7 +42,7 @@ def trial_table(trials: Sequence[Trial], space: SearchSpace) -> pandas.DataFrame
         import pandas
     except ImportError:
         raise InputError(
-            "a table needs pandas, which is not installed: pip install pandas"
+            "a table needs pandas, which is not installed: pip install 'nas_with_rl[tables]'"
         ) from None
     index = pandas.Index([trial.number for trial in trials], name="trial")
     columns: dict[str, pandas.Series] = {}

@@ -39,7 +39,7 @@ TrainCells = Callable[
 
 LSTM = "lstm"
 FIRST_SAMPLES = 24  # the controller draws them nearly uniformly: it has hardly learned
-RATES = (0.5, 1.0, 2.0, 4.0)  # times the search's own learning rate
+RATES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # times the search's own learning rate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -156,7 +156,7 @@ def directories(architectures: Sequence[str], experiment: Experiment) -> dict[st
     """
     if len(architectures) < 2:
         raise InputError(
-            f"--architecture is given {len(architectures)} times, and two at least are compared"
+            f"--architecture is given {len(architectures)} times; at least two are compared"
         )
     found: dict[str, str] = {}
     texts: set[str] = set()

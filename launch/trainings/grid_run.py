@@ -204,13 +204,15 @@ def _describe(grid: GridSearch, search: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def train_points(grid: GridSearch, workdir: Path) -> tuple[GridPoint, ...]:
+def train_points(
+    grid: GridSearch, workdir: Path, *, all_may_fail: bool = False
+) -> tuple[GridPoint, ...]:
     """Train every point, continuing what a killed run has left; return them, the best first.
 
     A point whose child has failed stands last.
 
     Raises:
-      InputError: every point has failed.
+      InputError: every point has failed, unless they all may.
     """
     planned = list(grid.points())
     points = []
@@ -219,7 +221,7 @@ def train_points(grid: GridSearch, workdir: Path) -> tuple[GridPoint, ...]:
         training = grid.training(architecture, assignments)
         result = _trained(training, workdir / POINTS / str(number), test="never")
         points.append(GridPoint(number, architecture, assignments, result))
-    if all(_rank(point) == math.inf for point in points):
+    if not all_may_fail and all(_rank(point) == math.inf for point in points):
         raise InputError(f"all {len(points)} points of the grid have failed; see {workdir}")
     return tuple(sorted(points, key=_rank))
 

@@ -15,7 +15,7 @@ from nas_with_rl.launch.host.terminal import say
 from nas_with_rl.launch.records.training_result import FinalResult
 from nas_with_rl.launch.records.workdir import Workdir
 from nas_with_rl.launch.trainings.grid import GridSearch, parse_axis
-from nas_with_rl.launch.trainings.grid_run import describe_points, train_points
+from nas_with_rl.launch.trainings.grid_run import GridPoint, describe_points, train_points
 from nas_with_rl.launch.trainings.trainees import FinalTraining
 from nas_with_rl.launch.trainings.training import Test, train
 from nas_with_rl.search_spaces.errors import InputError
@@ -96,15 +96,22 @@ def train_tuned(
       test: whether the final trainings look at the test set.
 
     Returns:
-      by seed, what the final trainings measured.
+      by seed, what the final trainings measured; where every setting has failed, what the first of
+      them did.
 
     Raises:
-      InputError: as `grid_of`, or every setting has failed.
+      InputError: as `grid_of`.
     """
     if tuning.is_plain:
         return (train(training, folder, resume=Workdir(folder).is_begun(), test=test),)
     if tuning.axes:
-        training = _best_setting(training, name, tuning, folder)
+        best = _best_point(training, name, tuning, folder)
+        if best.result.status == "failed":
+            return (best.result,)
+        overrides = (*training.overrides, *best.assignments)
+        training = dataclasses.replace(
+            training, experiment=configure(name, overrides), overrides=overrides
+        )
     results = []
     for number in range(tuning.num_seeds):
         seeded = dataclasses.replace(training, seed=training.seed + number)
@@ -114,12 +121,10 @@ def train_tuned(
     return tuple(results)
 
 
-def _best_setting(
-    training: FinalTraining, name: str, tuning: Tuning, folder: Path
-) -> FinalTraining:
-    """Try every setting; return the training with the one of the best validation figure."""
-    points = train_points(grid_of(training, name, tuning), folder)
-    best = points[0].assignments
-    say(f"\n{describe_points(points)}\n\nthe best is point {points[0].number}: {' '.join(best)}")
-    overrides = (*training.overrides, *best)
-    return dataclasses.replace(training, experiment=configure(name, overrides), overrides=overrides)
+def _best_point(training: FinalTraining, name: str, tuning: Tuning, folder: Path) -> GridPoint:
+    """Try every setting; return the one of the best validation figure."""
+    points = train_points(grid_of(training, name, tuning), folder, all_may_fail=True)
+    best = points[0]
+    say(f"\n{describe_points(points)}\n\nthe best is point {best.number}: "
+        f"{' '.join(best.assignments)}")  # fmt: skip
+    return best

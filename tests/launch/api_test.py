@@ -93,6 +93,28 @@ def test_ctrl_c_ends_early_and_resume_continues(tmp_path):
         nas.search(SPACE, evaluate, options=again)
 
 
+def test_one_call_begins_a_search_and_goes_on_with_it(tmp_path):
+    (tmp_path / "run").mkdir()  # empty, as of a kill before anything was written
+    calls = []
+
+    def evaluate(architecture):
+        calls.append(architecture)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return score(architecture)
+
+    config = nas.SearchConfig(searcher="random", duplicates="evaluate")
+    automatic = options(search=config, resume="auto")
+    where = {"num_samples": 12, "workdir": tmp_path / "run", "options": automatic}
+    assert nas.search(SPACE, evaluate, **where).interrupted
+    result = nas.search(SPACE, evaluate, **where)
+    assert not result.interrupted and len(result.trials) == 12 and len(calls) == 13
+    assert len(nas.search(SPACE, evaluate, **where).trials) == 12 and len(calls) == 13
+    assert len(nas.search(SPACE, score, num_samples=3, options=automatic).trials) == 3
+    with pytest.raises(nas.InputError, match="resume is 'always'"):
+        options(resume="always")
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -237,6 +259,7 @@ class NoFunction:
         ({"evaluate": NoFunction()}, "no function"),
         ({"evaluate": lambda: 1.0}, "evaluate is called"),
         ({"evaluate": lambda a, b, c: 1.0}, "and takes (a, b, c)"),
+        ({"evaluate": lambda trial: 1.0}, "evaluate gets the architecture first"),
         ({"evaluate": lambda a, *, key: 1.0}, "and takes (a, *, key)"),
         ({"evaluate": max}, "parameters Python"),
         ({"num_samples": 0}, "num_samples is 0, below 1"),

@@ -43,6 +43,19 @@ def run(*flags, cwd):
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--comparison=rl", "--random=rs"), "--random has no effect with --comparison"),
+        (("--comparison=nowhere",), "--comparison=nowhere holds no comparison of searchers"),
+        (("--comparison=rl",), "--comparison="),  # a search
+    ],
+)
+def test_a_comparison_is_asked_for_alone(short, flags, message):
+    done = run(*flags, cwd=short)
+    assert done.returncode == 2 and message in done.stderr and "--workdir" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def short(tmp_path_factory):
     """Two searches of 40 models; random search is always 2.5 worse."""

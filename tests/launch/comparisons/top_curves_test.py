@@ -61,7 +61,7 @@ def test_it_is_told_with_the_papers_sign_and_drawn(tmp_path):
     curves = all_curves(contest)
     text = describe(contest, curves)
     assert "top 1, top 5, top 15: better than random search with every seed, the paper's" in text
-    assert "+2.500 ± 0.500 (+8.45)" in text  # the paper's after all of its models
+    assert "+2.500 ± 0.707 (+8.45)" in text  # the paper's after all of its models
     pytest.importorskip("matplotlib")
     draw(contest, curves, tmp_path / "a.svg")
     draw(contest, curves, tmp_path / "b.svg")

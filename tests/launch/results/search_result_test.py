@@ -180,7 +180,7 @@ def test_a_drawing_stands_alone_and_shows_every_trial(tmp_path):
 
 def test_without_pandas_a_table_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(nas.InputError, match=r"pip install pandas$"):
+    with pytest.raises(nas.InputError, match=r"pip install 'nas_with_rl\[tables\]'$"):
         SEVERAL.table()
 
 

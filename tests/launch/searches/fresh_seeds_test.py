@@ -105,7 +105,7 @@ def test_every_candidate_has_the_best_of_the_same_learning_rates():
     assert max(*best.perplexities, *lstm.perplexities, *first.perplexities) < 9.1
     tuned, final = asked
     rates = {training.learning_rate for _, training, _ in tuned}
-    assert rates == {0.005, 0.01, 0.02, 0.04}
+    assert rates == {0.0025, 0.005, 0.01, 0.02, 0.04, 0.08}
     seeds = [{seed for *_, seed in tasks} for tasks in asked]
     assert (len(seeds[0]), len(seeds[1])) == (1, 3) and not seeds[0] & seeds[1]
     assert len(set(tuned)) == len(tuned) and len(set(final)) == len(final)

@@ -158,6 +158,16 @@ def test_each_is_tuned_alike_trained_with_every_seed_and_tested_at_the_end(tmp_p
     refused(ComparisonRequest(workdir=str(workdir), resume=True, axes=grid[:1]), "tuning.axes")
 
 
+def test_one_that_fails_at_every_setting_is_a_row_and_the_others_go_on(tmp_path, capsys):
+    lost = ("child.learning_rate=1e36,1e37",)
+    tuned = request(tmp_path / "run", axes=lost, num_seeds=2, overrides=(*SMALL, "child.epochs=1"))
+    assert run(tuned) == 1
+    *_, first, second, _, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith("architecture_1") and second.startswith("architecture_2")
+    assert first.endswith("failed") and second.endswith("failed")
+    assert not (tmp_path / "run" / "architecture_1" / "seed_0").exists()
+
+
 def test_directories_are_names_or_numbers():
     experiment = configure("cifar10", ())
     text = "3 3 - 36 | 3 3 1 48"
@@ -189,7 +199,7 @@ def test_a_name_may_be_given():
     ("changes", "message"),
     [
         ({"workdir": None}, "--workdir is missing"),
-        ({"architectures": ("1 1 - 4",)}, "--architecture is given 1 times, and two at least"),
+        ({"architectures": ("1 1 - 4",)}, "--architecture is given 1 times; at least two"),
         ({"architectures": ("1 1 - 4", "figure_8")}, "architecture 'figure_8': no such"),
         ({"overrides": ("child.batch_size=1001",)}, "batch_size is 1001"),
         ({"experiment": "nas_bench_201"}, "results up"),
