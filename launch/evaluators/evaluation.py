@@ -165,11 +165,6 @@ def check_evaluate(evaluate: object) -> None:
             "lambda architecture: ..."
         ) from None
     named = named_arguments(evaluate)
-    if next(iter(signature.parameters), "") == "trial":
-        raise InputError(
-            "evaluate gets the architecture first: evaluate(architecture) or "
-            "evaluate(architecture, trial)"
-        )
     for given in ((None,),) if named else ((None,), (None, 0)):
         with contextlib.suppress(TypeError):
             signature.bind(*given, **dict.fromkeys(named))

@@ -37,8 +37,8 @@ OVERRIDES = {
 }
 AT = 31  # the evaluation at which a fault happens: within a batch
 LATER = 20  # evaluations until the next one
-STOP_SECONDS = 2.5
-CHILD_SECONDS = 1.0  # shorter: a search that was stopped holds that against no child
+STOP_SECONDS = 4.5
+CHILD_SECONDS = 3.0  # shorter: a search that was stopped holds that against no child
 
 
 @dataclasses.dataclass(frozen=True)

@@ -259,7 +259,6 @@ class NoFunction:
         ({"evaluate": NoFunction()}, "no function"),
         ({"evaluate": lambda: 1.0}, "evaluate is called"),
         ({"evaluate": lambda a, b, c: 1.0}, "and takes (a, b, c)"),
-        ({"evaluate": lambda trial: 1.0}, "evaluate gets the architecture first"),
         ({"evaluate": lambda a, *, key: 1.0}, "and takes (a, *, key)"),
         ({"evaluate": max}, "parameters Python"),
         ({"num_samples": 0}, "num_samples is 0, below 1"),
