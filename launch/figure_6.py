@@ -127,34 +127,15 @@ def _cut(curves: Mapping[int, Curve], num_models: int) -> dict[int, Curve]:
 
 
 def _draw(curves: Mapping[int, Curve], paper: Mapping[int, Curve], unit: str, out: Path) -> None:
-    try:
-        import matplotlib
-    except ImportError:
-        raise InputError(
-            "--out needs matplotlib, which is not installed: pip install 'nas_with_rl[plots]'"
-        ) from None
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    matplotlib.rcParams["svg.hashsalt"] = "nas_with_rl"  # the same picture from the same numbers
-    figure, axes = pyplot.subplots(figsize=(7.2, 3.6), layout="constrained")
+    figure, (axes,) = top_figure.new_panels(1, (7.2, 3.6))
     for colour, (k, curve) in zip(COLOURS, curves.items(), strict=True):
         title = f"top {k} unique model{'s' if k > 1 else ''}"
         axes.plot(*_columns(curve), color=colour, linewidth=2, label=title)
         if k in paper:
             axes.plot(*_columns(paper[k]), color=colour, linewidth=0.7, label=f"{title}, paper")
-    axes.axhline(0, color="black", linewidth=0.8)
-    axes.set(
-        xlabel="models run",
-        ylabel=f"random search minus policy gradient,\n{unit}",
-    )
+    axes.set_ylabel(f"random search minus policy gradient,\n{unit}")
     figure.legend(loc="outside upper center", ncols=len(curves), frameon=False, fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.patch.set_facecolor("white")
-    try:
-        figure.savefig(out, metadata={"Date": None})
-    except OSError as error:
-        raise InputError(f"--out={out} cannot be written: {error.strerror}") from None
+    top_figure.save(figure, out)
 
 
 def _columns(curve: Curve) -> tuple[list[int], list[float]]:

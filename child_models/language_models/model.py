@@ -72,17 +72,15 @@ class LanguageModel(keras.Model):
                 shape=(size.units, size.vocabulary), initializer="zeros", name="softmax_kernel"
             )
         self.built = True
+        self._start()
+
+    def _start(self) -> None:
+        """Draw the weights by NumPy, in the variables' order, as a population and JAX do."""
         weights = self.trainable_variables
-        # By NumPy, in the order of the variables: a population and the JAX backend start with the
-        # same.
-        drawn = draw_weights(
-            [weight.shape for weight in weights],
-            init_scale,
-            seed,
-            names=[weight.name for weight in weights],
-        )
+        shapes, names = [each.shape for each in weights], [each.name for each in weights]
+        drawn = draw_weights(shapes, self._init_scale, self._seed, names=names)
         for weight, values in zip(weights, drawn, strict=True):
-            if init_scale or weight.name not in _AS_BUILT:
+            if self._init_scale or weight.name not in _AS_BUILT:
                 weight.assign(values)
 
     @property

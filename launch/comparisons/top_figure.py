@@ -5,11 +5,16 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas_with_rl.launch.comparisons.top_curves import RANDOM, ContestModels, Point, Sign, curves_of
 from nas_with_rl.launch.paper.printed_curves import FIGURE_6, NUM_MODELS
 from nas_with_rl.launch.paper.top_models import TOP, ModelMetric
 from nas_with_rl.search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 UNITS: Mapping[ModelMetric, str] = {
     "perplexity": "perplexity",
@@ -85,11 +90,11 @@ def _signs(by_k: Mapping[int, tuple[Point, ...]]) -> list[str]:
     return [f"at the end, {', '.join(ks)}: {said[sign]}" for sign, ks in found.items() if ks]
 
 
-def draw(contest: ContestModels, curves: Curves, out: Path) -> None:
-    """Draw a panel for each searcher, every seed a thin line, and one of the paper's own curves.
+def new_panels(number: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels side by side, of so many inches, that is the same file every time.
 
     Raises:
-      InputError: matplotlib is not installed, or the file cannot be written.
+      InputError: matplotlib is not installed.
     """
     try:
         import matplotlib
@@ -102,8 +107,35 @@ def draw(contest: ContestModels, curves: Curves, out: Path) -> None:
 
     matplotlib.rcParams["svg.hashsalt"] = "nas_with_rl"  # the same picture from the same numbers
     figure, panels = pyplot.subplots(
-        1, len(curves) + 1, figsize=(3.2 * (len(curves) + 1), 3.2), layout="constrained"
+        1, number, figsize=size, layout="constrained", squeeze=False, facecolor="white"
     )
+    for panel in panels[0]:
+        panel.axhline(0, color="black", linewidth=0.8)
+        panel.set_xlabel("models run")
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, list(panels[0])
+
+
+def save(figure: Figure, out: Path) -> None:
+    """Write a figure and close it; InputError where the file cannot be written."""
+    from matplotlib import pyplot
+
+    try:
+        figure.savefig(out, metadata={"Date": None})
+    except OSError as error:
+        raise InputError(f"--out={out} cannot be written: {error.strerror}") from None
+    finally:
+        pyplot.close(figure)
+
+
+def draw(contest: ContestModels, curves: Curves, out: Path) -> None:
+    """Draw a panel for each searcher, every seed a thin line, and one of the paper's own curves.
+
+    Raises:
+      InputError: matplotlib is not installed, or the file cannot be written.
+    """
+    number = len(curves) + 1
+    figure, panels = new_panels(number, (3.2 * number, 3.2))
     for panel, (name, by_k) in zip(panels, curves.items(), strict=False):
         panel.set_title(name.replace("+", "\n"), fontsize=9)
         for colour, (k, points) in zip(COLOURS, by_k.items(), strict=True):
@@ -115,15 +147,5 @@ def draw(contest: ContestModels, curves: Curves, out: Path) -> None:
     panels[-1].set_title("the paper's, perplexity of words", fontsize=9)
     for colour, k in zip(COLOURS, TOP, strict=True):
         panels[-1].plot(*zip(*FIGURE_6[k], strict=True), color=colour, label=f"top {k}")
-    for panel in panels:
-        panel.axhline(0, color="black", linewidth=0.8)
-        panel.set_xlabel("models run")
-        panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, fontsize=8)
-    figure.patch.set_facecolor("white")
-    try:
-        figure.savefig(out, metadata={"Date": None})
-    except OSError as error:
-        raise InputError(f"--out={out} cannot be written: {error.strerror}") from None
-    finally:
-        pyplot.close(figure)
+    save(figure, out)

@@ -66,9 +66,7 @@ def table(
         return element(tag, content, scope=scope, class_="number" if place in numbers else None)
 
     unseen = element("span", "as a bar", class_="hidden")  # a head that needs no words
-    head = element(
-        "tr", *(cell("th", place, title or unseen) for place, title in enumerate(titles))
-    )
+    heads = [cell("th", place, title or unseen) for place, title in enumerate(titles)]
     body = joined(
         element(
             "tr",
@@ -86,7 +84,7 @@ def table(
         element(
             "table",
             element("caption", caption, class_="hidden"),
-            element("thead", head) if titles else "",
+            element("thead", element("tr", *heads)) if titles else "",
             element("tbody", body),
         ),
         class_="wide",

@@ -202,3 +202,17 @@ def _bounds_of_two(
     # 0 times what has no bound is 0: no value is infinite.
     products = [a * b if a and b else 0.0 for a in one for b in other]
     return min(products), max(products)
+
+
+def formula(value: Value) -> str:
+    """Return what a value computes, as one expression."""
+    if not value.operands:
+        leaves = "+".join(map(str, value.leaves))
+        return {INPUT: f"x·W[{leaves}]", STATE: f"h·U[{leaves}]", CELL: "c(t-1)"}[value.operation]
+    operands = [formula(each) for each in value.operands]
+    if value.operation == "identity":
+        return operands[0]
+    if value.is_activation or value.operation == "max":
+        return f"{value.operation}({', '.join(operands)})"
+    sign = {"add": " + ", "elem_mult": " × "}[value.operation]
+    return f"({sign.join(operands)})"

@@ -10,7 +10,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from nas_with_rl.search_spaces.pictures.cell_values import CELL, INPUT, STATE, CellValues, Value
+from nas_with_rl.search_spaces.pictures.cell_values import (
+    CELL,
+    INPUT,
+    STATE,
+    CellValues,
+    Value,
+    formula,
+)
 from nas_with_rl.search_spaces.pictures.scene import (
     MARGIN,
     Box,
@@ -349,10 +356,10 @@ class _Tree:
         return Box(left, middle - _PILL / 2, width, _PILL, kind, (text,), radius=_PILL / 2)
 
     def _description(self) -> str:
-        text = f"h(t) = {_formula(self._values.hidden)}"
+        text = f"h(t) = {formula(self._values.hidden)}"
         if self._values.cell is None:
             return f"{text}; no cell state has an effect"
-        return f"{text}; c(t) = {_formula(self._values.cell)}"
+        return f"{text}; c(t) = {formula(self._values.cell)}"
 
 
 def _pill_width(name: str) -> float:
@@ -397,16 +404,3 @@ def _where(stack: _Stack) -> str:
 
 def _leaves(stack: _Stack) -> str:
     return "+".join(map(str, stack.value.leaves))
-
-
-def _formula(value: Value) -> str:
-    if not value.operands:
-        leaves = "+".join(map(str, value.leaves))
-        return {INPUT: f"x·W[{leaves}]", STATE: f"h·U[{leaves}]", CELL: "c(t-1)"}[value.operation]
-    operands = [_formula(each) for each in value.operands]
-    if value.operation == "identity":
-        return operands[0]
-    if value.is_activation or value.operation == "max":
-        return f"{value.operation}({', '.join(operands)})"
-    sign = {"add": " + ", "elem_mult": " × "}[value.operation]
-    return f"({sign.join(operands)})"
