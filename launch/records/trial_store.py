@@ -286,11 +286,8 @@ class TrialStore:
 
     def num_reused_of_last(self, count: int) -> int:
         """How many of the last trials took over an outcome."""
-        return self._value(
-            "SELECT COUNT(reused_from) FROM "
-            "(SELECT reused_from FROM trials ORDER BY number DESC LIMIT ?)",
-            count,
-        )
+        last = "SELECT reused_from FROM trials ORDER BY number DESC LIMIT ?"
+        return self._value(f"SELECT COUNT(reused_from) FROM ({last})", count)
 
     def is_sampled(self, architecture: str) -> bool:
         """Whether a trial has this architecture."""
@@ -301,13 +298,9 @@ class TrialStore:
         """How many different architectures were sampled."""
         return self._value("SELECT COUNT(DISTINCT architecture) FROM trials")
 
-    def num_failed(self) -> int:
-        """How many trials failed."""
-        return self._value("SELECT COUNT(*) FROM trials WHERE status = 'failed'")
-
-    def num_stopped(self) -> int:
-        """How many trials were stopped early."""
-        return self._value("SELECT COUNT(*) FROM trials WHERE status = 'stopped'")
+    def num_of(self, status: TrialStatus) -> int:
+        """How many trials have a status."""
+        return self._value("SELECT COUNT(*) FROM trials WHERE status = ?", status)
 
     def num_failed_by_reason(self) -> dict[str, int]:
         """How many trials failed, by reason."""

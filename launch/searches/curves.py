@@ -154,9 +154,9 @@ def _of_updates(learned: Sequence[tuple[Update, Sequence[Trial]]]) -> dict[str, 
 def _of_the_search(store: TrialStore) -> dict[str, float]:
     best = [trial.reward for trial in store.best_evaluations() if trial.reward is not None]
     points = {"reward/best": _mean(best)} if best else {}
-    if stopped := store.num_stopped():
+    if stopped := store.num_of("stopped"):
         points["trials/stopped"] = stopped
-    return points | {"trials/unique": store.num_unique(), "trials/failed": store.num_failed()}
+    return points | {"trials/unique": store.num_unique(), "trials/failed": store.num_of("failed")}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -37,8 +37,8 @@ class Progress:
         self._num_children, self._entropy = store.num_evaluated(), ""
         self._unit = Unit(metric) if metric else THE_REWARD
         self._forecast = Forecast(config, has_layers)
-        self._failed, self._num_finished = store.num_failed(), store.num_finished()
-        self._stopped = store.num_stopped()
+        self._failed, self._num_finished = store.num_of("failed"), store.num_finished()
+        self._stopped = store.num_of("stopped")
         self._bar = make_bar(
             config.num_children or config.num_samples, unit="child", initial=self._num_done()
         )

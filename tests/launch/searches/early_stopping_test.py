@@ -116,7 +116,7 @@ def test_it_is_seen_wherever_a_search_shows_itself(finished, monkeypatch):
     again = nas.load(finished.workdir)
     assert rows(again.trials) == rows(finished.trials)
     with contextlib.closing(TrialStore(finished.workdir / "trials.sqlite")) as store:
-        assert store.num_stopped() == number
+        assert store.num_of("stopped") == number
         shown: list[str] = []
         progress = Progress(finished.config, store, has_layers=False)
         monkeypatch.setattr(progress._bar, "describe", shown.append)
