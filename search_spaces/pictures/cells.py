@@ -24,10 +24,10 @@ from nas_with_rl.search_spaces.pictures.scene import (
     Heading,
     Line,
     Net,
-    Point,
     Scene,
     Text,
     text_width,
+    upright,
 )
 
 SIZE, INDEX_SIZE = 10.5, 8.5
@@ -284,7 +284,7 @@ class _Tree:
             )
             lines = [Line(((begin, y), (taken[-1][0], y)))]
             for x, port, end in taken:
-                lines += _upright((x, y), (port, end), self._bend(end))
+                lines += upright((x, y), (port, end), self._bend(end))
             dots = tuple((x, y) for x, _, _ in taken)
             nets.append(Net(f"{_NAMES[name]}, times weights", tuple(lines), f"n{place}", dots))
         return nets
@@ -309,7 +309,7 @@ class _Tree:
         for stack in self._stacks:
             for part, port, end in self._arrivals(stack):
                 if part.parts:
-                    lines = _upright((part.x, self._top(part)), (port, end), self._bend(end))
+                    lines = upright((part.x, self._top(part)), (port, end), self._bend(end))
                     nets.append(Net(f"{_where(part)} to {_where(stack)}", tuple(lines)))
             if stack.combination and stack.activation:
                 row = self._row(stack)
@@ -382,15 +382,6 @@ def _width_of(parts: tuple[_Stack, ...]) -> float:
     return sum(
         _gap(before, part) + part.width for before, part in zip(befores, parts, strict=False)
     )
-
-
-def _upright(start: Point, end: Point, bend: float) -> list[Line]:
-    """Return a line straight up from a start, and from `bend` on in an S to its end."""
-    lines = [Line((start, (start[0], bend)))] if start[1] > bend else []
-    begin = (start[0], min(start[1], bend))
-    if begin[0] == end[0]:
-        return [Line((start, end))]
-    return [*lines, Line((begin, end), smooth=True)]
 
 
 def _index(stack: _Stack) -> str:

@@ -100,6 +100,15 @@ class Line:
     smooth: bool = False
 
 
+def upright(start: Point, end: Point, bend: float) -> list[Line]:
+    """Return a line straight up from a start, and from `bend` on in an S to its end."""
+    lines = [Line((start, (start[0], bend)))] if start[1] > bend else []
+    begin = (start[0], min(start[1], bend))
+    if begin[0] == end[0]:
+        return [Line((start, end))]
+    return [*lines, Line((begin, end), smooth=True)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Net:
     """One value on its way to all that take it: lines that belong together.
